@@ -1,0 +1,27 @@
+// A kernel and a resolver in memory, for tests of the verbs without privileges or a network.
+#pragma once
+
+#include "compiler/kernel.h"
+#include "policy/names.h"
+
+namespace policyc {
+
+class FakeKernel : public Kernel {
+public:
+    std::optional<ir::Ruleset> loaded;
+    std::optional<Error> read_error;     // returned by read() when set
+    std::optional<Error> replace_error;  // returned by replace() when set; nothing is changed then
+    int transactions = 0;
+
+    Result<std::optional<ir::Ruleset>> read() override;
+    Result<void> replace(const ir::Ruleset& ruleset) override;
+};
+
+// Answers from a map; a name that is not there times out.
+class FakeResolver : public Resolver {
+public:
+    std::map<std::string, Answer> answers;
+    std::map<std::string, Answer> resolve(const Question& question) override;
+};
+
+}  // namespace policyc

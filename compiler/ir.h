@@ -1,0 +1,237 @@
+// The Ruleset: one nftables table as typed values, each with the policy line that caused it. lower() makes it; backends
+// write it as text, as JSON or into the kernel, and read it back from there. Names follow nft(8) and linux/netfilter/nf_tables.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "policy/address.h"
+#include "policy/model.h"
+#include "policy/span.h"
+
+namespace policyc::ir {
+
+// ---- sets ------------------------------------------------------------------------------------------------------------
+
+// The type of one field of a set's key, as nft names them.
+enum class Type : std::uint8_t { ipv4_addr, ipv6_addr, inet_service, ifname };
+
+// Bytes of a field as it lies in a key: network byte order, padded to whole 32-bit registers (inet_service: 2 bytes and 2 of zero).
+std::size_t padded_size(Type type);
+
+// Why an element is there: indices into Ruleset::subjects (who) and Ruleset::objects (what). `none` where it doesn't apply.
+struct Cause {
+    static constexpr std::uint32_t none = UINT32_MAX;
+    std::uint32_t subject = none;
+    std::uint32_t object = none;
+};
+
+// The elements of a set, stored as the kernel keeps their keys: `stride` bytes each, and for interval sets `stride`
+// more for the (closed) upper end. Sorted by key after sort().
+class Elements {
+public:
+    Elements() = default;
+    Elements(std::vector<Type> types, bool interval);
+
+    // One bound per field, in the key's order. Addresses and ports are numbers; see add_name for ifname.
+    struct Bound {
+        u128 lo;
+        u128 hi;  // equal to lo in a set without intervals
+    };
+    void add(const std::vector<Bound>& key, Cause cause = {}, std::uint32_t counter = UINT32_MAX);
+    void add_name(const std::string& interface, Cause cause = {});  // for a set of type ifname alone
+
+    // Sorts by key and drops repetitions (the first cause stays).
+    void sort();
+
+    [[nodiscard]] std::size_t size() const { return causes_.size(); }
+    [[nodiscard]] bool empty() const { return causes_.empty(); }
+    [[nodiscard]] Bound bound(std::size_t element, std::size_t field) const;
+    [[nodiscard]] std::string name(std::size_t element) const;  // ifname
+    [[nodiscard]] Cause cause(std::size_t element) const { return causes_[element]; }
+    // Index into Ruleset::counters, in a map to counters; else UINT32_MAX.
+    [[nodiscard]] std::uint32_t counter(std::size_t element) const;
+    // The whole key as it is stored: lower bound, then upper bound in interval sets.
+    [[nodiscard]] std::string_view key(std::size_t element) const;
+    [[nodiscard]] const std::vector<Type>& types() const { return types_; }
+    [[nodiscard]] bool interval() const { return interval_; }
+
+private:
+    std::vector<Type> types_;
+    bool interval_ = false;
+    std::size_t stride_ = 0;  // of one bound
+    std::string bytes_;
+    std::vector<Cause> causes_;
+    std::vector<std::uint32_t> counters_;  // empty unless a map to counters
+};
+
+struct Set {
+    std::string name;
+    std::vector<Type> types;    // the key
+    bool interval = false;
+    bool map_to_counter = false;  // an object map: `type ... : counter`
+    bool dynamic = false;       // filled by rules; then `timeout` is set and elements are not ours to state
+    std::uint32_t timeout = 0;  // seconds; 0: none
+    std::uint32_t size = 0;     // 0: not declared
+    std::string comment;        // why it is there, for people; only in the text, never in the kernel
+    Elements elements;
+};
+
+// A named counter object. The comment reaches the kernel (user data, at most 128 bytes).
+struct Counter {
+    std::string name;
+    std::string comment;
+    Span span;
+    std::uint64_t packets = 0;  // as read back; 0 when compiled
+    std::uint64_t bytes = 0;
+};
+
+// ---- rules -----------------------------------------------------------------------------------------------------------
+
+// What a match or a look-up reads from the packet. The ct_* fields are those of the connection's original direction.
+enum class Field : std::uint8_t {
+    iifname,
+    oifname,
+    ip_saddr,
+    ip_daddr,
+    ip6_saddr,
+    ip6_daddr,
+    ct_saddr4,     // ct original ip saddr
+    ct_daddr4,
+    ct_saddr6,     // ct original ip6 saddr
+    ct_daddr6,
+    ct_proto_dst,  // ct original proto-dst: for ICMP, type * 256 + code
+    tcp_dport,
+    udp_dport,
+};
+
+enum class L4 : std::uint8_t { tcp, udp, icmp, icmpv6 };
+enum class Hook : std::uint8_t { input, forward, output, postrouting };
+
+// FIELD [. FIELD]... @SET, or != @SET
+struct Lookup {
+    std::vector<Field> fields;
+    std::string set;
+    bool negate = false;
+};
+// FIELD == number, for ct_proto_dst, tcp_dport and udp_dport
+struct MatchPort {
+    Field field{};
+    std::uint16_t value = 0;
+};
+// iifname or oifname == "name"
+struct MatchName {
+    Field field{};
+    std::string value;
+    bool negate = false;
+};
+struct MatchL4 { L4 protocol{}; };           // meta l4proto tcp
+struct MatchFamily { Family family{}; };     // meta nfproto ipv4
+// ct state { ... }: any of the bits
+struct MatchState {
+    bool invalid = false, established = false, related = false, fresh = false /* `new` */, untracked = false;
+};
+struct MatchDnat {};                         // ct status dnat
+struct MatchReply { bool reply = true; };    // ct direction reply / original
+// icmp type { ... } or icmpv6 type { ... }: numbers of RFC 792 / RFC 4443, sorted
+struct MatchIcmp {
+    Family family{};
+    std::vector<std::uint8_t> types;
+};
+struct MatchHopLimit { std::uint8_t value = 255; };  // ip6 hoplimit 255
+struct MatchSyn {};                          // tcp flags & (syn|rst) == syn
+struct ClampMss {};                          // tcp option maxseg size set rt mtu
+// limit rate 10/second burst 20 packets
+struct Limit {
+    Rate rate;
+    std::uint32_t burst = 0;
+};
+// update @SET { FIELD limit rate 50/second burst 50 packets }: goes on while the source is below the rate
+struct UpdateRate {
+    std::string set;
+    Field field{};
+    Rate rate;
+    std::uint32_t burst = 0;
+};
+// log prefix "..." [group N], else level info to the kernel log. The prefix is at most 127 bytes.
+struct LogPacket {
+    std::string prefix;
+    std::optional<std::uint16_t> group;
+};
+// counter [packets N bytes N]: anonymous. The numbers are as read back, and no part of equality.
+struct Count {
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;
+};
+// counter name FIELD . FIELD map @MAP
+struct CountByMap {
+    std::vector<Field> fields;
+    std::string map;
+};
+struct Accept {};
+struct Drop {};
+struct Return {};
+struct Reject {};                            // reject with icmpx admin-prohibited
+struct Masquerade {};
+struct Jump { std::string chain; };
+struct Goto { std::string chain; };
+// Something read from the kernel that policyc doesn't write; its text as the reader saw it. Never equal to anything.
+struct Unknown { std::string text; };
+
+using Statement =
+    std::variant<Lookup, MatchPort, MatchName, MatchL4, MatchFamily, MatchState, MatchDnat, MatchReply, MatchIcmp,
+                 MatchHopLimit, MatchSyn, ClampMss, Limit, UpdateRate, LogPacket, Count, CountByMap, Accept, Drop,
+                 Return, Reject, Masquerade, Jump, Goto, Unknown>;
+
+struct Rule {
+    std::vector<Statement> statements;
+    std::string comment;  // reaches the kernel, at most 128 bytes; "" for none
+    Span span;            // the policy line that caused it; may point nowhere
+};
+
+struct BaseChain {
+    Hook hook{};
+    int priority = 0;          // as a number: filter is 0, mangle -150, srcnat 100
+    bool nat = false;          // type nat instead of filter
+    bool policy_drop = false;
+};
+
+struct Chain {
+    std::string name;
+    std::optional<BaseChain> base;
+    std::string comment;  // for people; only in the text
+    std::vector<Rule> rules;
+};
+
+// ---- the table -------------------------------------------------------------------------------------------------------
+
+// Who or what an element is about: the name people know and the line that says so.
+struct Label {
+    std::string name;
+    Span span;
+};
+
+// `table inet policyc`. Order of vectors is the order of output. With no chains there is nothing to load: the table must not exist.
+struct Ruleset {
+    std::string node;
+    std::vector<Label> subjects;
+    std::vector<Label> objects;
+    std::vector<Counter> counters;
+    std::vector<Set> sets;
+    std::vector<Chain> chains;
+    std::vector<std::string> unknown;  // what else was found in the table when reading it back, one text each
+
+    [[nodiscard]] bool empty() const { return chains.empty(); }
+};
+
+inline constexpr const char* table_name = "policyc";
+
+// Equal up to the numbers of counters, spans, causes and what only the text carries (comments of sets and chains). Unknown is equal to nothing.
+bool same(const Statement& a, const Statement& b);
+bool same(const Rule& a, const Rule& b);
+
+}  // namespace policyc::ir

@@ -1,0 +1,25 @@
+// The kernel behind an interface: what is loaded now, and one transaction that replaces it. backends/libnftables.h is the
+// real one, backends/fake.h the one in memory.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "compiler/ir.h"
+#include "policy/result.h"
+
+namespace policyc {
+
+class Kernel {
+public:
+    virtual ~Kernel() = default;
+
+    // `table inet policyc` as it is in the kernel of this network namespace; nothing when there is no such table.
+    virtual Result<std::optional<ir::Ruleset>> read() = 0;
+
+    // In one transaction, makes `table inet policyc` be exactly this (an empty Ruleset: be gone). Touches no other table.
+    // After an error the kernel holds what it held before.
+    virtual Result<void> replace(const ir::Ruleset& ruleset) = 0;
+};
+
+}  // namespace policyc

@@ -1,0 +1,60 @@
+// policy.lock: what each host name of a policy resolved to, as sorted, stable TOML that is made to be committed.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/diagnostic.h"
+#include "policy/model.h"
+#include "policy/names.h"
+
+namespace policyc {
+
+// What is remembered of a name. While an answer stays the same its entry stays the same, byte for byte.
+struct LockEntry {
+    std::vector<Address> addresses;   // sorted; empty: the name had no address or did not exist, which is an answer
+    std::vector<std::string> cnames;  // the chain, without the name itself
+    std::uint32_t ttl = 0;            // seconds, as first seen
+    Time resolved{};                  // when this answer was first seen
+
+    bool operator==(const LockEntry&) const = default;
+};
+using Lock = std::map<std::string, LockEntry>;
+
+// Reads a lock file that was added to `sources` as `file`. Every problem is reported with its place, and then nothing is returned.
+std::optional<Lock> parse_lock(std::uint32_t file, const Sources& sources, Diagnostics& diagnostics);
+std::string write_lock(const Lock& lock);
+
+// A host name that the policy needs an address for, and where it says so. Sorted by name; the first place of each.
+struct NameUse {
+    std::string name;
+    Span span;
+};
+std::vector<NameUse> names_of(const Policy& policy);
+
+// Addresses of names, as the rest of the pipeline sees them: a name that is absent or empty has no address, and allows nothing.
+using Addresses = std::map<std::string, std::vector<Address>>;
+
+// hosts(5) text: each name in lower case with its addresses in order; what can't be read is skipped, as the C library does.
+Addresses parse_hosts(std::string_view text);
+
+// The addresses of every name the policy uses: /etc/hosts wins over the lock, as it does for the system's resolver. A name in
+// neither is reported as an error (which, where, and how to get it), a locked address outside `within` too. An address of /etc/hosts is not held against
+// `within`: the administrator of this machine wrote it.
+Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& hosts, Diagnostics& diagnostics);
+
+// Joins new answers with the lock so far, by the rules of docs/language.md: time-out and server error keep the last answer (a warning; an
+// error where there is none), NXDOMAIN and "no address" are answers, an answer with an address outside `within` is refused with an error and the
+// old one kept, more than max_addresses_per_name is an error. Names that the policy no longer has are dropped.
+struct Settled {
+    Lock lock;
+    std::vector<std::string> changed;  // names whose entry differs from before, sorted
+    std::vector<std::string> dropped;  // names that the policy no longer has
+};
+Settled settle(const Policy& policy, const Lock& before, const std::map<std::string, Answer>& answers, Time now,
+               Diagnostics& diagnostics);
+
+}  // namespace policyc
