@@ -41,20 +41,21 @@ using Addresses = std::map<std::string, std::vector<Address>>;
 // hosts(5) text: each name in lower case with its addresses in order; what can't be read is skipped, as the C library does.
 Addresses parse_hosts(std::string_view text);
 
-// The addresses of every name the policy uses: /etc/hosts wins over the lock, as it does for the system's resolver. A name in
-// neither is reported as an error (which, where, and how to get it), a locked address outside `within` too. An address of /etc/hosts is not held against
-// `within`: the administrator of this machine wrote it.
+// The addresses of every name the policy uses: from the lock, else from /etc/hosts. A name in neither is a warning that says which, where and
+// how to get it (nothing is allowed to it); an address outside `within` is an error, wherever it is from.
 Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& hosts, Diagnostics& diagnostics);
 
 // Joins new answers with the lock so far, by the rules of docs/language.md: time-out and server error keep the last answer (a warning; an
-// error where there is none), NXDOMAIN and "no address" are answers, an answer with an address outside `within` is refused with an error and the
-// old one kept, more than max_addresses_per_name is an error. Names that the policy no longer has are dropped.
+// error where there is none), NXDOMAIN and "no address" are answers (an error where the name was never locked, else a warning and an empty entry), an answer
+// with an address outside `within` is refused with an error and the old one kept, more than max_addresses_per_name likewise. Names that
+// the policy no longer has are dropped. A name of the policy that `answers` does not hold keeps its entry.
+// With `lenient` (an apply that must go on) each of these errors is the one warning W0306 instead, and says what is denied.
 struct Settled {
     Lock lock;
     std::vector<std::string> changed;  // names whose entry differs from before, sorted
     std::vector<std::string> dropped;  // names that the policy no longer has
 };
-Settled settle(const Policy& policy, const Lock& before, const std::map<std::string, Answer>& answers, Time now,
+Settled settle(const Policy& policy, const Lock& before, const std::map<std::string, Answer>& answers, Time now, bool lenient,
                Diagnostics& diagnostics);
 
 }  // namespace policyc
