@@ -1,0 +1,270 @@
+// Policy to the sets of a Ruleset; entry point PermissionSets::collect().
+#include "compiler/permissions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <ranges>
+
+namespace policyc {
+
+namespace {
+
+using program::Kind;
+
+// A port range up to this many ports becomes that many exact elements: a hash look-up is cheaper than an interval one, and so is a change.
+constexpr unsigned expanded_ports = 16;
+// From here on a hash set declares its size, so that the kernel allocates its table once.
+constexpr std::size_t declared_size = 1024;
+
+ir::Elements::Bound bound(const Range& range) {
+    return {range.lo, range.hi};
+}
+
+bool exact(const std::vector<ir::Elements::Bound>& key) {
+    return std::ranges::all_of(key, [](const auto& b) { return b.lo == b.hi; });
+}
+
+bool has_ports(Protocol protocol) {
+    return protocol == Protocol::tcp || protocol == Protocol::udp;
+}
+
+}  // namespace
+
+std::vector<Range> ranges_of(const Policy& policy, const Addresses& addresses, const Host& host) {
+    struct Visitor {
+        const Policy& policy;
+        const Addresses& addresses;
+        std::vector<Range> out;
+        void operator()(const NodeRef& ref) {
+            for (const auto& address : policy.nodes[ref.node].addresses) out.push_back(range_of(address.value));
+        }
+        void operator()(const NetworkRef& ref) {
+            for (const auto& range : policy.networks[ref.network].ranges) out.push_back(range.value);
+        }
+        void operator()(const Range& range) { out.push_back(range); }
+        void operator()(const HostName& name) {
+            const auto found = addresses.find(name.name);
+            if (found == addresses.end()) return;
+            for (const Address& address : found->second) out.push_back(range_of(address));
+        }
+    } visitor{policy, addresses, {}};
+    std::visit(visitor, host);
+    if (policy.ipv6 == Ipv6::deny)
+        std::erase_if(visitor.out, [](const Range& range) { return range.family == Family::ipv6; });
+    return visitor.out;
+}
+
+Sides sides_of(const Policy& policy, std::size_t node) {
+    Sides sides;
+    const auto add_node = [](AddressSet& set, const Node& n) {
+        for (const auto& address : n.addresses) set.add(range_of(address.value));
+        for (const auto& range : n.serves) set.add(range.value);
+    };
+    add_node(sides.near, policy.nodes[node]);
+    for (std::size_t i = 0; i < policy.nodes.size(); ++i)
+        if (i != node) add_node(sides.far, policy.nodes[i]);
+    sides.tunnel = sides.far;
+    const auto add_sources = [&](const std::vector<Source>& sources) {
+        for (const Source& source : sources)
+            for (const Range& range : ranges_of(policy, {}, source.host)) sides.tunnel.add(range);
+    };
+    for (const Tier& tier : policy.tiers) add_sources(tier.who);
+    for (const Node& n : policy.nodes)
+        for (const Input& input : n.inputs) add_sources(input.from);
+    for (const Range& range : sides.near.ranges()) {
+        sides.far.subtract(range);
+        sides.tunnel.subtract(range);
+    }
+    return sides;
+}
+
+PermissionSets::PermissionSets(const Policy& policy, const Addresses& addresses, std::size_t node, Days today)
+    : policy_(policy), addresses_(addresses), node_(node), today_(today) {}
+
+void PermissionSets::collect(ir::Ruleset& ruleset) {
+    for (const Tier& tier : policy_.tiers)
+        if (!tier.grant && !tier.bastion && holds_on(tier.expires, today_)) add_tier(tier);
+    add_inputs(policy_.nodes[node_]);
+    add_output(policy_.nodes[node_]);
+    if (policy_.log.counters) add_counters(ruleset);
+    ruleset.subjects = std::move(subjects_);
+    ruleset.objects = std::move(objects_);
+    finish(ruleset);
+}
+
+void PermissionSets::add_tier(const Tier& tier) {
+    std::optional<std::size_t> tier_limiter;
+    for (const Target& target : tier.allow) {
+        Way way{.kind = Kind::allow, .log = tier.log_new};
+        std::optional<std::size_t> service_limiter;
+        if (target.service) {
+            const Service& service = policy_.services[*target.service];
+            if (!holds_on(service.expires, today_)) continue;
+            way.log = way.log || service.log_new;
+            counted_[*target.service] = true;
+            if (service.limit) {
+                const auto [at, fresh] = service_limiters_.try_emplace(*target.service);
+                if (fresh) at->second = limiter("service " + service.name, *service.limit, service.span);
+                service_limiter = at->second;
+            }
+        }
+        const std::vector<Range> destinations = ranges_of(policy_, addresses_, target.host);
+        if (destinations.empty() || tier.who.empty()) continue;
+        if (tier.limit && !tier_limiter) tier_limiter = limiter("tier " + tier.name, *tier.limit, tier.span);
+        way.limit = limit_of(tier_limiter, service_limiter);
+        const std::uint32_t what = object(target.label, target.span);
+        for (const Source& source : tier.who) {
+            const ir::Cause cause{subject(source), what};
+            for (const Range& from : ranges_of(policy_, addresses_, source.host))
+                for (const Range& to : destinations)
+                    if (from.family == to.family) add(way, &from, &to, target.ports, cause);
+        }
+    }
+}
+
+void PermissionSets::add_inputs(const Node& node) {
+    for (const Input& input : node.inputs) {
+        if (input.from.empty() || input.ports.empty()) continue;
+        std::optional<std::size_t> input_limiter;
+        if (input.limit) input_limiter = limiter("input." + input.name, *input.limit, input.span);
+        const Way way{Kind::input, limit_of(input_limiter, std::nullopt), input.log_new};
+        const std::uint32_t what = object("input." + input.name, input.span);
+        for (const Source& source : input.from) {
+            const ir::Cause cause{subject(source), what};
+            for (const Range& from : ranges_of(policy_, addresses_, source.host))
+                for (const Ports& ports : input.ports) add(way, &from, nullptr, ports, cause);
+        }
+    }
+}
+
+void PermissionSets::add_output(const Node& node) {
+    if (!node.output) return;
+    for (const Target& target : *node.output) {
+        if (target.service && !holds_on(policy_.services[*target.service].expires, today_)) continue;
+        const ir::Cause cause{ir::Cause::none, object(target.label, target.span)};
+        for (const Range& to : ranges_of(policy_, addresses_, target.host))
+            add({.kind = Kind::output}, nullptr, &to, target.ports, cause);
+    }
+}
+
+void PermissionSets::add_counters(ir::Ruleset& ruleset) {
+    for (const auto& [index, used] : counted_) {
+        const Service& service = policy_.services[index];
+        const std::vector<Range> hosts = ranges_of(policy_, addresses_, service.host);
+        if (hosts.empty()) continue;
+        const auto counter = static_cast<std::uint32_t>(ruleset.counters.size());
+        ruleset.counters.push_back({.name = "svc_" + service.name, .comment = service.name, .span = service.span});
+        for (const Range& host : hosts) {
+            for (const Ports& ports : service.ports) {
+                std::vector<ir::Type> types{host.family == Family::ipv4 ? ir::Type::ipv4_addr : ir::Type::ipv6_addr};
+                std::vector<ir::Elements::Bound> key{bound(host)};
+                if (has_ports(ports.protocol)) {
+                    types.push_back(ir::Type::inet_service);
+                    key.push_back({ports.lo, ports.hi});
+                }
+                put("count_" + program::suffix(ports.protocol, host.family), types, key, {}, counter);
+            }
+        }
+    }
+}
+
+void PermissionSets::add(const Way& way, const Range* source, const Range* destination, const Ports& ports,
+                         ir::Cause cause) {
+    const Family family = source != nullptr ? source->family : destination->family;
+    const auto types = program::types_of(program::fields_of(way.kind, ports.protocol, family));
+    std::vector<ir::Elements::Bound> key;
+    if (source != nullptr) key.push_back(bound(*source));
+    if (destination != nullptr) key.push_back(bound(*destination));
+    if (has_ports(ports.protocol)) key.push_back({ports.lo, ports.hi});
+    const program::Permissions set{way.kind, way.limit, ports.protocol, family, false};
+    put(program::name_of(set), types, key, cause, UINT32_MAX);
+    if (way.log)
+        put("log_" + program::name_of({way.kind, 0, ports.protocol, family, false}), types, std::move(key), cause,
+            UINT32_MAX);
+}
+
+// Exact keys and short port ranges of exact hosts go to the hash set `name`, the rest to the interval set `name`_ranges.
+void PermissionSets::put(const std::string& name, const std::vector<ir::Type>& types,
+                         std::vector<ir::Elements::Bound> key, ir::Cause cause, std::uint32_t counter) {
+    auto [at, fresh] = sets_.try_emplace(name);
+    Building& set = at->second;
+    if (fresh) set.exact = ir::Elements(types, false);
+    const bool ports_last = types.back() == ir::Type::inet_service;
+    const ir::Elements::Bound last = key.back();
+    if (ports_last && last.hi - last.lo < expanded_ports) {
+        key.back() = {last.lo, last.lo};
+        if (exact(key)) {
+            for (u128 port = last.lo; port <= last.hi; ++port) {
+                key.back() = {port, port};
+                set.exact.add(key, cause, counter);
+            }
+            return;
+        }
+        key.back() = last;
+    }
+    if (exact(key)) {
+        set.exact.add(key, cause, counter);
+        return;
+    }
+    Cuboid cuboid{.cause = cause, .counter = counter};
+    std::ranges::copy(key, cuboid.sides.begin());
+    set.ranges.push_back(cuboid);
+}
+
+std::uint32_t PermissionSets::limit_of(std::optional<std::size_t> first, std::optional<std::size_t> second) {
+    std::vector<std::size_t> wanted;
+    if (first) wanted.push_back(*first);
+    if (second) wanted.push_back(*second);
+    if (wanted.empty()) return 0;
+    const auto found = std::ranges::find(classes_, wanted);
+    if (found != classes_.end()) return static_cast<std::uint32_t>(found - classes_.begin()) + 1;
+    classes_.push_back(std::move(wanted));
+    return static_cast<std::uint32_t>(classes_.size());
+}
+
+std::size_t PermissionSets::limiter(const std::string& what, const Rate& rate, Span span) {
+    limiters_.push_back({what, rate, span});
+    return limiters_.size() - 1;
+}
+
+std::uint32_t PermissionSets::subject(const Source& source) {
+    const auto [at, fresh] =
+        subject_index_.try_emplace({source.label, source.span}, static_cast<std::uint32_t>(subjects_.size()));
+    if (fresh) subjects_.push_back({source.label, source.span});
+    return at->second;
+}
+
+std::uint32_t PermissionSets::object(const std::string& label, Span span) {
+    const auto [at, fresh] = object_index_.try_emplace({label, span}, static_cast<std::uint32_t>(objects_.size()));
+    if (fresh) objects_.push_back({label, span});
+    return at->second;
+}
+
+void PermissionSets::finish(ir::Ruleset& ruleset) {
+    for (auto& [name, building] : sets_) {
+        const bool counts = name.starts_with("count_");
+        const std::vector<ir::Type> types = building.exact.types();
+        if (!building.exact.empty()) {
+            building.exact.sort();
+            ir::Set set{.name = name, .types = types, .map_to_counter = counts};
+            if (building.exact.size() >= declared_size)
+                set.size = static_cast<std::uint32_t>(std::bit_ceil(building.exact.size()));
+            set.elements = std::move(building.exact);
+            ruleset.sets.push_back(std::move(set));
+        }
+        if (building.ranges.empty()) continue;
+        ir::Set set{.name = name + "_ranges", .types = types, .interval = true, .map_to_counter = counts};
+        set.elements = ir::Elements(types, true);
+        for (const Cuboid& cuboid : disjoint(building.ranges, types.size())) {
+            const auto sides = std::views::take(cuboid.sides, static_cast<std::ptrdiff_t>(types.size()));
+            set.elements.add({sides.begin(), sides.end()}, cuboid.cause, cuboid.counter);
+        }
+        set.elements.sort();
+        ruleset.sets.push_back(std::move(set));
+        building.ranges.clear();
+    }
+}
+
+}  // namespace policyc

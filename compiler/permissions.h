@@ -1,0 +1,89 @@
+// The permissions of a policy that are in force for one node on one day, as sets of a Ruleset.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "compiler/disjoint.h"
+#include "compiler/ir.h"
+#include "compiler/program.h"
+#include "policy/lock.h"
+#include "policy/model.h"
+
+namespace policyc {
+
+// The addresses that a host stands for, without families that the policy denies. Names without an address have none.
+std::vector<Range> ranges_of(const Policy& policy, const Addresses& addresses, const Host& host);
+
+// The sides of a node (docs/language.md, section 2).
+struct Sides {
+    AddressSet near;    // its own addresses and the networks it serves
+    AddressSet far;     // those of all other nodes, less the near side
+    AddressSet tunnel;  // the far side and all who are named as a source, less the near side
+};
+Sides sides_of(const Policy& policy, std::size_t node);
+
+// A rate that some permissions are under: one bucket per source address.
+struct Limiter {
+    std::string what;  // "tier vpn", for comments
+    Rate rate;
+    Span span;
+};
+
+// Collects permissions into sets: exact ones into hash sets as they come, ranges aside, to be cut into disjoint intervals by finish().
+class PermissionSets {
+public:
+    PermissionSets(const Policy& policy, const Addresses& addresses, std::size_t node, Days today);
+
+    // Adds every permission of the policy to the Ruleset's sets, with its subjects, objects and counters.
+    void collect(ir::Ruleset& ruleset);
+
+    // What collect() found. The chain "limitN" asks the limiters (1 or 2 of them, indices into limiters()) of limit_classes()[N - 1].
+    [[nodiscard]] const std::vector<Limiter>& limiters() const { return limiters_; }
+    [[nodiscard]] const std::vector<std::vector<std::size_t>>& limit_classes() const { return classes_; }
+
+private:
+    // One set in the making.
+    struct Building {
+        ir::Elements exact;
+        std::vector<Cuboid> ranges;
+    };
+    // A permission without source and target: which sets it goes to.
+    struct Way {
+        program::Kind kind{};
+        std::uint32_t limit = 0;
+        bool log = false;
+    };
+
+    void add_tier(const Tier& tier);
+    void add_inputs(const Node& node);
+    void add_output(const Node& node);
+    void add_counters(ir::Ruleset& ruleset);
+    void add(const Way& way, const Range* source, const Range* destination, const Ports& ports, ir::Cause cause);
+    void put(const std::string& name, const std::vector<ir::Type>& types, std::vector<ir::Elements::Bound> key,
+             ir::Cause cause, std::uint32_t counter);
+    std::uint32_t limit_of(std::optional<std::size_t> first, std::optional<std::size_t> second);
+    std::size_t limiter(const std::string& what, const Rate& rate, Span span);
+    std::uint32_t subject(const Source& source);
+    std::uint32_t object(const std::string& label, Span span);
+    void finish(ir::Ruleset& ruleset);
+
+    const Policy& policy_;
+    const Addresses& addresses_;
+    std::size_t node_;
+    Days today_;
+    std::vector<Limiter> limiters_;
+    std::vector<std::vector<std::size_t>> classes_;
+    std::map<std::size_t, std::size_t> service_limiters_;
+    std::map<std::size_t, bool> counted_;  // services that some tier in force reaches
+    std::map<std::string, Building> sets_;
+    std::vector<ir::Label> subjects_;
+    std::vector<ir::Label> objects_;
+    std::map<std::pair<std::string, Span>, std::uint32_t> subject_index_;
+    std::map<std::pair<std::string, Span>, std::uint32_t> object_index_;
+};
+
+}  // namespace policyc
