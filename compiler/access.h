@@ -35,6 +35,8 @@ struct View {
     const Sources* sources = nullptr;
     std::size_t node = 0;
     Days today{};
+    const Lock* lock = nullptr;  // for the age of an answer, where it is known
+    Time now{};
 };
 
 struct Change {
@@ -42,17 +44,28 @@ struct Change {
     enum class Cause : std::uint8_t { edit, dns, drift };
     Kind kind{};
     Cause cause{};
-    std::string who;          // "phone"; empty for a move
-    std::string service;      // "grafana", or "" where the destination has no name
-    std::string destination;  // "10.69.13.30:3000/tcp"; for a move the old and the new address, "10.69.13.20 -> 10.69.13.21"
-    std::string file;         // of the line that causes it; "" where there is none
+    std::string who;      // "phone"; empty for a move
+    std::string service;  // "grafana", or "" where the destination has no name
+    std::string
+        destination;   // "10.69.13.30:3000/tcp"; for a move the old and the new address, "10.69.13.20 -> 10.69.13.21"
+    std::string file;  // of the line that causes it; "" where there is none
     std::size_t line = 0;
-    std::string reason;       // "tiers.vpn", "removed", "DNS, locked 2 h ago", "not from policyc"
+    std::string reason;  // "tiers.vpn", "removed", "DNS, locked 2 h ago", "not from policyc"
+
+    auto operator<=>(const Change&) const = default;
 };
 
 // What changes for people when `before` (as it is in the kernel) is replaced by `after`. `old_view` describes the policy that was applied last,
 // where it is known: it names what goes. Sorted; one line per person and service.
 std::vector<Change> changes(const ir::Ruleset& before, const ir::Ruleset& after, const View& new_view,
                             const std::optional<View>& old_view);
+
+// How much of the table would change: elements of sets that go or come (the kernel's own entries of rate sets apart), and whether anything else
+// differs (a rule, a chain, a set's declaration, a counter's name, something that isn't policyc's).
+struct Extent {
+    std::size_t elements = 0;
+    bool rules = false;
+};
+Extent extent(const ir::Ruleset& before, const ir::Ruleset& after);
 
 }  // namespace policyc

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <ranges>
+#include <span>
 
 namespace policyc {
 
@@ -258,8 +258,7 @@ void PermissionSets::finish(ir::Ruleset& ruleset) {
         ir::Set set{.name = name + "_ranges", .types = types, .interval = true, .map_to_counter = counts};
         set.elements = ir::Elements(types, true);
         for (const Cuboid& cuboid : disjoint(building.ranges, types.size())) {
-            const auto sides = std::views::take(cuboid.sides, static_cast<std::ptrdiff_t>(types.size()));
-            set.elements.add({sides.begin(), sides.end()}, cuboid.cause, cuboid.counter);
+            set.elements.add(std::span(cuboid.sides.data(), types.size()), cuboid.cause, cuboid.counter);
         }
         set.elements.sort();
         ruleset.sets.push_back(std::move(set));

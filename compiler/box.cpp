@@ -1,0 +1,81 @@
+// Subtraction of boxes; entry point BoxIndex::uncovered().
+#include "compiler/box.h"
+
+#include <algorithm>
+
+namespace policyc {
+
+namespace {
+
+bool exact(const Box& box) {
+    return box.ports.protocol != Protocol::any && box.source.single() && box.destination.single() &&
+           box.ports.lo == box.ports.hi;
+}
+
+// Whether `by` can cover some of `box`.
+bool meets(const Box& box, const Box& by) {
+    return box.direction == by.direction &&
+           (by.ports.protocol == Protocol::any || by.ports.protocol == box.ports.protocol) &&
+           box.source.meets(by.source) && box.destination.meets(by.destination) &&
+           (by.ports.protocol == Protocol::any || (box.ports.lo <= by.ports.hi && by.ports.lo <= box.ports.hi));
+}
+
+// The pieces of `box` outside `by`, which meets it: along the source, then the destination, then the ports.
+void cut(Box box, const Box& by, std::vector<Box>& out) {
+    const auto slice = [&](Range& side, const Range& other) {
+        const Range whole = side;
+        if (whole.lo < other.lo) {
+            side.hi = other.lo - 1;
+            out.push_back(box);
+        }
+        if (other.hi < whole.hi) {
+            side = {whole.family, other.hi + 1, whole.hi};
+            out.push_back(box);
+        }
+        side = {whole.family, std::max(whole.lo, other.lo), std::min(whole.hi, other.hi)};
+    };
+    slice(box.source, by.source);
+    slice(box.destination, by.destination);
+    if (by.ports.protocol == Protocol::any) return;
+    const Ports whole = box.ports;
+    if (whole.lo < by.ports.lo) {
+        box.ports.hi = static_cast<std::uint16_t>(by.ports.lo - 1);
+        out.push_back(box);
+    }
+    if (by.ports.hi < whole.hi) {
+        box.ports.lo = static_cast<std::uint16_t>(by.ports.hi + 1);
+        box.ports.hi = whole.hi;
+        out.push_back(box);
+    }
+}
+
+}  // namespace
+
+BoxIndex::BoxIndex(std::vector<Box> sorted) : sorted_(std::move(sorted)) {
+    std::ranges::copy_if(sorted_, std::back_inserter(wide_), [](const Box& box) { return !exact(box); });
+}
+
+bool BoxIndex::holds(const Box& box) const {
+    return std::ranges::binary_search(sorted_, box);
+}
+
+std::vector<Box> BoxIndex::uncovered(const Box& box) const {
+    if (holds(box)) return {};
+    std::vector<Box> left{box};
+    for (const Box& by : exact(box) ? wide_ : sorted_) {
+        if (!meets(box, by)) continue;
+        std::vector<Box> next;
+        for (const Box& piece : left) {
+            if (meets(piece, by))
+                cut(piece, by, next);
+            else
+                next.push_back(piece);
+        }
+        left = std::move(next);
+        if (left.empty()) break;
+    }
+    std::ranges::sort(left);
+    return left;
+}
+
+}  // namespace policyc
