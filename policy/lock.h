@@ -35,12 +35,6 @@ struct NameUse {
 };
 std::vector<NameUse> names_of(const Policy& policy);
 
-// Addresses of names, as the rest of the pipeline sees them: a name that is absent or empty has no address, and allows nothing.
-using Addresses = std::map<std::string, std::vector<Address>>;
-
-// hosts(5) text: each name in lower case with its addresses in order; what can't be read is skipped, as the C library does.
-Addresses parse_hosts(std::string_view text);
-
 // The addresses of every name the policy uses: from the lock, else from /etc/hosts. A name in neither is a warning that says which, where and
 // how to get it (nothing is allowed to it); an address outside `within` is an error, wherever it is from.
 Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& hosts, Diagnostics& diagnostics);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/address.h"
@@ -32,6 +33,12 @@ struct Answer {
     std::string detail;               // for a failure: what the resolver said, for people
 };
 
+// Addresses of names, as the rest of the pipeline sees them: a name that is absent or empty has no address, and allows nothing.
+using Addresses = std::map<std::string, std::vector<Address>>;
+
+// hosts(5) text: each name in lower case with its addresses in order; what can't be read is skipped, as the C library does.
+Addresses parse_hosts(std::string_view text);
+
 // A server to ask: an address and a UDP/TCP port.
 struct Server {
     Address address;
@@ -50,7 +57,7 @@ public:
     virtual std::map<std::string, Answer> resolve(const Question& question) = 0;
 };
 
-// A name longer than this, or with more addresses than this, is refused.
+// A name with more addresses than this is refused.
 inline constexpr std::size_t max_addresses_per_name = 64;
 
 }  // namespace policyc
