@@ -1,0 +1,80 @@
+// BoxIndex against every point of a small universe, and the names of sets against themselves.
+#include "compiler/box.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "compiler/program.h"
+
+using namespace policyc;
+
+namespace {
+
+constexpr unsigned size = 5;
+
+struct Flow {
+    u128 source, destination;
+    Protocol protocol;
+    std::uint16_t port;
+};
+
+bool covers(const Box& box, const Flow& flow) {
+    if (flow.source < box.source.lo || box.source.hi < flow.source) return false;
+    if (flow.destination < box.destination.lo || box.destination.hi < flow.destination) return false;
+    if (box.ports.protocol == Protocol::any) return true;
+    return box.ports.protocol == flow.protocol && box.ports.lo <= flow.port && flow.port <= box.ports.hi;
+}
+
+}  // namespace
+
+TEST_CASE("uncovered: exactly the flows of the box that no other box covers") {
+    std::mt19937 random(11);
+    const auto range = [&] {
+        const u128 a = random() % size;
+        const u128 b = random() % size;
+        return Range{Family::ipv4, std::min(a, b), std::max(a, b)};
+    };
+    const auto box = [&](bool any) {
+        const auto a = static_cast<std::uint16_t>(random() % size);
+        const auto b = static_cast<std::uint16_t>(random() % size);
+        const Ports ports =
+            any ? Ports{Protocol::any, 0, 0}
+                : Ports{random() % 2 == 0 ? Protocol::tcp : Protocol::udp, std::min(a, b), std::max(a, b)};
+        return Box{Direction::forward, range(), range(), ports};
+    };
+    for (int round = 0; round < 400; ++round) {
+        std::vector<Box> others;
+        for (unsigned i = 0; i < random() % 6; ++i) others.push_back(box(random() % 4 == 0));
+        std::ranges::sort(others);
+        const Box whole = box(false);
+        const std::vector<Box> pieces = BoxIndex(others).uncovered(whole);
+        for (u128 s = 0; s < size; ++s)
+            for (u128 d = 0; d < size; ++d)
+                for (std::uint16_t p = 0; p < size; ++p) {
+                    const Flow flow{s, d, whole.ports.protocol, p};
+                    const bool wanted = covers(whole, flow) &&
+                                        std::ranges::none_of(others, [&](const Box& b) { return covers(b, flow); });
+                    const auto times = std::ranges::count_if(pieces, [&](const Box& b) { return covers(b, flow); });
+                    REQUIRE(times == (wanted ? 1 : 0));
+                }
+    }
+}
+
+TEST_CASE("names of sets: what is written is read") {
+    using namespace policyc::program;
+    for (const Kind kind : {Kind::allow, Kind::input, Kind::output})
+        for (const std::uint32_t limit : {0U, 1U, 37U})
+            for (const Protocol protocol : {Protocol::any, Protocol::tcp, Protocol::udp, Protocol::ping})
+                for (const Family family : {Family::ipv4, Family::ipv6})
+                    for (const bool interval : {false, true}) {
+                        const Permissions p{kind, limit, protocol, family, interval};
+                        REQUIRE(permissions_of(name_of(p)) == p);
+                    }
+    CHECK(name_of({Kind::allow, 0, Protocol::tcp, Family::ipv4, false}) == "allow_tcp4");
+    CHECK(name_of({Kind::input, 2, Protocol::udp, Family::ipv6, true}) == "input_limit2_udp6_ranges");
+    for (const char* other : {"", "tunnel4", "allow", "allow_tcp", "allow_tcp4x", "allow_limit0_tcp4",
+                              "allow_limit_tcp4", "rate1_ip4", "log_allow_tcp4"})
+        CHECK_MESSAGE(!permissions_of(other), other);
+}
