@@ -21,6 +21,8 @@ using Statements = std::vector<ir::Statement>;
 constexpr int priority_filter = -10;   // filter - 10: before other people's filter chains
 constexpr int priority_mangle = -150;  // NF_IP_PRI_MANGLE
 constexpr int priority_srcnat = 100;   // NF_IP_PRI_NAT_SRC
+// No program uses a TCP port up to this one to begin a connection from (NFS and rsh begin at 512).
+constexpr std::uint16_t last_server_port = 511;
 constexpr std::uint32_t rate_sources = 65535;
 
 // RFC 792 and RFC 4443: destination unreachable, time exceeded, parameter problem; packet too big.
@@ -72,8 +74,11 @@ public:
         add_limits();
         chain("tiers", "what tiers allow, by the tuple that began the flow", permission_rules(Kind::allow));
         add_to_host();
-        if (node_.output) add_from_host();
         add_denied();
+        if (node_.output)
+            add_from_host();
+        else
+            add_turned();
         if (host_scope() && has_untouched()) add_not_ours();
         add_input();
         add_forward();
@@ -307,6 +312,42 @@ private:
         chain("from_host", "what this host may reach", std::move(rules));
     }
 
+    // Where nothing tracked connections before, a session with this host whose server speaks first is picked up as if the host had begun it. What
+    // arrives at a port that only servers use is no reply, so it is judged by what the packet itself says: a session that was picked up so lives
+    // only as long as its permission.
+    void add_turned() {
+        std::vector<Cuboid> ports{{.sides = {{{1, last_server_port}}}}};
+        for (const Input& input : node_.inputs)
+            for (const Ports& p : input.ports)
+                if (p.protocol == Protocol::tcp && !(p.lo == 1 && p.hi == UINT16_MAX))
+                    ports.push_back({.sides = {{{p.lo, p.hi}}}});
+        ir::Set set{.name = "server_ports",
+                    .types = {ir::Type::inet_service},
+                    .interval = true,
+                    .comment = "of this host: nothing begins a TCP connection from them"};
+        set.elements = ir::Elements(set.types, true);
+        for (const Cuboid& cuboid : disjoint(ports, 1)) set.elements.add({cuboid.sides[0]});
+        out_.sets.push_back(std::move(set));
+
+        std::vector<ir::Rule> rules;
+        for (const Kind kind : {Kind::input, Kind::allow}) {
+            for (std::size_t limit = 0; limit <= permissions_.limit_classes().size(); ++limit)
+                for (const Family family : families_)
+                    for (const Protocol protocol : {Protocol::tcp, Protocol::any})
+                        for (const bool interval : {false, true}) {
+                            const std::string name =
+                                program::name_of({kind, static_cast<std::uint32_t>(limit), protocol, family, interval});
+                            if (has_set(name))
+                                rules.push_back(
+                                    rule({ir::Lookup{program::packet_fields_of(kind, protocol, family), name},
+                                          ir::Accept{}}));
+                        }
+        }
+        rules.push_back(rule({ir::Goto{"denied"}}));
+        chain("turned", "TCP sessions that were picked up in the wrong direction: judged by the packet",
+              std::move(rules));
+    }
+
     void add_denied() {
         std::vector<ir::Rule> rules;
         if (policy_.log.denied)
@@ -387,6 +428,8 @@ private:
             rules.push_back(rule({ir::MatchReply{true}, ir::Jump{"from_host"}}, "replies to what this host may reach"));
             rules.push_back(rule({ir::MatchReply{true}, ir::Goto{"denied"}}));
         } else {
+            rules.push_back(
+                rule({ir::MatchReply{true}, ir::Lookup{{Field::tcp_dport}, "server_ports"}, ir::Goto{"turned"}}));
             rules.push_back(rule({ir::MatchReply{true}, ir::Accept{}}, "replies to what this host began"));
         }
         rules.push_back(rule({ir::Jump{"to_host"}}));

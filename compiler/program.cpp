@@ -67,6 +67,15 @@ std::vector<ir::Field> fields_of(Kind kind, Protocol protocol, Family family) {
     return fields;
 }
 
+std::vector<ir::Field> packet_fields_of(Kind kind, Protocol protocol, Family family) {
+    const bool v4 = family == Family::ipv4;
+    std::vector<ir::Field> fields;
+    if (kind != Kind::output) fields.push_back(v4 ? ir::Field::ip_saddr : ir::Field::ip6_saddr);
+    if (kind != Kind::input) fields.push_back(v4 ? ir::Field::ip_daddr : ir::Field::ip6_daddr);
+    if (protocol == Protocol::tcp) fields.push_back(ir::Field::tcp_dport);
+    return fields;
+}
+
 std::vector<ir::Type> types_of(const std::vector<ir::Field>& fields) {
     std::vector<ir::Type> types;
     for (const ir::Field field : fields) {

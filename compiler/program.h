@@ -33,6 +33,8 @@ std::optional<Permissions> permissions_of(std::string_view set_name);
 
 // The fields of the key, in order, and their types.
 std::vector<ir::Field> fields_of(Kind kind, Protocol protocol, Family family);
+// The same of a TCP packet itself, whatever connection it belongs to.
+std::vector<ir::Field> packet_fields_of(Kind kind, Protocol protocol, Family family);
 std::vector<ir::Type> types_of(const std::vector<ir::Field>& fields);
 
 // "tcp4", "ping6"
