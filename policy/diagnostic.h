@@ -13,6 +13,8 @@ namespace policyc {
 struct Label {
     Span span;
     std::string text;
+
+    bool operator==(const Label&) const = default;
 };
 
 // A line under the source excerpt: `= help: ...` or `= note: ...`, in the order they were added.
@@ -20,6 +22,8 @@ struct Remark {
     enum class Kind { help, note };
     Kind kind = Kind::help;
     std::string text;
+
+    bool operator==(const Remark&) const = default;
 };
 
 // Messages are lower case, have no full stop, and put code in backticks. `primary` is what is wrong; `secondary` is the
@@ -34,6 +38,8 @@ struct Diagnostic {
     Diagnostic& also(Span span, std::string text);
     Diagnostic& help(std::string text);
     Diagnostic& note(std::string text);
+
+    bool operator==(const Diagnostic&) const = default;
 };
 
 // Collects the diagnostics of a run. A stage reports all it finds; the caller stops before the next stage when errors() is not 0.
@@ -60,7 +66,8 @@ std::string render(const Diagnostics& diagnostics, const Sources& sources, bool 
 // A JSON array of records: code, severity, message, file, line, column, end_line, end_column, label, secondary, remarks.
 std::string render_json(const Diagnostics& diagnostics, const Sources& sources);
 
-// The known name nearest to `name` (edit distance, a transposition counts as one), or "" when none is near enough to be meant.
+// The known name nearest to `name` (edit distance without regard to case, a transposition counts as one; the first of several),
+// or "" when none is near enough to be meant. Takes time in proportion to `known`: a stage with very many unknown names asks only for the first of them.
 std::string nearest(std::string_view name, const std::vector<std::string>& known);
 
 }  // namespace policyc

@@ -18,9 +18,11 @@ public:
     // directory, is not a regular file, is larger than the limit.
     [[nodiscard]] virtual Result<std::string> read(const std::string& path, std::size_t limit) const = 0;
 
-    // The regular files of `directory` whose names match `pattern` (fnmatch(3): `*`, `?`, `[...]`), sorted by name, as paths that begin
-    // with `directory`. A directory that does not exist has none.
-    [[nodiscard]] virtual Result<std::vector<std::string>> match(const std::string& directory, const std::string& pattern) const = 0;
+    // What is in `directory` (the current one when empty) and no directory itself, whose name matches `pattern` (fnmatch(3): `*`, `?`, `[...]`;
+    // a leading dot only by a dot), sorted by name, as paths that begin with `directory`. A directory that does not exist has none. A
+    // dangling link or a FIFO that matches is listed: read() then says what it is, where leaving it out would drop its tests in silence.
+    [[nodiscard]] virtual Result<std::vector<std::string>> match(const std::string& directory,
+                                                                 const std::string& pattern) const = 0;
 
     // Replaces the file by a new one with this text, atomically and durably (write aside, fsync, rename, fsync of the directory).
     // After an error the old file is as it was. `mode` is the new file's permission bits.
@@ -34,7 +36,8 @@ public:
     std::map<std::string, std::string> failures;
 
     [[nodiscard]] Result<std::string> read(const std::string& path, std::size_t limit) const override;
-    [[nodiscard]] Result<std::vector<std::string>> match(const std::string& directory, const std::string& pattern) const override;
+    [[nodiscard]] Result<std::vector<std::string>> match(const std::string& directory,
+                                                         const std::string& pattern) const override;
     Result<void> write(const std::string& path, const std::string& text, unsigned mode) override;
 };
 

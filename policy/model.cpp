@@ -1,0 +1,30 @@
+// Port items and rates as they are written in a policy. Entry points: to_string.
+#include "policy/model.h"
+
+namespace policyc {
+
+std::string to_string(const Ports& ports) {
+    const char* protocol = "";
+    switch (ports.protocol) {
+        case Protocol::any: return "*";
+        case Protocol::ping: return "ping";
+        case Protocol::tcp: protocol = "/tcp"; break;
+        case Protocol::udp: protocol = "/udp"; break;
+    }
+    if (ports.lo == 1 && ports.hi == UINT16_MAX) return std::string("*") + protocol;
+    if (ports.lo == ports.hi) return std::to_string(ports.lo) + protocol;
+    return std::to_string(ports.lo) + "-" + std::to_string(ports.hi) + protocol;
+}
+
+std::string to_string(const Rate& rate) {
+    const char* unit = "";
+    switch (rate.unit) {
+        case Rate::Unit::second: unit = "/second"; break;
+        case Rate::Unit::minute: unit = "/minute"; break;
+        case Rate::Unit::hour: unit = "/hour"; break;
+        case Rate::Unit::day: unit = "/day"; break;
+    }
+    return std::to_string(rate.count) + unit;
+}
+
+}  // namespace policyc

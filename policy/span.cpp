@@ -1,0 +1,64 @@
+// Keeps the text of every source file and turns byte offsets into lines and columns. Entry point: Sources.
+#include "policy/span.h"
+
+#include <algorithm>
+
+namespace policyc {
+namespace {
+
+// A byte that continues a UTF-8 character, and so begins no column.
+bool continues(char byte) {
+    return (static_cast<unsigned char>(byte) & 0xc0U) == 0x80U;
+}
+
+}  // namespace
+
+std::uint32_t Sources::add(std::string name, std::string text) {
+    File file{std::move(name), std::move(text), {0}};
+    for (std::size_t at = file.text.find('\n'); at != std::string::npos; at = file.text.find('\n', at + 1)) {
+        file.line_starts.push_back(static_cast<std::uint32_t>(at + 1));
+    }
+    files_.push_back(std::move(file));
+    return static_cast<std::uint32_t>(files_.size() - 1);
+}
+
+Position Sources::position(std::uint32_t file, std::uint32_t offset) const {
+    const File& f = files_.at(file);
+    offset = std::min(offset, static_cast<std::uint32_t>(f.text.size()));
+    const auto after = std::upper_bound(f.line_starts.begin(), f.line_starts.end(), offset);
+    const auto line = static_cast<std::size_t>(after - f.line_starts.begin());
+    const std::string_view before =
+        std::string_view(f.text).substr(f.line_starts[line - 1], offset - f.line_starts[line - 1]);
+    const auto characters = std::count_if(before.begin(), before.end(), [](char c) { return !continues(c); });
+    return {line, static_cast<std::size_t>(characters) + 1};
+}
+
+std::uint32_t Sources::offset(std::uint32_t file, Position at) const {
+    const File& f = files_.at(file);
+    if (at.line == 0) return 0;
+    if (at.line > f.line_starts.size()) return static_cast<std::uint32_t>(f.text.size());
+    const std::string_view text = line(file, at.line);
+    std::size_t byte = 0;
+    for (std::size_t column = 1; column < at.column && byte < text.size(); ++column) {
+        ++byte;
+        while (byte < text.size() && continues(text[byte])) ++byte;
+    }
+    return f.line_starts[at.line - 1] + static_cast<std::uint32_t>(byte);
+}
+
+std::string_view Sources::line(std::uint32_t file, std::size_t line) const {
+    const File& f = files_.at(file);
+    if (line == 0 || line > f.line_starts.size()) return {};
+    const std::size_t begin = f.line_starts[line - 1];
+    const std::size_t end = line == f.line_starts.size() ? f.text.size() : f.line_starts[line] - 1;
+    std::string_view text = std::string_view(f.text).substr(begin, end - begin);
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    return text;
+}
+
+std::string Sources::place(Span span) const {
+    if (!span.valid()) return {};
+    return name(span.file) + ":" + std::to_string(position(span.file, span.begin).line);
+}
+
+}  // namespace policyc
