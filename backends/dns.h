@@ -4,18 +4,25 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <string>
 
 #include "policy/names.h"
 
 namespace policyc {
 
 struct DnsOptions {
-    std::size_t in_flight = 256;                 // queries that wait for an answer at one time, at most
-    std::chrono::milliseconds timeout{2000};     // of one try
-    int tries = 3;
+    std::size_t in_flight = 100;  // queries that wait for a reply at one time, at most; dnsmasq forwards 150
+    std::chrono::milliseconds timeout{2000};  // of one try
+    int tries = 3;                            // of each server, for as long as it says nothing
+    std::chrono::seconds patience{300};       // of the whole; what is not answered by then counts as a timeout
+    std::string hosts = "/etc/hosts";         // what stands there is answered from it, and DNS is not asked
 };
 
-// A and AAAA of every name; over TCP where an answer is truncated. Asks nobody for a name it was not given.
+// A and AAAA of every name, absolute (no search domains); over TCP where a reply is truncated. Asks nobody for a name it was not given.
+//
+// A name counts as answered only when both A and AAAA were: half an answer would drop addresses that are still good. A server that fails
+// (SERVFAIL, REFUSED, a reply that can't be read) or says nothing is followed by the next one; one that has said nothing for all its tries is no longer
+// asked, so that a dead server costs seconds, however many names there are.
 std::unique_ptr<Resolver> make_dns_resolver(const DnsOptions& options = {});
 
 }  // namespace policyc
