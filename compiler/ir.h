@@ -4,8 +4,11 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -31,7 +34,8 @@ struct Cause {
 };
 
 // The elements of a set, stored as the kernel keeps their keys: `stride` bytes each, and for interval sets `stride`
-// more for the (closed) upper end. Sorted by key after sort().
+// more for the (closed) upper end. Sorted by key after sort(). What is asked for must exist: indices are not checked.
+// Elements of an interval set are disjoint; whoever adds them sees to it, since the kernel refuses or merges what overlaps.
 class Elements {
 public:
     Elements() = default;
@@ -42,11 +46,17 @@ public:
         u128 lo;
         u128 hi;  // equal to lo in a set without intervals
     };
-    void add(const std::vector<Bound>& key, Cause cause = {}, std::uint32_t counter = UINT32_MAX);
+    void add(std::span<const Bound> key, Cause cause = {}, std::uint32_t counter = UINT32_MAX);
+    void add(std::initializer_list<Bound> key, Cause cause = {}, std::uint32_t counter = UINT32_MAX) {
+        add(std::span<const Bound>(key.begin(), key.size()), cause, counter);
+    }
     void add_name(const std::string& interface, Cause cause = {});  // for a set of type ifname alone
 
-    // Sorts by key and drops repetitions (the first cause stays).
+    void reserve(std::size_t elements);
+
+    // Sorts by key and drops repetitions (the first cause and counter stay).
     void sort();
+    [[nodiscard]] bool sorted() const;  // and without repetitions
 
     [[nodiscard]] std::size_t size() const { return causes_.size(); }
     [[nodiscard]] bool empty() const { return causes_.empty(); }
@@ -230,8 +240,16 @@ struct Ruleset {
 
 inline constexpr const char* table_name = "policyc";
 
-// Equal up to the numbers of counters, spans, causes and what only the text carries (comments of sets and chains). Unknown is equal to nothing.
+// Equal up to the numbers of counters, spans, causes and what only the text carries (comments of sets and chains, the node). Unknown is
+// equal to nothing, and neither is a Ruleset that holds unknown texts. Elements of a dynamic set are the rules' and no part of equality.
 bool same(const Statement& a, const Statement& b);
 bool same(const Rule& a, const Rule& b);
+bool same(const Chain& a, const Chain& b);
+bool same(const Counter& a, const Counter& b);
+// The counters that the elements of a map name are compared as indices here, and by their names where both tables are known.
+bool same(const Set& a, const Set& b);
+bool same(const Set& a, const std::vector<Counter>& counters_of_a, const Set& b, const std::vector<Counter>& counters_of_b);
+// Counters, sets and chains may come in another order: the kernel does not keep one. Rules of a chain may not.
+bool same(const Ruleset& a, const Ruleset& b);
 
 }  // namespace policyc::ir

@@ -1,0 +1,305 @@
+// What the Ruleset can do by itself: Elements, the compact storage of a set, and same(), which compares what was compiled with what was read.
+#include "compiler/ir.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <map>
+#include <numeric>
+
+namespace policyc::ir {
+
+std::size_t padded_size(Type type) {
+    switch (type) {
+        case Type::ipv4_addr:
+        case Type::inet_service: return 4;
+        case Type::ipv6_addr:
+        case Type::ifname: return 16;
+    }
+    return 0;
+}
+
+namespace {
+
+std::size_t width(Type type) {
+    return type == Type::inet_service ? 2 : padded_size(type);
+}
+
+void append(std::string& bytes, Type type, u128 value) {
+    std::array<char, 16> field{};
+    const std::size_t n = width(type);
+    for (std::size_t i = 0; i < n; ++i)
+        field[i] = static_cast<char>(static_cast<unsigned char>(value >> (8 * (n - 1 - i))));
+    bytes.append(field.data(), padded_size(type));
+}
+
+u128 number(const char* bytes, Type type) {
+    u128 value = 0;
+    for (std::size_t i = 0; i < width(type); ++i) value = value << 8U | static_cast<unsigned char>(bytes[i]);
+    return value;
+}
+
+}  // namespace
+
+Elements::Elements(std::vector<Type> types, bool interval) : types_(std::move(types)), interval_(interval) {
+    for (const Type type : types_) stride_ += padded_size(type);
+}
+
+void Elements::add(std::span<const Bound> key, Cause cause, std::uint32_t counter) {
+    assert(key.size() == types_.size());
+    for (std::size_t i = 0; i < types_.size(); ++i) append(bytes_, types_[i], key[i].lo);
+    if (interval_) {
+        for (std::size_t i = 0; i < types_.size(); ++i) append(bytes_, types_[i], key[i].hi);
+    }
+    // counters_ stays empty until the first element that has one.
+    if (counter != UINT32_MAX || !counters_.empty()) {
+        counters_.resize(causes_.size(), UINT32_MAX);
+        counters_.push_back(counter);
+    }
+    causes_.push_back(cause);
+}
+
+void Elements::add_name(const std::string& interface, Cause cause) {
+    assert(types_.size() == 1 && types_[0] == Type::ifname && !interval_ && interface.size() < stride_);
+    bytes_.append(interface);
+    bytes_.append(stride_ - interface.size(), '\0');
+    causes_.push_back(cause);
+}
+
+void Elements::reserve(std::size_t elements) {
+    bytes_.reserve(elements * stride_ * (interval_ ? 2 : 1));
+    causes_.reserve(elements);
+}
+
+bool Elements::sorted() const {
+    for (std::size_t i = 1; i < size(); ++i) {
+        if (key(i - 1) >= key(i)) return false;
+    }
+    return true;
+}
+
+void Elements::sort() {
+    if (sorted()) return;
+    std::vector<std::uint32_t> order(size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) {
+        const int way = key(a).compare(key(b));
+        return way != 0 ? way < 0 : a < b;
+    });
+    order.erase(
+        std::unique(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) { return key(a) == key(b); }),
+        order.end());
+
+    std::string bytes;
+    std::vector<Cause> causes;
+    std::vector<std::uint32_t> counters;
+    bytes.reserve(bytes_.size());
+    causes.reserve(order.size());
+    for (const std::uint32_t i : order) {
+        bytes.append(key(i));
+        causes.push_back(causes_[i]);
+        if (!counters_.empty()) counters.push_back(counter(i));
+    }
+    bytes_ = std::move(bytes);
+    causes_ = std::move(causes);
+    counters_ = std::move(counters);
+}
+
+Elements::Bound Elements::bound(std::size_t element, std::size_t field) const {
+    const char* at = key(element).data();
+    for (std::size_t i = 0; i < field; ++i) at += padded_size(types_[i]);
+    const u128 lo = number(at, types_[field]);
+    return {lo, interval_ ? number(at + stride_, types_[field]) : lo};
+}
+
+std::string Elements::name(std::size_t element) const {
+    const std::string_view whole = key(element).substr(0, stride_);
+    return std::string(whole.substr(0, whole.find('\0')));
+}
+
+std::uint32_t Elements::counter(std::size_t element) const {
+    return element < counters_.size() ? counters_[element] : UINT32_MAX;
+}
+
+std::string_view Elements::key(std::size_t element) const {
+    const std::size_t length = interval_ ? 2 * stride_ : stride_;
+    return std::string_view(bytes_).substr(element * length, length);
+}
+
+// ---- equality --------------------------------------------------------------------------------------------------------
+
+namespace {
+
+bool equal(const Lookup& a, const Lookup& b) {
+    return a.fields == b.fields && a.set == b.set && a.negate == b.negate;
+}
+bool equal(const MatchPort& a, const MatchPort& b) {
+    return a.field == b.field && a.value == b.value;
+}
+bool equal(const MatchName& a, const MatchName& b) {
+    return a.field == b.field && a.value == b.value && a.negate == b.negate;
+}
+bool equal(const MatchL4& a, const MatchL4& b) {
+    return a.protocol == b.protocol;
+}
+bool equal(const MatchFamily& a, const MatchFamily& b) {
+    return a.family == b.family;
+}
+bool equal(const MatchState& a, const MatchState& b) {
+    return a.invalid == b.invalid && a.established == b.established && a.related == b.related && a.fresh == b.fresh &&
+           a.untracked == b.untracked;
+}
+bool equal(const MatchDnat&, const MatchDnat&) {
+    return true;
+}
+bool equal(const MatchReply& a, const MatchReply& b) {
+    return a.reply == b.reply;
+}
+bool equal(const MatchIcmp& a, const MatchIcmp& b) {
+    return a.family == b.family && a.types == b.types;
+}
+bool equal(const MatchHopLimit& a, const MatchHopLimit& b) {
+    return a.value == b.value;
+}
+bool equal(const MatchSyn&, const MatchSyn&) {
+    return true;
+}
+bool equal(const ClampMss&, const ClampMss&) {
+    return true;
+}
+bool equal(const Limit& a, const Limit& b) {
+    return a.rate == b.rate && a.burst == b.burst;
+}
+bool equal(const UpdateRate& a, const UpdateRate& b) {
+    return a.set == b.set && a.field == b.field && a.rate == b.rate && a.burst == b.burst;
+}
+bool equal(const LogPacket& a, const LogPacket& b) {
+    return a.prefix == b.prefix && a.group == b.group;
+}
+bool equal(const Count&, const Count&) {
+    return true;
+}
+bool equal(const CountByMap& a, const CountByMap& b) {
+    return a.fields == b.fields && a.map == b.map;
+}
+bool equal(const Accept&, const Accept&) {
+    return true;
+}
+bool equal(const Drop&, const Drop&) {
+    return true;
+}
+bool equal(const Return&, const Return&) {
+    return true;
+}
+bool equal(const Reject&, const Reject&) {
+    return true;
+}
+bool equal(const Masquerade&, const Masquerade&) {
+    return true;
+}
+bool equal(const Jump& a, const Jump& b) {
+    return a.chain == b.chain;
+}
+bool equal(const Goto& a, const Goto& b) {
+    return a.chain == b.chain;
+}
+bool equal(const Unknown&, const Unknown&) {
+    return false;
+}
+
+bool equal(const BaseChain& a, const BaseChain& b) {
+    return a.hook == b.hook && a.priority == b.priority && a.nat == b.nat && a.policy_drop == b.policy_drop;
+}
+
+// The name of the counter an element counts in; absent where it names none.
+const std::string* counter_name(const Elements& elements, std::size_t i, const std::vector<Counter>& counters) {
+    const std::uint32_t index = elements.counter(i);
+    return index < counters.size() ? &counters[index].name : nullptr;
+}
+
+bool same_frame(const Set& a, const Set& b) {
+    return a.name == b.name && a.types == b.types && a.interval == b.interval && a.map_to_counter == b.map_to_counter &&
+           a.dynamic == b.dynamic && a.timeout == b.timeout && a.size == b.size;
+}
+
+// `same_counter(x, y, i)` is asked of sorted elements whose keys are equal.
+template <typename F>
+bool same_elements(const Elements& a, const Elements& b, F same_counter) {
+    if (!a.sorted() || !b.sorted()) {
+        Elements x = a;
+        Elements y = b;
+        x.sort();
+        y.sort();
+        return same_elements(x, y, same_counter);
+    }
+    if (a.size() != b.size()) return false;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (a.key(i) != b.key(i) || !same_counter(a, b, i)) return false;
+    }
+    return true;
+}
+
+// Pairs what has the same name; names within one table are unique.
+template <typename T, typename F>
+bool same_by_name(const std::vector<T>& a, const std::vector<T>& b, F equal_pair) {
+    if (a.size() != b.size()) return false;
+    std::map<std::string_view, const T*> named;
+    for (const T& item : b) named.emplace(item.name, &item);
+    return named.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const T& item) {
+               const auto found = named.find(item.name);
+               return found != named.end() && equal_pair(item, *found->second);
+           });
+}
+
+}  // namespace
+
+bool same(const Statement& a, const Statement& b) {
+    if (a.index() != b.index()) return false;
+    return std::visit([&b](const auto& left) { return equal(left, std::get<std::decay_t<decltype(left)>>(b)); }, a);
+}
+
+bool same(const Rule& a, const Rule& b) {
+    return a.comment == b.comment &&
+           std::equal(a.statements.begin(), a.statements.end(), b.statements.begin(), b.statements.end(),
+                      [](const Statement& x, const Statement& y) { return same(x, y); });
+}
+
+bool same(const Chain& a, const Chain& b) {
+    if (a.name != b.name || a.base.has_value() != b.base.has_value()) return false;
+    if (a.base && !equal(*a.base, *b.base)) return false;
+    return std::equal(a.rules.begin(), a.rules.end(), b.rules.begin(), b.rules.end(),
+                      [](const Rule& x, const Rule& y) { return same(x, y); });
+}
+
+bool same(const Counter& a, const Counter& b) {
+    return a.name == b.name && a.comment == b.comment;
+}
+
+bool same(const Set& a, const Set& b) {
+    if (!same_frame(a, b)) return false;
+    if (a.dynamic) return true;
+    return same_elements(a.elements, b.elements, [](const Elements& x, const Elements& y, std::size_t i) {
+        return x.counter(i) == y.counter(i);
+    });
+}
+
+bool same(const Set& a, const std::vector<Counter>& counters_of_a, const Set& b,
+          const std::vector<Counter>& counters_of_b) {
+    if (!same_frame(a, b)) return false;
+    if (a.dynamic) return true;
+    return same_elements(a.elements, b.elements, [&](const Elements& x, const Elements& y, std::size_t i) {
+        const std::string* left = counter_name(x, i, counters_of_a);
+        const std::string* right = counter_name(y, i, counters_of_b);
+        return (left == nullptr) == (right == nullptr) && (left == nullptr || *left == *right);
+    });
+}
+
+bool same(const Ruleset& a, const Ruleset& b) {
+    return a.unknown.empty() && b.unknown.empty() &&
+           same_by_name(a.counters, b.counters, [](const Counter& x, const Counter& y) { return same(x, y); }) &&
+           same_by_name(a.sets, b.sets,
+                        [&](const Set& x, const Set& y) { return same(x, a.counters, y, b.counters); }) &&
+           same_by_name(a.chains, b.chains, [](const Chain& x, const Chain& y) { return same(x, y); });
+}
+
+}  // namespace policyc::ir
