@@ -58,11 +58,11 @@ public:
     std::optional<Lock> read() {
         const std::size_t before = diagnostics_.errors();
         if (merge_conflict()) return std::nullopt;
-        const std::optional<Ast> ast = parse_toml(file_, sources_, diagnostics_);
-        if (!ast) return std::nullopt;
-        if (!version(ast->root)) return std::nullopt;  // what another version means is not known
+        const std::optional<Table> root = parse_text(file_, sources_, diagnostics_);
+        if (!root) return std::nullopt;
+        if (!version(*root)) return std::nullopt;  // what another version means is not known
         Lock lock;
-        for (const Entry& entry : ast->root.entries) {
+        for (const Entry& entry : root->entries) {
             if (entry.key == "version") continue;
             if (entry.key != "names") {
                 unknown(entry, "", {"version", "names"});
