@@ -1,0 +1,316 @@
+"""Random small policies: what the kernel does with real packets must be what the naive evaluator says, on every probe.
+
+Each policy is compiled and loaded in a namespace whose interfaces are TUN devices (wg0 stands for the tunnel) and probed at the boundaries of every address,
+port and protocol it names: forwarded, to the host and from it, and the answers to what arrived. Conntrack is flushed between policies.
+
+    test_random.py [--policies N] [--first SEED] [--keep]
+
+A disagreement prints the seed, the policy, the packet and both verdicts; `--policies 1 --first SEED` runs that one again."""
+
+import argparse
+import ipaddress
+import json
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..", folder) for folder in ("lab", "reference")]
+from evaluator import Flow, Packet, Policy  # noqa: E402
+from probing import EGRESS, Gateway, own_network_namespace  # noqa: E402
+from random_policy import OWN_ADDRESSES, generate  # noqa: E402
+
+# What gw has besides its tunnel addresses; masquerade uses them.
+LOCALS = {
+    "wg0": [f"{OWN_ADDRESSES[0]}/32", f"{OWN_ADDRESSES[1]}/128"],
+    "lan0": ["10.69.13.2/32", "fd69:13::2/128"],
+    "dmz0": ["10.69.77.2/32", "fd69:77::2/128"],
+    "old0": ["10.69.222.2/32", "fd69:222::2/128"],
+}
+FORWARD_PATHS = [(a, b) for a in EGRESS for b in EGRESS]
+LIKELY_PATHS = [("wg0", "lan0"), ("wg0", "lan0"), ("wg0", "wg0"), ("lan0", "wg0"), ("lan0", "dmz0"), ("wg0", "old0")]
+PROBES = 1600  # about, per policy
+
+gateway = None
+scratch = None
+
+
+# ---- where to probe ----------------------------------------------------------------------------------------------------
+
+
+def routable(address):
+    """Whether a packet can bear it on both sides of a router: no loopback, multicast, link-local and the like."""
+    if address.version == 4:
+        return 1 <= int(address) >> 24 <= 223 and int(address) >> 24 != 127
+    return int(address) >> 125 == 1 or int(address) >> 121 == 0x7E  # 2000::/3, fc00::/7
+
+
+def address_boundaries(cidr):
+    network = ipaddress.ip_network(cidr)
+    low, high = int(network[0]), int(network[-1])
+    kind = type(network[0])
+    found = []
+    for number in (low - 1, low, high, high + 1):
+        if 0 <= number < 1 << network.max_prefixlen and routable(kind(number)) and kind(number) not in found:
+            found.append(kind(number))
+    return found
+
+
+def item_boundaries(item):
+    """(kind of packet, port) at the edges of a port item, and of its neighbours in other protocols."""
+    ports, _, proto = item.partition("/")
+    if item == "*":
+        return [("tcp", 1), ("udp", 65535), ("tcp", 0), ("ping", 0), ("other", 0), ("timestamp", 0)]
+    if item == "ping":
+        return [("ping", 0), ("timestamp", 0), ("tcp", 8 * 256), ("udp", 8 * 256)]
+    low, _, high = ports.partition("-")
+    low, high = (1, 65535) if ports == "*" else (int(low), int(high or low))
+    proto = proto or "tcp"
+    found = [(proto, port) for port in (low - 1, low, high, high + 1) if 0 <= port <= 65535]
+    found += [("udp" if proto == "tcp" else "tcp", low), ("other", 0), ("ping", 0)]
+    return list(dict.fromkeys(found))
+
+
+class Probes:
+    """Collects (port in, port out, kind, source, destination, destination port), each once."""
+
+    def __init__(self, case):
+        self.case = case
+        self.rng = random.Random(case.seed)
+        self.found = {}
+        self.untagged = set()
+
+    def add(self, way_in, way_out, kind, source, destination, port):
+        if source.version != destination.version or source == destination:
+            return
+        local = str(destination) in gateway.locals
+        own = str(source) in gateway.locals
+        if local:
+            way_out = "host"
+        if way_in == "host" and (not own or local):
+            return
+        if kind == "timestamp" and source.version == 6:
+            return
+        if kind == "other":
+            # Without ports, a flow is its two addresses: the same ones turned round, or masqueraded alike, would belong to it.
+            key = destination if self.case.masquerade else (destination, source)
+            if key in self.untagged:
+                return
+            self.untagged.update([(source, destination), key])
+        self.found[way_in, way_out, kind, source, destination, port] = None
+
+    def collect(self):
+        rng = self.rng
+        sources = sorted({a for c in self.case.sources for a in address_boundaries(c)}, key=lambda a: (a.version, a))
+        destinations = sorted({a for c in self.case.destinations for a in address_boundaries(c)}, key=lambda a: (a.version, a))
+        items = sorted({b for item in self.case.items for b in item_boundaries(item)})
+        locals_ = [ipaddress.ip_address(a) for a in gateway.locals]
+
+        # Around each permission: one of its three sides at a time steps over its boundaries, while the others are inside.
+        for who, where, item in self.case.permissions:
+            if not who or not where:
+                continue
+            inside_kind, inside_port = item_boundaries(item)[0 if item in ("*", "ping") else 1]
+            for _ in range(2):
+                from_, to = rng.choice(who), rng.choice(where)
+                inside_source = ipaddress.ip_network(from_)[0]
+                inside_destination = ipaddress.ip_network(to)[-1]
+                paths = [("wg0", "lan0"), rng.choice(LIKELY_PATHS), ("host", rng.choice(list(EGRESS)))]
+                for way_in, way_out in paths:
+                    for source in address_boundaries(from_):
+                        self.add(way_in, way_out, inside_kind, source, inside_destination, inside_port)
+                    for destination in address_boundaries(to):
+                        self.add(way_in, way_out, inside_kind, inside_source, destination, inside_port)
+                    for kind, port in item_boundaries(item):
+                        self.add(way_in, way_out, kind, inside_source, inside_destination, port)
+
+        if not sources or not destinations:
+            return list(self.found)
+        # Every boundary of the policy at least once on its own, then as they fall together.
+        longest = max(len(sources), len(destinations), len(items))
+        for values in (sources, destinations, items):
+            rng.shuffle(values)
+        for i in range(longest):
+            kind, port = items[i % len(items)]
+            self.anywhere(kind, sources[i % len(sources)], destinations, locals_, port)
+            self.anywhere(kind, rng.choice(sources), [destinations[i % len(destinations)]], locals_, port)
+        for _ in range(50 * PROBES):
+            if len(self.found) >= PROBES:
+                break
+            kind, port = rng.choice(items)
+            self.anywhere(kind, rng.choice(sources), destinations, locals_, port)
+        return list(self.found)
+
+    def anywhere(self, kind, source, destinations, locals_, port):
+        rng = self.rng
+        destination = rng.choice(destinations)
+        if destination.version != source.version:
+            destination = next((d for d in destinations if d.version == source.version), destination)
+        way = rng.random()
+        if way < 0.5:
+            self.add(*rng.choice(LIKELY_PATHS), kind, source, destination, port)
+        elif way < 0.7:
+            self.add(*rng.choice(FORWARD_PATHS), kind, source, destination, port)
+        elif way < 0.85:
+            self.add(rng.choice(list(EGRESS)), "host", kind, source, rng.choice(locals_), port)
+        else:
+            self.add("host", rng.choice(list(EGRESS)), kind, rng.choice(locals_), destination, port)
+
+
+# ---- what should happen ------------------------------------------------------------------------------------------------
+
+
+def protocol_of(kind):
+    return kind if kind in ("tcp", "udp", "ping") else "other"
+
+
+def hook_of(way_in, way_out):
+    return "output" if way_in == "host" else "input" if way_out == "host" else "forward"
+
+
+class Expected:
+    def __init__(self, case):
+        self.case = case
+        self.policy = Policy(case.text, case.names)
+
+    def judge(self, probe):
+        """(verdict of the packet, verdict of its answer or None where none is sent)"""
+        way_in, way_out, kind, source, destination, port = probe
+        flow = Flow(source, destination, protocol_of(kind), port)
+        hook = hook_of(way_in, way_out)
+        there = self.policy.judge("gw", Packet(hook, flow, way_in, way_out))
+        if not wants_reply(probe):
+            return there, None
+        back_hook = {"forward": "forward", "input": "output", "output": "input"}[hook]
+        return there, self.policy.judge("gw", Packet(back_hook, flow, way_out, way_in, reply=True))
+
+    def masquerades(self, probe):
+        way_in, way_out, _, source, _, _ = probe
+        return self.case.masquerade and way_in == "wg0" and way_out not in ("wg0", "host")
+
+
+def wants_reply(probe):
+    way_in, way_out, kind, source, _, _ = probe
+    if way_out == "host":
+        # The kernel answers a SYN to a closed port with a reset, which ends the connection before the prober can answer.
+        return kind == "udp"
+    # An answer to the gateway's own address would not be forwarded.
+    return way_in == "host" or str(source) not in gateway.locals
+
+
+def agrees(expected, verdict, masquerade):
+    there, back = expected
+    if there == "deny":
+        return verdict[0] in ".r"
+    if verdict[0] != ("m" if masquerade else "+"):
+        return False
+    return back is None or verdict[1] == ("." if back == "deny" else "+")
+
+
+# ---- one policy ----------------------------------------------------------------------------------------------------------
+
+
+def start_worker():
+    global gateway, scratch
+    own_network_namespace()
+    gateway = Gateway.build(LOCALS)
+    scratch = tempfile.mkdtemp(prefix="policyc-random-")
+
+
+def policyc(*words):
+    binary = os.path.join(os.environ["POLICYC_BUILD"], "policyc")
+    command = [binary, "--state-dir", f"{scratch}/state", "--node", "gw", "--color", "never", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def load(case):
+    """Programs the namespace with the policy, in one of three ways in turn. Returns what went wrong, or ""."""
+    path = f"{scratch}/policy.toml"
+    with open(path, "w") as file:
+        file.write(case.text)
+    with open(f"{scratch}/policy.lock", "w") as file:
+        file.write(case.lock())
+    way = case.seed % 3
+    if way == 0:
+        done = policyc("apply", path, "--offline")
+        return done.stderr if done.returncode != 0 else ""
+    form = ["nft", "json"][way - 1]
+    done = policyc("compile", path, "--to", form)
+    if done.returncode != 0:
+        return done.stderr
+    command = ["nft", "-f", "-"] if form == "nft" else ["nft", "-j", "-f", "-"]
+    loaded = subprocess.run(command, input=done.stdout, capture_output=True, text=True, timeout=60)
+    return f"{loaded.stderr}\n{done.stdout}" if loaded.returncode != 0 else ""
+
+
+def run(seed):
+    """A record of one policy: probes, what was let through, disagreements."""
+    case = generate(seed)
+    record = {"seed": seed, "probes": 0, "passed": 0, "answers": 0, "rejected": 0, "wrong": [], "trouble": ""}
+    subprocess.run(["nft", "delete table inet policyc"], capture_output=True)
+    record["trouble"] = load(case)
+    if record["trouble"]:
+        record["trouble"] += case.text
+        return record
+    gateway.prober.command("flush -")
+    probes = Probes(case).collect()
+    lines = [
+        f"{i} {o} {kind} {source} {destination} {port}{' reply' if wants_reply((i, o, kind, source, destination, port)) else ''}"
+        for i, o, kind, source, destination, port in probes
+    ]
+    verdicts = gateway.prober.go(lines)
+    expected = Expected(case)
+    for probe, line, verdict in zip(probes, lines, verdicts):
+        wanted = expected.judge(probe)
+        record["probes"] += 1
+        record["passed"] += verdict[0] in "+m"
+        record["answers"] += verdict[1] != "-"
+        record["rejected"] += verdict[0] == "r"
+        if not agrees(wanted, verdict, expected.masquerades(probe)):
+            record["wrong"].append(f"{line}: evaluator {wanted[0]}, answer {wanted[1]}; kernel {verdict}")
+    if record["wrong"]:
+        record["policy"] = case.text + "\n" + json.dumps(case.names)
+    return record
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--policies", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=1)
+    arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        print("SKIPPED: needs root, to make network namespaces")
+        return 77
+    began = time.monotonic()
+    totals = {"probes": 0, "passed": 0, "answers": 0, "rejected": 0}
+    wrong = trouble = 0
+    seeds = range(arguments.first, arguments.first + arguments.policies)
+    with multiprocessing.Pool(min(2, os.cpu_count() or 1), start_worker) as pool:
+        for record in pool.imap_unordered(run, seeds, chunksize=4):
+            for key in totals:
+                totals[key] += record[key]
+            if record["trouble"]:
+                trouble += 1
+                if trouble <= 5:
+                    print(f"seed {record['seed']}: not loaded\n{record['trouble']}")
+            if record["wrong"]:
+                wrong += 1
+                if wrong <= 5:
+                    print(f"seed {record['seed']}: {len(record['wrong'])} probes disagree")
+                    print("\n".join(record["wrong"][:8]))
+                    print(record["policy"])
+        pool.close()
+        pool.join()
+    seconds = time.monotonic() - began
+    print(
+        f"{len(seeds)} policies, {totals['probes']} probes ({totals['passed']} let through, {totals['answers']} answered, "
+        f"{totals['rejected']} rejected by ICMP) in {seconds:.1f} s; {wrong} policies disagree, {trouble} were not loaded"
+    )
+    return 1 if wrong or trouble else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
