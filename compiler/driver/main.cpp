@@ -1,1 +1,41 @@
-int main() { return 2; }
+// policyc: the command line. A verb of the table runs the pipeline as far as it needs to:
+//
+//   policy.toml --parse--> Ast --check--> Policy --names--> Addresses --judge, lower--> Ruleset --backend--> text | JSON | kernel
+//
+// Each arrow is a function of pipeline.h, and a verb stops at the first that reports errors: no Policy has an unresolved reference, no Ruleset
+// holds a host name, and nothing but a Ruleset whose tests passed reaches a backend. Here everything that was said is printed, once, at the end.
+#include "compiler/driver/command_line.h"
+#include "compiler/driver/report.h"
+#include "compiler/driver/streams.h"
+#include "compiler/driver/world.h"
+
+namespace {
+
+using namespace policyc;
+
+int trouble(const Error& error, const std::string& color) {
+    write_all(Stream::err, trouble_text(error, wants_color(Stream::err, color)));
+    return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    guard_streams();
+
+    Report report;
+    const std::variant<Command, Spoken, Error> line = read_command_line(argc, argv);
+    if (const auto* error = std::get_if<Error>(&line)) return trouble(*error, "auto");
+    if (const auto* spoken = std::get_if<Spoken>(&line)) {
+        report.data = spoken->text;
+        return print(report, {}, 0);
+    }
+
+    const auto& [verb, options] = std::get<Command>(line);
+    Result<World> world = real_world(options);
+    if (!world) return trouble(world.error(), options.color);
+
+    report.talk = !options.json();
+    const int status = verb->run(options, world.value(), report);
+    return print(report, options, status);
+}

@@ -1,0 +1,187 @@
+// Lists the permissions of a policy, in force or not, person by person: access_list().
+#include "compiler/driver/access_list.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+namespace policyc {
+
+std::string to_text(Days day) {
+    const std::chrono::year_month_day date(day);
+    return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                       static_cast<unsigned>(date.day()));
+}
+
+namespace {
+
+std::string duration(Seconds length) {
+    const auto count = length.count();
+    if (count % 86400 == 0) return fmt::format("{}d", count / 86400);
+    if (count % 3600 == 0) return fmt::format("{}h", count / 3600);
+    if (count % 60 == 0) return fmt::format("{}m", count / 60);
+    return fmt::format("{}s", count);
+}
+
+class Lister {
+public:
+    Lister(const Policy& policy, const Addresses& addresses, Days today)
+        : policy_(policy), addresses_(addresses), today_(today) {}
+
+    void tier(const Tier& tier) {
+        AccessRow base;
+        base.via = "tiers." + tier.name;
+        base.log = tier.log_new;
+        if (tier.limit) base.limits.push_back(to_string(*tier.limit));
+        if (tier.expires) base.until = tier.expires->value;
+        if (tier.grant)
+            base.why_not = tier.grant->max ? fmt::format("needs a grant, at most {}", duration(*tier.grant->max))
+                                           : "needs a grant";
+        if (tier.bastion) {
+            base.why_not += fmt::format("{}only from a session on {}", base.why_not.empty() ? "" : ", or ",
+                                        policy_.nodes[tier.bastion->node].name);
+        }
+        if (!holds_on(tier.expires, today_)) base.why_not = "expired " + to_text(tier.expires->value);
+        for (const Source& source : tier.who) targets(base, source, tier.allow);
+    }
+
+    void input(const Node& node, const Input& input) {
+        AccessRow base;
+        base.via = fmt::format("nodes.{}.input.{}", node.name, input.name);
+        base.log = input.log_new;
+        if (input.limit) base.limits.push_back(to_string(*input.limit));
+        base.what = node.name;
+        base.host = node.name;
+        for (const auto& address : node.addresses) base.addresses.push_back(to_string(address.value));
+        for (const Ports& ports : input.ports) base.ports.push_back(to_string(ports));
+        for (const Source& source : input.from) {
+            AccessRow row = base;
+            row.span = source.span;
+            put(row, source);
+        }
+    }
+
+    void output(const Node& node) {
+        AccessRow base;
+        base.via = fmt::format("nodes.{}.output", node.name);
+        targets(base, Source{NodeRef{index(node)}, node.name, node.span}, *node.output);
+    }
+
+    std::vector<AccessRow> rows() {
+        // Nodes in their order, then whoever else is named, in order of appearance.
+        std::map<std::string, std::size_t> order;
+        for (const Node& node : policy_.nodes) order.emplace(node.name, order.size());
+        for (const AccessRow& row : rows_) order.emplace(row.who, order.size());
+        std::stable_sort(rows_.begin(), rows_.end(),
+                         [&](const AccessRow& a, const AccessRow& b) { return order[a.who] < order[b.who]; });
+        return std::move(rows_);
+    }
+
+private:
+    [[nodiscard]] std::size_t index(const Node& node) const {
+        return static_cast<std::size_t>(&node - policy_.nodes.data());
+    }
+
+    // One row for each run of targets that differ only in their ports.
+    void targets(const AccessRow& base, const Source& source, const std::vector<Target>& list) {
+        for (std::size_t i = 0; i < list.size();) {
+            const Target& first = list[i];
+            AccessRow row = base;
+            row.what = first.label;
+            row.host = text(first.host);
+            row.addresses = addresses_of_host(first.host);
+            row.span = first.span;
+            for (; i < list.size() && list[i].label == first.label && list[i].service == first.service &&
+                   list[i].span == first.span && text(list[i].host) == row.host;
+                 ++i) {
+                row.ports.push_back(to_string(list[i].ports));
+            }
+            if (first.service) service(policy_.services[*first.service], row);
+            put(row, source);
+        }
+    }
+
+    void service(const Service& service, AccessRow& row) const {
+        row.log = row.log || service.log_new;
+        if (service.limit) row.limits.push_back(to_string(*service.limit));
+        if (!service.expires) return;
+        row.until = row.until ? std::min(*row.until, service.expires->value) : service.expires->value;
+        if (!holds_on(service.expires, today_)) row.why_not = "expired " + to_text(service.expires->value);
+    }
+
+    void put(AccessRow row, const Source& source) {
+        row.who = source.label;
+        row.who_addresses = addresses_of_host(source.host);
+        row.in_force = row.why_not.empty();
+        // Who is in a list twice (by name and by a group) reaches it once.
+        if (seen_.emplace(row.who, row.what, row.host, row.ports, row.via).second) rows_.push_back(std::move(row));
+    }
+
+    [[nodiscard]] std::string text(const Host& host) const {
+        if (const auto* node = std::get_if<NodeRef>(&host)) return policy_.nodes[node->node].name;
+        if (const auto* network = std::get_if<NetworkRef>(&host)) return policy_.networks[network->network].name;
+        if (const auto* range = std::get_if<Range>(&host)) return to_string(*range);
+        return std::get<HostName>(host).name;
+    }
+
+    [[nodiscard]] std::vector<std::string> addresses_of_host(const Host& host) const {
+        std::vector<std::string> texts;
+        if (const auto* node = std::get_if<NodeRef>(&host)) {
+            for (const auto& address : policy_.nodes[node->node].addresses) texts.push_back(to_string(address.value));
+        } else if (const auto* network = std::get_if<NetworkRef>(&host)) {
+            for (const auto& range : policy_.networks[network->network].ranges) texts.push_back(to_string(range.value));
+        } else if (const auto* range = std::get_if<Range>(&host)) {
+            texts.push_back(to_string(*range));
+        } else if (const auto found = addresses_.find(std::get<HostName>(host).name); found != addresses_.end()) {
+            for (const Address& address : found->second) {
+                if (policy_.ipv6 == Ipv6::dual || address.family == Family::ipv4) texts.push_back(to_string(address));
+            }
+        }
+        return texts;
+    }
+
+    const Policy& policy_;
+    const Addresses& addresses_;
+    Days today_;
+    std::vector<AccessRow> rows_;
+    std::set<std::tuple<std::string, std::string, std::string, std::vector<std::string>, std::string>> seen_;
+};
+
+std::optional<std::uint16_t> wireguard_port(const Node& node) {
+    return node.endpoint ? node.endpoint->port : node.listen_port;
+}
+
+void implied_of(const Policy& policy, const Node& node, std::vector<ImpliedRow>& rows) {
+    const auto add = [&](std::string what) { rows.push_back({node.name, std::move(what)}); };
+    add("ICMP errors about a flow that is tracked");
+    add(node.output ? "replies to what `output` allows" : fmt::format("replies to what {} itself began", node.name));
+    if (node.scope != Scope::host) return;
+    add("loopback");
+    add("IPv6 neighbour discovery");
+    if (const auto port = wireguard_port(node)) add(fmt::format("WireGuard from anywhere: {}/udp", *port));
+    if (!node.output || !node.peer) return;
+    const Node& peer = policy.nodes[*node.peer];
+    if (const auto port = wireguard_port(peer)) add(fmt::format("WireGuard to {}: {}/udp", peer.name, *port));
+}
+
+}  // namespace
+
+AccessList access_list(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node, Days today) {
+    AccessList list;
+    Lister lister(policy, addresses, today);
+    for (const Tier& tier : policy.tiers) lister.tier(tier);
+    for (std::size_t i = 0; i < policy.nodes.size(); ++i) {
+        const Node& one = policy.nodes[i];
+        if (one.scope == Scope::none || (node && *node != i)) continue;
+        for (const Input& input : one.inputs) lister.input(one, input);
+        if (one.output) lister.output(one);
+        implied_of(policy, one, list.implied);
+    }
+    list.rows = lister.rows();
+    return list;
+}
+
+}  // namespace policyc

@@ -1,0 +1,199 @@
+// Programs the kernel and makes sure of it: apply_policy().
+#include "compiler/driver/apply.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "compiler/driver/changes_report.h"
+#include "compiler/driver/state.h"
+#include "compiler/lower.h"
+#include "policy/expect.h"
+
+namespace policyc {
+
+namespace {
+
+// Names that no place knows are asked now: a first apply should work without a resolve before it. What was new is returned.
+Lock ask_missing(const Loaded& loaded, Lock& known, const Addresses& hosts, World& world, Report& report) {
+    const std::vector<std::string> missing = names_without_address(loaded.policy, known, hosts);
+    if (missing.empty()) return {};
+    report.progress(fmt::format("asking DNS for {}", count_of(missing.size(), "name")));
+    const Settled settled =
+        settle(loaded.policy, known, ask(loaded.policy, missing, world), world.now, true, report.diagnostics);
+    Lock fresh;
+    for (const std::string& name : missing) {
+        if (const auto entry = settled.lock.find(name); entry != settled.lock.end()) fresh.insert(*entry);
+    }
+    for (const auto& entry : fresh) known.insert(entry);
+    return fresh;
+}
+
+// New answers go into the lock; where that can't be written (a policy in a read-only store), into the state directory.
+void save_names(const LockFile& lock, const Lock& fresh, World& world, Report& report) {
+    if (fresh.empty()) return;
+    if (world.files->write(lock.path, write_lock(join(lock.lock, fresh)), 0644)) {
+        report.notes.push_back(fmt::format("{}: {} added", lock.path, count_of(fresh.size(), "name")));
+        return;
+    }
+    const std::string path = state_names_path(world);
+    const Result<void> written =
+        world.files->write(path, write_lock(join(load_state_names(world, report), fresh)), 0600);
+    report.notes.push_back(
+        written ? fmt::format("{} can't be written: {} kept in {}", lock.path, count_of(fresh.size(), "name"), path)
+                : fmt::format("warning: the new addresses are not kept: {}", written.error().message));
+}
+
+// Rewrites the record where what it says of names and lines is no longer so, though the kernel is.
+Result<void> refresh_record(Applied applied, World& world) {
+    const std::optional<Applied> old = load_applied(world);
+    if (old) {
+        const std::string time = std::exchange(applied.time, old->time);
+        if (applied == *old) return {};
+        applied.time = time;
+    }
+    if (Result<void> prepared = prepare_applied(applied, world); !prepared) return prepared;
+    return keep_applied(world);
+}
+
+bool can_put_back(const std::optional<ir::Ruleset>& ruleset) {
+    if (!ruleset) return true;
+    if (!ruleset->unknown.empty()) return false;
+    return same(*ruleset, *ruleset);  // an Unknown is not equal even to itself
+}
+
+// The kernel took the transaction and yet means something else: what was there before is put back.
+int undo(const std::string& what, const std::optional<ir::Ruleset>& before, Kernel& kernel, World& world,
+         Report& report) {
+    drop_applied(world);
+    std::string message = fmt::format("internal error: {}", what);
+    if (!can_put_back(before)) {
+        return report.fail({message,
+                            "what was there before held things that policyc does not write, so it was not put back; "
+                            "see `policyc diff`"});
+    }
+    const Result<void> restored = kernel.replace(before.value_or(ir::Ruleset{}));
+    if (!restored)
+        return report.fail({message + "; putting back what was there before failed: " + restored.error().message,
+                            restored.error().help});
+    return report.fail(
+        {message, "what was there before is in force again; this is a mistake in policyc, please report it"});
+}
+
+}  // namespace
+
+void carry_counters(const ir::Ruleset& from, ir::Ruleset& to) {
+    std::map<std::string, const ir::Counter*> named;
+    for (const ir::Counter& counter : from.counters) named[counter.name] = &counter;
+    for (ir::Counter& counter : to.counters) {
+        const auto old = named.find(counter.name);
+        if (old == named.end()) continue;
+        counter.packets = old->second->packets;
+        counter.bytes = old->second->bytes;
+    }
+    std::map<std::string, const ir::Chain*> chains;
+    for (const ir::Chain& chain : from.chains) chains[chain.name] = &chain;
+    for (ir::Chain& chain : to.chains) {
+        const auto old = chains.find(chain.name);
+        if (old == chains.end()) continue;
+        for (std::size_t i = 0; i < std::min(chain.rules.size(), old->second->rules.size()); ++i) {
+            ir::Rule& rule = chain.rules[i];
+            const ir::Rule& other = old->second->rules[i];
+            if (!same(rule, other)) continue;
+            for (std::size_t s = 0; s < rule.statements.size(); ++s) {
+                auto* count = std::get_if<ir::Count>(&rule.statements[s]);
+                if (count != nullptr) *count = std::get<ir::Count>(other.statements[s]);
+            }
+        }
+    }
+}
+
+int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, const ApplyOptions& how, World& world,
+                 Report& report) {
+    const Policy& policy = loaded.policy;
+    const Node& chosen = policy.nodes[node];
+
+    // A resolve before this may have had errors, of names that go on as they were.
+    const std::size_t errors_before = report.diagnostics.errors();
+
+    // Names to addresses: the lock, the state directory, /etc/hosts, and DNS for what is in none of them.
+    Lock known = join(lock.lock, load_state_names(world, report));
+    const Addresses hosts = load_hosts(world);
+    Lock fresh;
+    if (!how.offline) fresh = ask_missing(loaded, known, hosts, world, report);
+    const Addresses addresses = addresses_of(policy, known, hosts, report.diagnostics);
+
+    // What must stay true is true, or nothing goes any further.
+    judge(policy, addresses, today(world), report.diagnostics);
+    if (report.diagnostics.errors() > errors_before) return report.stopped();
+
+    ir::Ruleset wanted = lower(policy, addresses, node, today(world));
+    report.record["node"] = chosen.name;
+    report.record["dry_run"] = how.dry_run;
+    if (chosen.scope == Scope::none) {
+        report.notes.push_back(
+            fmt::format("{}: scope is \"none\": there is nothing to judge here, and no table", chosen.name));
+    }
+
+    const std::unique_ptr<Kernel> kernel = world.kernel();
+    const Result<std::optional<ir::Ruleset>> read = kernel->read();
+    if (!read) return report.fail(read.error());
+    const std::optional<ir::Ruleset>& before = read.value();
+    const Applied applied = make_applied(loaded, report.sources, node, addresses, world);
+
+    report.record["changed"] = false;
+    if (wanted.empty() ? !before : before && same(*before, wanted)) {
+        report.data += fmt::format("{}: nothing to change\n", chosen.name);
+        if (how.dry_run) return 0;
+        save_names(lock, fresh, world, report);
+        if (const Result<void> kept = refresh_record(applied, world); !kept) return report.fail(kept.error());
+        return 0;
+    }
+
+    const std::optional<Applied> last = load_applied(world);
+    const std::unique_ptr<Past> past = last && last->node == chosen.name ? past_of(*last, today(world)) : nullptr;
+    const View view{&policy, &addresses, &report.sources, node, today(world), &known, world.now};
+    const Difference differs =
+        difference(before.value_or(ir::Ruleset{}), wanted, view, past ? std::optional<View>(past->view) : std::nullopt);
+    const std::string first = before ? "" : ", where there was no table inet policyc";
+    const std::string gone = wanted.empty() ? ", table inet policyc removed" : "";
+
+    if (how.dry_run) {
+        report_difference(differs, fmt::format("{}: {} would be applied{}{}", chosen.name, loaded.path, first, gone),
+                          Tense::would, report);
+        return 0;
+    }
+
+    // A disk that is full or read-only is found here, before the kernel is touched.
+    if (const Result<void> prepared = prepare_applied(applied, world); !prepared) {
+        return report.fail(
+            {prepared.error().message, prepared.error().help.empty() ? "nothing was changed" : prepared.error().help});
+    }
+
+    if (before) carry_counters(*before, wanted);
+    if (const Result<void> replaced = kernel->replace(wanted); !replaced) {
+        drop_applied(world);
+        return report.fail(replaced.error());
+    }
+
+    const Result<std::optional<ir::Ruleset>> after = kernel->read();
+    if (!after)
+        return undo("the new ruleset can't be read back: " + after.error().message, before, *kernel, world, report);
+    if (wanted.empty() ? after.value().has_value() : !after.value() || !same(*after.value(), wanted)) {
+        return undo("the kernel holds something else than what was sent", before, *kernel, world, report);
+    }
+
+    report.record["changed"] = true;
+    report_difference(differs, fmt::format("{}: {} applied{}{}", chosen.name, loaded.path, first, gone), Tense::did,
+                      report);
+    save_names(lock, fresh, world, report);
+    if (const Result<void> kept = keep_applied(world); !kept) {
+        report.notes.push_back(fmt::format("warning: the ruleset is in force, but what was applied is not recorded: {}",
+                                           kept.error().message));
+    }
+    return 0;
+}
+
+}  // namespace policyc

@@ -1,0 +1,140 @@
+// Sets up CLI11 from the table of verbs and says what is wrong with a command line: read_command_line().
+#include "compiler/driver/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "compiler/driver/help.h"
+#include "policy/diagnostic.h"
+
+namespace policyc {
+
+namespace {
+
+void add_option(CLI::App& app, const OptionRow& row, Options& options) {
+    const std::string name(row.name);
+    std::visit(
+        [&](auto member) {
+            if constexpr (std::is_same_v<decltype(member), bool Options::*>) {
+                app.add_flag(name, options.*member);
+            } else {
+                app.add_option(name, options.*member)->expected(1);
+            }
+        },
+        row.target);
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+    std::string text;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (i > 0) text += i + 1 == parts.size() ? " or " : ", ";
+        text += parts[i];
+    }
+    return text;
+}
+
+// The value of an option that takes one of a few words.
+std::optional<Error> check_choice(const OptionRow& row, std::string_view value, const Options& options) {
+    const auto* member = std::get_if<std::string Options::*>(&row.target);
+    if (member == nullptr || value.find('|') == std::string_view::npos) return {};
+    const std::vector<std::string> known = choices(value);
+    const std::string& given = options.*(*member);
+    if (std::find(known.begin(), known.end(), given) != known.end()) return {};
+    return Error{fmt::format("{} takes {}, and not `{}`", row.name, joined(known), given), {}};
+}
+
+std::optional<Error> check_values(const Verb& verb, Options& options) {
+    for (const OptionRow& row : global_options()) {
+        const std::string_view value = row.name == "--format" ? verb.formats : row.value;
+        if (row.name == "--format" && verb.formats.starts_with("table") && options.format == "text")
+            options.format = "table";
+        if (std::optional<Error> error = check_choice(row, value, options)) return error;
+    }
+    for (const OptionRow& row : verb.options) {
+        if (std::optional<Error> error = check_choice(row, row.value, options)) return error;
+    }
+    return {};
+}
+
+Error unknown_verb(const std::string& given) {
+    std::vector<std::string> known;
+    for (const Verb& verb : verbs()) {
+        if (!verb.group.empty()) known.emplace_back(verb.name);
+    }
+    const std::string near = nearest(given, known);
+    return {fmt::format("`{}` is not a verb of policyc", given),
+            near.empty() ? fmt::format("the verbs are {}; `policyc --help` says what they do", fmt::join(known, ", "))
+                         : fmt::format("did you mean `policyc {}`?", near)};
+}
+
+Error unexpected(const std::string& given, const Verb& verb) {
+    const std::string usage = fmt::format("usage: {}", usage_of(verb));
+    if (!given.starts_with('-'))
+        return {fmt::format("`{}` is one argument too many for `policyc {}`", given, verb.name), usage};
+    std::vector<std::string> known;
+    for (const OptionRow& row : verb.options) known.emplace_back(row.name);
+    for (const OptionRow& row : global_options()) {
+        if (!row.hidden) known.emplace_back(row.name);
+    }
+    const std::string near = nearest(given.substr(0, given.find('=')), known);
+    return {fmt::format("`policyc {}` has no option `{}`", verb.name, given),
+            near.empty() ? usage : fmt::format("did you mean `{}`?", near)};
+}
+
+}  // namespace
+
+std::variant<Command, Spoken, Error> read_command_line(int argc, const char* const* argv) {
+    Options options;
+    bool wants_help = false;
+    bool wants_version = false;
+
+    CLI::App app;
+    app.set_help_flag();
+    app.add_flag("-h,--help", wants_help);
+    app.add_flag("--version", wants_version);
+    app.allow_extras();
+    app.require_subcommand(0, 1);
+    for (const OptionRow& row : global_options()) add_option(app, row, options);
+    for (const Verb& verb : verbs()) {
+        CLI::App* sub = app.add_subcommand(std::string(verb.name));
+        sub->set_help_flag();
+        sub->fallthrough();  // options of every verb may stand behind the verb too
+        for (const ArgumentRow& row : verb.arguments)
+            sub->add_option(std::string(row.name), options.*row.target)->type_size(1);
+        for (const OptionRow& row : verb.options) add_option(*sub, row, options);
+    }
+
+    std::string trouble;
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        trouble = error.what();
+    }
+
+    const std::vector<CLI::App*> chosen = app.get_subcommands();
+    const Verb* verb = chosen.empty() ? nullptr : find_verb(chosen.front()->get_name());
+    if (wants_help) return Spoken{verb == nullptr ? general_help() : help_of(*verb)};
+    if (wants_version) return Spoken{fmt::format("policyc {}\n", version())};
+    if (!trouble.empty()) return Error{trouble, "`policyc --help` shows the usage"};
+
+    const std::vector<std::string> extras = app.remaining(true);
+    if (verb == nullptr) {
+        if (extras.empty())
+            return Error{"no verb was given", "`policyc --help` lists them; `policyc init` is where to begin"};
+        if (!extras.front().starts_with('-')) return unknown_verb(extras.front());
+        return Error{fmt::format("policyc has no option `{}`", extras.front()), "`policyc --help` lists them"};
+    }
+    if (!extras.empty()) return unexpected(extras.front(), *verb);
+    for (const ArgumentRow& row : verb->arguments) {
+        if (row.required && (options.*row.target).empty()) {
+            return Error{fmt::format("`policyc {}` wants {}", verb->name, row.name),
+                         fmt::format("usage: {}", usage_of(*verb))};
+        }
+    }
+    if (std::optional<Error> error = check_values(*verb, options)) return *error;
+    return Command{verb, options};
+}
+
+}  // namespace policyc

@@ -1,0 +1,119 @@
+// Prints what a verb had to say, data on stdout and words on stderr: print().
+#include "compiler/driver/report.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace policyc {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::size_t warnings(const Diagnostics& diagnostics) {
+    return diagnostics.all().size() - diagnostics.errors();
+}
+
+// "policy.toml: 2 errors, 1 warning", or nothing when there is neither.
+std::string summary(const Report& report) {
+    std::string text;
+    if (report.diagnostics.errors() > 0) text = count_of(report.diagnostics.errors(), "error");
+    if (warnings(report.diagnostics) > 0) {
+        if (!text.empty()) text += ", ";
+        text += count_of(warnings(report.diagnostics), "warning");
+    }
+    if (text.empty()) return {};
+    return report.subject.empty() ? text + "\n" : fmt::format("{}: {}\n", report.subject, text);
+}
+
+std::string words(const Report& report, bool color) {
+    std::string text;
+    if (!report.diagnostics.all().empty()) {
+        text = render(report.diagnostics, report.sources, color);
+        if (!text.ends_with('\n')) text += '\n';
+        text += summary(report);
+    }
+    for (const std::string& note : report.notes) text += note + "\n";
+    if (report.error) text += trouble_text(*report.error, color);
+    return text;
+}
+
+std::string record_text(const Report& report) {
+    Json record = {{"version", 1}};
+    record.update(report.record);
+    record["diagnostics"] = Json::parse(render_json(report.diagnostics, report.sources));
+    if (!report.notes.empty()) record["notes"] = report.notes;
+    if (report.error) record["error"] = {{"message", report.error->message}, {"help", report.error->help}};
+    return record.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+int Report::fail(Error trouble) {
+    error = std::move(trouble);
+    return 2;
+}
+
+int Report::stopped() const {
+    return diagnostics.has(Code::E0001) ? 2 : 1;
+}
+
+void Report::say_now(const std::string& line) const {
+    if (talk) write_all(Stream::err, line + "\n");
+}
+
+void Report::progress(const std::string& line) const {
+    if (isatty(static_cast<int>(Stream::err)) == 1) say_now(line);
+}
+
+bool wants_color(Stream stream, const std::string& color) {
+    if (color == "always") return true;
+    if (color == "never") return false;
+    const char* no_color = std::getenv("NO_COLOR");
+    if (no_color != nullptr && *no_color != '\0') return false;
+    const char* term = std::getenv("TERM");
+    if (term == nullptr || std::strcmp(term, "dumb") == 0) return false;
+    return isatty(static_cast<int>(stream)) == 1;
+}
+
+bool write_all(Stream stream, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t written = write(static_cast<int>(stream), text.data(), text.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return false;
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+}
+
+std::string count_of(std::size_t number, const std::string& word) {
+    return fmt::format("{} {}{}", number, word, number == 1 ? "" : "s");
+}
+
+std::string trouble_text(const Error& error, bool color) {
+    const std::string_view head = color ? "\x1b[1;31merror\x1b[0m" : "error";
+    std::string text = fmt::format("{}: {}\n", head, error.message);
+    if (!error.help.empty()) text += fmt::format("   = help: {}\n", error.help);
+    return text;
+}
+
+int print(Report& report, const Options& options, int status) {
+    report.diagnostics.finish(report.sources);
+    const std::string out = options.json() ? record_text(report) : report.data;
+    const bool written = write_all(Stream::out, out);
+    const int reason = errno;
+    if (!options.json()) write_all(Stream::err, words(report, wants_color(Stream::err, options.color)));
+    if (written) return status;
+    // Who closed the pipe has seen enough; anyone else must learn that the output is not whole.
+    if (reason != EPIPE) {
+        const Error trouble{fmt::format("cannot write to standard output: {}", std::strerror(reason)), {}};
+        write_all(Stream::err, trouble_text(trouble, wants_color(Stream::err, options.color)));
+    }
+    return 2;
+}
+
+}  // namespace policyc

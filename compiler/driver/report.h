@@ -1,0 +1,55 @@
+// What a verb has to say, collected while it runs and printed when it is done: data for stdout, words for stderr.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/driver/verbs.h"
+#include "policy/diagnostic.h"
+#include "policy/result.h"
+#include "policy/span.h"
+
+namespace policyc {
+
+class Report {
+public:
+    Sources sources;
+    Diagnostics diagnostics;
+    std::string data;  // for stdout, unless --format json
+    nlohmann::ordered_json
+        record;  // for stdout with --format json; `version` and `diagnostics` are added when printing
+    std::vector<std::string> notes;  // what the user should know, a line each
+    std::optional<Error> error;
+    std::string subject;  // the policy file, for the last line
+    bool talk = true;     // whether say_now() may: not with --format json
+
+    // Notes the trouble and returns its exit status, 2.
+    int fail(Error trouble);
+    // The exit status of a run that ends because of the errors in `diagnostics`: 2 where a file could not be read, else 1.
+    [[nodiscard]] int stopped() const;
+    // Writes a line to stderr at once, for what takes time.
+    void say_now(const std::string& line) const;
+    // Likewise, but on a terminal only.
+    void progress(const std::string& line) const;
+};
+
+enum class Stream { out = 1, err = 2 };
+
+// Whether to colour that stream: --color, NO_COLOR, TERM=dumb and a terminal decide.
+bool wants_color(Stream stream, const std::string& color);
+
+// Writes all of it. False, with errno set, when that failed.
+bool write_all(Stream stream, std::string_view text);
+
+// Prints data and words. Returns `status`, or 2 where stdout could not be written.
+int print(Report& report, const Options& options, int status);
+
+// "error: cannot ..." and its help, for trouble that comes before there is a Report.
+std::string trouble_text(const Error& error, bool color);
+
+// "2 errors", "1 error"
+std::string count_of(std::size_t number, const std::string& word);
+
+}  // namespace policyc

@@ -1,0 +1,185 @@
+// Keeps what must be remembered between runs: lock_state() and the functions of the record.
+#include "compiler/driver/state.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+namespace policyc {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string record_path(const World& world) {
+    return world.state_dir + "/applied.json";
+}
+std::string prepared_path(const World& world) {
+    return world.state_dir + "/applied.next.json";
+}
+
+Error state_error(const std::string& directory, int reason) {
+    return {fmt::format("cannot write the state directory {}: {}", directory, std::strerror(reason)),
+            reason == EACCES || reason == EPERM
+                ? "run it as root, or name a directory of your own with --state-dir"
+                : "apply keeps there what it did; nothing was changed. Name another directory with --state-dir"};
+}
+
+struct flock write_lock_request() {
+    struct flock request {};
+    request.l_type = F_WRLCK;
+    request.l_whence = SEEK_SET;
+    return request;
+}
+
+// The process that holds the lock, 0 when nobody does any more.
+pid_t holder_of(int descriptor) {
+    struct flock request = write_lock_request();
+    if (fcntl(descriptor, F_GETLK, &request) != 0 || request.l_type == F_UNLCK) return 0;
+    return request.l_pid;
+}
+
+}  // namespace
+
+StateLock::~StateLock() {
+    close(descriptor_);
+}
+
+Result<std::unique_ptr<StateLock>> lock_state(const std::string& directory, std::chrono::milliseconds patience,
+                                              const Report& report) {
+    std::error_code error;
+    const std::filesystem::path parent = std::filesystem::path(directory).parent_path();
+    if (!parent.empty()) std::filesystem::create_directories(parent, error);
+    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return state_error(directory, errno);
+    const int descriptor = open((directory + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (descriptor < 0) return state_error(directory, errno);
+    auto lock = std::make_unique<StateLock>(descriptor);
+
+    const auto end = std::chrono::steady_clock::now() + patience;
+    bool said = false;
+    while (true) {
+        struct flock request = write_lock_request();
+        if (fcntl(descriptor, F_SETLK, &request) == 0) return lock;
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR) return state_error(directory, errno);
+        const pid_t holder = holder_of(descriptor);
+        if (std::chrono::steady_clock::now() >= end) {
+            return Error{fmt::format("another policyc (process {}) is at work on {}", holder, directory),
+                         "wait until it is done, or look at what it waits for; nothing was changed"};
+        }
+        if (!said && holder != 0) report.say_now(fmt::format("waiting for another policyc (process {})", holder));
+        said = said || holder != 0;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+}
+
+std::string state_names_path(const World& world) {
+    return world.state_dir + "/names.lock";
+}
+
+Lock load_state_names(const World& world, Report& report) {
+    const std::string path = state_names_path(world);
+    const Result<std::string> text = world.files->read(path, max_policy_bytes);
+    if (!text && !exists(path)) return {};
+    Sources sources;
+    Diagnostics diagnostics;
+    std::optional<Lock> lock;
+    if (text) lock = parse_lock(sources.add(path, text.value()), sources, diagnostics);
+    if (lock) return *lock;
+    const std::string why = text ? "it is not a lock file" : text.error().message;
+    report.notes.push_back(fmt::format("warning: the addresses in {} are left out: {}", path, why));
+    return {};
+}
+
+Applied make_applied(const Loaded& loaded, const Sources& sources, std::size_t node, const Addresses& addresses,
+                     const World& world) {
+    Applied applied;
+    applied.node = loaded.policy.nodes[node].name;
+    applied.time = to_text(world.now);
+    for (std::uint32_t file = loaded.first_file; file < loaded.first_file + loaded.files; ++file) {
+        applied.files.emplace_back(sources.name(file), sources.text(file));
+    }
+    applied.addresses = addresses;
+    return applied;
+}
+
+std::optional<Applied> load_applied(const World& world) {
+    const Result<std::string> text = world.files->read(record_path(world), std::size_t{4} * max_policy_bytes);
+    if (!text) return {};
+    try {
+        const Json record = Json::parse(text.value());
+        if (record.at("version") != 1) return {};
+        Applied applied;
+        applied.node = record.at("node");
+        applied.time = record.at("time");
+        for (const Json& file : record.at("files")) applied.files.emplace_back(file.at("name"), file.at("text"));
+        for (const auto& [name, written] : record.at("addresses").items()) {
+            std::vector<Address>& addresses = applied.addresses[name];
+            for (const std::string& one : written.get<std::vector<std::string>>()) {
+                if (const auto address = parse_address(one)) addresses.push_back(*address);
+            }
+        }
+        return applied;
+    } catch (const nlohmann::json::exception&) {
+        return {};
+    }
+}
+
+Result<void> prepare_applied(const Applied& applied, World& world) {
+    Json record = {{"version", 1}, {"node", applied.node}, {"time", applied.time}};
+    record["files"] = Json::array();
+    for (const auto& [name, text] : applied.files) record["files"].push_back({{"name", name}, {"text", text}});
+    record["addresses"] = Json::object();
+    for (const auto& [name, addresses] : applied.addresses) {
+        Json& list = record["addresses"][name] = Json::array();
+        for (const Address& address : addresses) list.push_back(to_string(address));
+    }
+    const std::string text = record.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+    return world.files->write(prepared_path(world), text, 0600);
+}
+
+Result<void> keep_applied(const World& world) {
+    if (rename(prepared_path(world).c_str(), record_path(world).c_str()) != 0)
+        return state_error(world.state_dir, errno);
+    const int directory = open(world.state_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory >= 0) {
+        fsync(directory);
+        close(directory);
+    }
+    return {};
+}
+
+void drop_applied(const World& world) {
+    unlink(prepared_path(world).c_str());
+}
+
+std::unique_ptr<Past> past_of(const Applied& applied, Days day) {
+    if (applied.files.empty()) return nullptr;
+    FakeFiles files;
+    for (const auto& [name, text] : applied.files) files.files[name] = text;
+    auto past = std::make_unique<Past>();
+    Diagnostics diagnostics;
+    std::optional<Loaded> loaded = load_policy(applied.files.front().first, files, past->sources, diagnostics);
+    if (!loaded) return nullptr;
+    past->loaded = std::move(*loaded);
+    past->addresses = applied.addresses;
+    const std::vector<Node>& nodes = past->loaded.policy.nodes;
+    for (std::size_t node = 0; node < nodes.size(); ++node) {
+        if (nodes[node].name != applied.node) continue;
+        past->view = {.policy = &past->loaded.policy,
+                      .addresses = &past->addresses,
+                      .sources = &past->sources,
+                      .node = node,
+                      .today = day};
+        return past;
+    }
+    return nullptr;
+}
+
+}  // namespace policyc

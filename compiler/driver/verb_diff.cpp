@@ -1,0 +1,109 @@
+// diff: who would gain or lose what, against the live kernel or another policy: verb_diff().
+#include <fmt/format.h>
+
+#include "compiler/driver/changes_report.h"
+#include "compiler/driver/pipeline.h"
+#include "compiler/driver/state.h"
+#include "compiler/lower.h"
+#include "policy/expect.h"
+
+namespace policyc {
+
+namespace {
+
+// The other policy of --against, as far as diff needs it.
+struct Old {
+    Loaded loaded;
+    Addresses addresses;
+    std::size_t node = 0;
+};
+
+// Its warnings are no news; its errors are the Report's. Without a lock beside it, it is judged with the addresses of the new one.
+std::optional<Old> load_old(const std::string& path, const std::string& node, const LockFile& new_lock,
+                            const Addresses& hosts, World& world, Report& report) {
+    Diagnostics found;
+    std::swap(found, report.diagnostics);
+    std::optional<Old> old;
+    if (std::optional<Loaded> loaded = load_policy(path, *world.files, report.sources, report.diagnostics)) {
+        std::optional<LockFile> lock = load_lock(*loaded, {}, false, *world.files, report);
+        if (lock && !lock->text && new_lock.text) {
+            report.notes.push_back(
+                fmt::format("{} is not there: {} is read with the addresses of {}", lock->path, path, new_lock.path));
+            lock->lock = new_lock.lock;
+        }
+        if (lock) {
+            old.emplace();
+            old->addresses = addresses_of(loaded->policy, lock->lock, hosts, report.diagnostics);
+            old->loaded = std::move(*loaded);
+        }
+    }
+    if (report.error || report.diagnostics.errors() > 0) {
+        report.subject = path;
+        return {};
+    }
+    std::swap(found, report.diagnostics);
+    const std::vector<Node>& nodes = old->loaded.policy.nodes;
+    while (old->node < nodes.size() && nodes[old->node].name != node) ++old->node;
+    return old;
+}
+
+int finish(const Difference& differs, const std::string& node, const std::string& headline, Report& report) {
+    report.record["node"] = node;
+    report.record["same"] = differs.same;
+    report_difference(differs, headline, Tense::would, report);
+    if (!differs.same) return 1;
+    report.data = fmt::format("{}: no difference\n", headline);
+    return 0;
+}
+
+}  // namespace
+
+int verb_diff(const Options& options, World& world, Report& report) {
+    report.subject = options.policy;
+    const std::optional<Loaded> loaded = load_policy(options.policy, *world.files, report.sources, report.diagnostics);
+    if (!loaded) return report.stopped();
+    const std::optional<LockFile> lock = load_lock(*loaded, options.lock, false, *world.files, report);
+    if (!lock) return report.error ? 2 : report.stopped();
+    const Policy& policy = loaded->policy;
+    const Result<std::size_t> node = choose_node(policy, options, world);
+    if (!node) return report.fail(node.error());
+    const std::string& name = policy.nodes[node.value()].name;
+
+    const Addresses hosts = load_hosts(world);
+    // What is live was made with the state directory's names too; two files are compared as they are.
+    const Lock known = options.against ? lock->lock : join(lock->lock, load_state_names(world, report));
+    const Addresses addresses = addresses_of(policy, known, hosts, report.diagnostics);
+    judge(policy, addresses, today(world), report.diagnostics);
+    if (report.diagnostics.errors() > 0) return report.stopped();
+    const ir::Ruleset after = lower(policy, addresses, node.value(), today(world));
+    const View view{&policy, &addresses, &report.sources, node.value(), today(world), &known, world.now};
+
+    if (options.against) {
+        const std::optional<Old> old = load_old(*options.against, name, *lock, hosts, world, report);
+        if (!old) return report.error ? 2 : report.stopped();
+        const std::string headline = fmt::format("{}: {} against {}", name, options.policy, *options.against);
+        // A node that the old policy doesn't have held nothing.
+        if (old->node == old->loaded.policy.nodes.size())
+            return finish(difference({}, after, view, {}), name, headline, report);
+        const ir::Ruleset before = lower(old->loaded.policy, old->addresses, old->node, today(world));
+        const View old_view{.policy = &old->loaded.policy,
+                            .addresses = &old->addresses,
+                            .sources = &report.sources,
+                            .node = old->node,
+                            .today = today(world)};
+        return finish(difference(before, after, view, old_view), name, headline, report);
+    }
+
+    const Result<std::optional<ir::Ruleset>> before = world.kernel()->read();
+    if (!before) return report.fail(before.error());
+    const std::optional<Applied> last = load_applied(world);
+    const std::unique_ptr<Past> past = last && last->node == name ? past_of(*last, today(world)) : nullptr;
+    if (!before.value() && !after.empty())
+        report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");
+    Difference differs = difference(before.value().value_or(ir::Ruleset{}), after, view,
+                                    past ? std::optional<View>(past->view) : std::nullopt);
+    if (before.value() && after.empty()) differs.same = false;  // even a table without chains is one too many
+    return finish(differs, name, fmt::format("{}: {} against the kernel", name, options.policy), report);
+}
+
+}  // namespace policyc

@@ -1,0 +1,61 @@
+// list: who reaches what, for people, programs and pictures: verb_list().
+#include "compiler/driver/access_list.h"
+#include "compiler/driver/pipeline.h"
+
+namespace policyc {
+
+namespace {
+
+nlohmann::ordered_json row_json(const AccessRow& row, const Sources& sources) {
+    nlohmann::ordered_json json = {{"who", row.who},
+                                   {"who_addresses", row.who_addresses},
+                                   {"what", row.what},
+                                   {"host", row.host},
+                                   {"addresses", row.addresses},
+                                   {"ports", row.ports},
+                                   {"via", row.via},
+                                   {"limits", row.limits},
+                                   {"log", row.log},
+                                   {"in_force", row.in_force}};
+    if (!row.in_force) json["why_not"] = row.why_not;
+    if (row.until) json["until"] = to_text(*row.until);
+    json["file"] = row.span.valid() ? sources.name(row.span.file) : "";
+    json["line"] = row.span.valid() ? sources.position(row.span.file, row.span.begin).line : 0;
+    return json;
+}
+
+}  // namespace
+
+int verb_list(const Options& options, World& world, Report& report) {
+    report.subject = options.policy;
+    const std::optional<Loaded> loaded = load_policy(options.policy, *world.files, report.sources, report.diagnostics);
+    if (!loaded) return report.stopped();
+    const std::optional<LockFile> lock = load_lock(*loaded, options.lock, false, *world.files, report);
+    if (!lock) return report.error ? 2 : report.stopped();
+    std::optional<std::size_t> node;
+    if (options.node) {
+        const Result<std::size_t> chosen = choose_node(loaded->policy, options, world);
+        if (!chosen) return report.fail(chosen.error());
+        node = chosen.value();
+    }
+    const Addresses addresses = addresses_of(loaded->policy, lock->lock, load_hosts(world), report.diagnostics);
+    if (report.diagnostics.errors() > 0) return report.stopped();
+
+    const AccessList list = access_list(loaded->policy, addresses, node, today(world));
+    if (options.json()) {
+        report.record["access"] = nlohmann::ordered_json::array();
+        for (const AccessRow& row : list.rows) report.record["access"].push_back(row_json(row, report.sources));
+        report.record["implied"] = nlohmann::ordered_json::array();
+        for (const ImpliedRow& row : list.implied)
+            report.record["implied"].push_back({{"node", row.node}, {"what", row.what}});
+    } else if (options.format == "mermaid") {
+        report.data = list_mermaid(list);
+    } else if (options.format == "dot") {
+        report.data = list_dot(list);
+    } else {
+        report.data = list_table(list, report.sources);
+    }
+    return 0;
+}
+
+}  // namespace policyc

@@ -1,0 +1,113 @@
+// resolve: asks DNS for the names of a policy, says what changed and writes the lock: verb_resolve().
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/driver/apply.h"
+#include "compiler/driver/state.h"
+
+namespace policyc {
+
+namespace {
+
+std::string addresses_text(const Lock& lock, const std::string& name) {
+    const auto entry = lock.find(name);
+    if (entry == lock.end()) return "unknown";
+    if (entry->second.addresses.empty()) return "no address";
+    std::string text;
+    for (const Address& address : entry->second.addresses) text += (text.empty() ? "" : ", ") + to_string(address);
+    return text;
+}
+
+nlohmann::ordered_json addresses_json(const Lock& lock, const std::string& name) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    const auto entry = lock.find(name);
+    if (entry == lock.end()) return nullptr;
+    for (const Address& address : entry->second.addresses) list.push_back(to_string(address));
+    return list;
+}
+
+void report_changes(const Lock& before, const Settled& settled, std::size_t asked, Report& report) {
+    std::size_t width = 0;
+    for (const std::string& name : settled.changed) width = std::max(width, name.size());
+    for (const std::string& name : settled.dropped) width = std::max(width, name.size());
+    auto& changed = report.record["changed"] = nlohmann::ordered_json::array();
+    for (const std::string& name : settled.changed) {
+        const std::string now = addresses_text(settled.lock, name);
+        const std::string old = addresses_text(before, name);
+        const std::string what = old == now              ? now + "  (by another way)"
+                                 : before.contains(name) ? fmt::format("{} -> {}", old, now)
+                                                         : now;
+        report.data += fmt::format("{:<{}}  {}\n", name, width, what);
+        changed.push_back(
+            {{"name", name}, {"before", addresses_json(before, name)}, {"after", addresses_json(settled.lock, name)}});
+    }
+    for (const std::string& name : settled.dropped) {
+        report.data += fmt::format("{:<{}}  dropped: the policy has no such name\n", name, width);
+    }
+    report.record["dropped"] = settled.dropped;
+    report.record["names"] = asked;
+    const auto same = asked - std::min(asked, settled.changed.size());
+    report.data += fmt::format("{}: {} changed, {} as before\n", count_of(asked, "name"), settled.changed.size(), same);
+}
+
+// Writes the lock when it differs; where that fails and `fallback` is set, the state directory's names.
+Result<void> save(const LockFile& lock, const Lock& settled, bool fallback, World& world, Report& report) {
+    const std::string text = write_lock(settled);
+    report.record["lock"] = lock.path;
+    report.record["written"] = false;
+    if (lock.text ? *lock.text == text : settled.empty()) return {};
+    const Result<void> written = world.files->write(lock.path, text, 0644);
+    if (written) {
+        report.record["written"] = true;
+        report.data += fmt::format("{} written\n", lock.path);
+        return {};
+    }
+    if (!fallback) return written;
+    const std::string path = state_names_path(world);
+    const Result<std::string> kept = world.files->read(path, max_policy_bytes);
+    if (kept && kept.value() == text) return {};
+    if (Result<void> aside = world.files->write(path, text, 0600); !aside) return aside;
+    report.notes.push_back(fmt::format("{} can't be written: the addresses are kept in {}", lock.path, path));
+    return {};
+}
+
+}  // namespace
+
+int verb_resolve(const Options& options, World& world, Report& report) {
+    report.subject = options.policy;
+    std::unique_ptr<StateLock> held;
+    if (options.apply) {
+        Result<std::unique_ptr<StateLock>> locked = lock_state(world.state_dir, apply_patience, report);
+        if (!locked) return report.fail(locked.error());
+        held = std::move(locked.value());
+    }
+    const std::optional<Loaded> loaded = load_policy(options.policy, *world.files, report.sources, report.diagnostics);
+    if (!loaded) return report.stopped();
+    std::optional<LockFile> lock = load_lock(*loaded, options.lock, true, *world.files, report);
+    if (!lock) return report.error ? 2 : report.stopped();
+    std::size_t node = 0;
+    if (options.apply) {
+        const Result<std::size_t> chosen = choose_node(loaded->policy, options, world);
+        if (!chosen) return report.fail(chosen.error());
+        node = chosen.value();
+    }
+
+    std::vector<std::string> names;
+    for (const NameUse& use : names_of(loaded->policy)) names.push_back(use.name);
+    if (!names.empty()) report.progress(fmt::format("asking for {}", count_of(names.size(), "name")));
+    const Lock before = options.apply ? join(lock->lock, load_state_names(world, report)) : lock->lock;
+    const Settled settled =
+        settle(loaded->policy, before, ask(loaded->policy, names, world), world.now, false, report.diagnostics);
+    report_changes(before, settled, names.size(), report);
+
+    // The names that were had are kept, whatever became of the others.
+    if (const Result<void> saved = save(*lock, settled.lock, options.apply, world, report); !saved)
+        return report.fail(saved.error());
+    const int status = report.diagnostics.errors() > 0 ? 1 : 0;
+    if (!options.apply) return status;
+    lock->lock = settled.lock;
+    return std::max(status, apply_policy(*loaded, *lock, node, {.dry_run = false, .offline = true}, world, report));
+}
+
+}  // namespace policyc

@@ -1,0 +1,192 @@
+// The table of verbs, and look-ups in it: verbs().
+#include "compiler/driver/verbs.h"
+
+namespace policyc {
+
+namespace {
+
+const ArgumentRow policy_argument{"POLICY", "The policy file.", &Options::policy};
+constexpr std::string_view text_or_json = "text|json";
+
+std::vector<Verb> make_verbs() {
+    std::vector<Verb> table;
+    table.push_back({
+        .name = "init",
+        .group = "Write a policy",
+        .help = "write a starting policy",
+        .about = {"Writes a small policy with comments, made to be edited.",
+                  "A file that is there already is never touched."},
+        .arguments = {{"PATH", "Where to write it; policy.toml when not given.", &Options::path, false}},
+        .options = {},
+        .examples = {{"policyc init", "writes policy.toml here"}},
+        .formats = text_or_json,
+        .run = verb_init,
+    });
+    table.push_back({
+        .name = "check",
+        .group = "Write a policy",
+        .help = "read a policy, judge its tests, and say all that is wrong with it",
+        .about = {"Reads the policy and what it includes, takes addresses from the lock and /etc/hosts, and judges "
+                  "every [[test]].",
+                  "It touches neither the network nor the kernel, and needs no privileges."},
+        .arguments = {policy_argument},
+        .options = {},
+        .examples = {{"policyc check policy.toml", "exits 0 when the policy is fine"}},
+        .formats = text_or_json,
+        .run = verb_check,
+    });
+    table.push_back({
+        .name = "resolve",
+        .group = "Write a policy",
+        .help = "ask DNS for the policy's host names and write the lock",
+        .about = {"Asks for every host name of the policy, says what changed, and writes the lock when it differs.",
+                  "When a server is silent the last answer stays.",
+                  "With --apply the new addresses go to the kernel at once; if the lock can't be written then, they "
+                  "are kept in the state "
+                  "directory."},
+        .arguments = {policy_argument},
+        .options = {{"--apply", "", "Apply the policy with the new answers.", &Options::apply}},
+        .examples = {{"policyc resolve policy.toml", "writes policy.lock, made to be committed"}},
+        .formats = text_or_json,
+        .run = verb_resolve,
+    });
+    table.push_back({
+        .name = "list",
+        .group = "Look",
+        .help = "show who reaches what",
+        .about = {"One line for each permission: who, what, where, by which tier or input, under which limit, until "
+                  "when, and the line "
+                  "that says so.",
+                  "Tiers that are not in force are shown as such, and what is allowed without being written is shown "
+                  "as implied.",
+                  "With --format mermaid or dot it is a graph to draw."},
+        .arguments = {policy_argument},
+        .options = {},
+        .examples = {{"policyc list policy.toml", "a table for people"},
+                     {"policyc list policy.toml --format dot | dot -Tsvg > access.svg", "a picture"}},
+        .formats = "table|json|mermaid|dot",
+        .run = verb_list,
+    });
+    table.push_back({
+        .name = "diff",
+        .group = "Look",
+        .help = "show what the policy would change for whom",
+        .about = {"Compares the live kernel with the policy, and says who gains or loses what.",
+                  "With --against it compares two policies and touches no kernel.",
+                  "Exits 0 when there is no difference and 1 when there is one."},
+        .arguments = {policy_argument},
+        .options = {{"--against", "OLD",
+                     "Compare with this policy file (and the lock beside it) instead of the kernel.",
+                     &Options::against}},
+        .examples = {{"policyc diff policy.toml", "what apply would change"},
+                     {"policyc diff policy.toml --against old.toml", "what an edit means"}},
+        .formats = text_or_json,
+        .run = verb_diff,
+    });
+    table.push_back({
+        .name = "compile",
+        .group = "Program the kernel",
+        .help = "print the ruleset of a node",
+        .about = {"Prints the ruleset of one node and touches neither the network nor the kernel.",
+                  "nft and json are for nft -f and nft -j -f; ir is the ruleset as policyc sees it."},
+        .arguments = {policy_argument},
+        .options = {{"--to", "nft|json|ir", "What to print; nft when not given.", &Options::to}},
+        .examples = {{"policyc compile policy.toml --node extgw01", "nft text to read"}},
+        .formats = text_or_json,
+        .run = verb_compile,
+    });
+    table.push_back({
+        .name = "apply",
+        .group = "Program the kernel",
+        .help = "make the kernel of this node mean what the policy means",
+        .about = {"Replaces table inet policyc in one transaction, reads it back, and says what changed for whom.",
+                  "When the kernel already holds it, nothing is sent.",
+                  "Names that are in neither the lock nor /etc/hosts are asked from DNS, unless --offline is given; "
+                  "one that can't be had "
+                  "is denied.",
+                  "On any error the kernel keeps what it had."},
+        .arguments = {policy_argument},
+        .options = {{"--dry-run", "", "Say what would change; change and record nothing.", &Options::dry_run},
+                    {"--offline", "", "Ask no DNS server.", &Options::offline}},
+        .examples = {{"policyc apply policy.toml --dry-run", "look first"},
+                     {"policyc apply policy.toml", "then do it"}},
+        .formats = text_or_json,
+        .run = verb_apply,
+    });
+    table.push_back({
+        .name = "version",
+        .group = "Other",
+        .help = "print the version",
+        .about = {},
+        .arguments = {},
+        .options = {},
+        .examples = {},
+        .formats = text_or_json,
+        .run = verb_version,
+    });
+    table.push_back({
+        .name = "codes",
+        .group = "",
+        .help = "print every diagnostic code and its title",
+        .about = {},
+        .arguments = {},
+        .options = {},
+        .examples = {},
+        .formats = text_or_json,
+        .run = verb_codes,
+    });
+    table.push_back({
+        .name = "manual",
+        .group = "",
+        .help = "print a manual page: policyc or policy.toml",
+        .about = {},
+        .arguments = {{"PAGE", "policyc or policy.toml.", &Options::topic}},
+        .options = {},
+        .examples = {},
+        .formats = text_or_json,
+        .run = verb_manual,
+    });
+    return table;
+}
+
+}  // namespace
+
+const std::vector<Verb>& verbs() {
+    static const std::vector<Verb> table = make_verbs();
+    return table;
+}
+
+const std::vector<OptionRow>& global_options() {
+    static const std::vector<OptionRow> table = {
+        {"--node", "NODE", "The node to work for; else the one that bears the host name, else the only gateway.",
+         &Options::node},
+        {"--lock", "FILE", "The lock file, instead of the one that the policy names.", &Options::lock},
+        {"--format", "text|json", "How to print; for list also table, mermaid and dot.", &Options::format},
+        {"--color", "auto|always|never", "Colours; auto means on a terminal, unless NO_COLOR is set or TERM is dumb.",
+         &Options::color},
+        {"--state-dir", "DIR", "Where apply keeps its records.", &Options::state_dir, true},
+        {"--hosts", "FILE", "Read this instead of /etc/hosts.", &Options::hosts, true},
+        {"--answers", "FILE", "Take DNS answers from this JSON file.", &Options::answers, true},
+        {"--now", "TIME", "Take this for the time, for instance 2026-11-24T12:00:00Z.", &Options::now, true},
+    };
+    return table;
+}
+
+const Verb* find_verb(std::string_view name) {
+    for (const Verb& verb : verbs()) {
+        if (verb.name == name) return &verb;
+    }
+    return nullptr;
+}
+
+std::vector<std::string> choices(std::string_view value) {
+    std::vector<std::string> parts;
+    while (!value.empty()) {
+        const std::size_t bar = value.find('|');
+        parts.emplace_back(value.substr(0, bar));
+        value = bar == std::string_view::npos ? std::string_view() : value.substr(bar + 1);
+    }
+    return parts;
+}
+
+}  // namespace policyc

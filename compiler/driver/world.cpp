@@ -1,0 +1,108 @@
+// The real files, names, clock and kernel: real_world().
+#include "compiler/driver/world.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "backends/disk.h"
+#include "backends/dns.h"
+#include "backends/fake.h"
+#include "backends/libnftables.h"
+
+namespace policyc {
+
+namespace {
+
+std::optional<Outcome> outcome_of(const std::string& text) {
+    if (text == "answered") return Outcome::answered;
+    if (text == "no_such_name") return Outcome::no_such_name;
+    if (text == "no_address") return Outcome::no_address;
+    if (text == "timeout") return Outcome::timeout;
+    if (text == "server_error") return Outcome::server_error;
+    return {};
+}
+
+// A map from name to {outcome, addresses, ttl, cnames, server, detail}.
+Result<FakeResolver> read_answers(const std::string& path, const Files& files) {
+    const Result<std::string> text = files.read(path, max_policy_bytes);
+    if (!text) return text.error();
+    FakeResolver resolver;
+    try {
+        const nlohmann::json root = nlohmann::json::parse(text.value());
+        for (const auto& [name, record] : root.items()) {
+            Answer answer;
+            const std::optional<Outcome> outcome = outcome_of(record.value("outcome", "answered"));
+            if (!outcome) return Error{fmt::format("{}: unknown outcome of `{}`", path, name), {}};
+            answer.outcome = *outcome;
+            for (const std::string& written : record.value("addresses", std::vector<std::string>{})) {
+                const std::optional<Address> address = parse_address(written);
+                if (!address) return Error{fmt::format("{}: `{}` is not an address", path, written), {}};
+                answer.addresses.push_back(*address);
+            }
+            answer.ttl = record.value("ttl", 60U);
+            answer.cnames = record.value("cnames", std::vector<std::string>{});
+            answer.server = record.value("server", "");
+            answer.detail = record.value("detail", "");
+            resolver.answers[name] = answer;
+        }
+    } catch (const nlohmann::json::exception& error) {
+        return Error{fmt::format("{} is not a file of answers: {}", path, error.what()), {}};
+    }
+    return resolver;
+}
+
+}  // namespace
+
+std::string to_text(Time time) {
+    const std::time_t seconds = time.time_since_epoch().count();
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    std::array<char, 32> text{};
+    const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return {text.data(), length};
+}
+
+std::optional<Time> parse_time(const std::string& text) {
+    std::tm parts{};
+    const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    if (end == nullptr || *end != '\0') return {};
+    return Time(std::chrono::seconds(timegm(&parts)));
+}
+
+Result<World> real_world(const Options& options) {
+    static Disk disk;
+    World world;
+    world.files = &disk;
+    world.kernel = make_libnftables_kernel;
+    world.resolver = [] { return make_dns_resolver(); };
+    world.now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    world.hosts_file = options.hosts;
+
+    std::array<char, 256> name{};
+    if (gethostname(name.data(), name.size() - 1) == 0) world.host_name = name.data();
+
+    const char* given = std::getenv("STATE_DIRECTORY");
+    // systemd joins several with colons; ours is the first.
+    const std::string inherited =
+        given == nullptr ? "" : std::string(given).substr(0, std::string_view(given).find(':'));
+    world.state_dir = options.state_dir.value_or(inherited.empty() ? default_state_dir : inherited);
+
+    if (options.now) {
+        const std::optional<Time> now = parse_time(*options.now);
+        if (!now) return Error{fmt::format("`{}` is not a time", *options.now), "write it as 2026-11-24T12:00:00Z"};
+        world.now = *now;
+    }
+    if (options.answers) {
+        const Result<FakeResolver> answers = read_answers(*options.answers, disk);
+        if (!answers) return answers.error();
+        world.resolver = [resolver = answers.value()] { return std::make_unique<FakeResolver>(resolver); };
+    }
+    return world;
+}
+
+}  // namespace policyc
