@@ -340,6 +340,7 @@ Answer Run::combine(const Query& four, const Query& six) const {
         return answer;
     }
     answer.outcome = Outcome::answered;
+    answer.detail = four.reply.problem.empty() ? six.reply.problem : four.reply.problem;
     answer.ttl = first.reply.ttl;
     if (!six.reply.addresses.empty()) answer.ttl = std::min(answer.ttl, six.reply.ttl);
     return answer;

@@ -201,6 +201,7 @@ Reply read_reply(std::string_view bytes, const std::string& name, Family family)
     if (!reply.addresses.empty()) {
         if (rcode == 3) return failed("sent a reply that contradicts itself (NXDOMAIN with addresses)");
         reply.outcome = Outcome::answered;
+        if (truncated) reply.problem = "cut its reply short";
         return reply;
     }
 

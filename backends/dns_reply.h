@@ -15,7 +15,9 @@ struct Reply {
     std::vector<Address> addresses;           // of the end of the CNAME chain; as many as the reply has, in its order
     std::uint32_t ttl = 0;  // the least of all records used; for NXDOMAIN and "no address" by RFC 2308, from the SOA
     std::vector<std::string> cnames;
-    std::string problem;  // for server_error, after "10.69.13.5 ": "answered SERVFAIL", "sent a malformed reply"
+    // Of a server_error, to be read after "10.69.13.5": "answered SERVFAIL", "sent a malformed reply". Where more addresses were answered than fit:
+    // "cut its reply short".
+    std::string problem;
 };
 
 // `name` in lower case without a trailing dot. A reply that is about another question, is cut short or contradicts itself is a server_error; records

@@ -30,7 +30,7 @@ struct Answer {
     std::uint32_t ttl = 0;            // seconds, the least of all records involved
     std::vector<std::string> cnames;  // the chain that was followed, in order, without the name itself
     std::string server;               // who answered or failed to: "10.69.13.5", "/etc/hosts", or "" when unknown
-    std::string detail;               // for a failure: what the resolver said, for people
+    std::string detail;               // of a failure, or where an answer is not whole: what happened, for people
 };
 
 // Addresses of names, as the rest of the pipeline sees them: a name that is absent or empty has no address, and allows nothing.

@@ -210,7 +210,8 @@ private:
         if (answer.addresses.size() > max_addresses_per_name) {
             diagnostics_
                 .report(error_code(Code::E0304), use.span, too_many_message(use.name),
-                        fmt::format("{} answered {} of them", server(answer), answer.addresses.size()))
+                        fmt::format("{} answered {} of them{}", server(answer), answer.addresses.size(),
+                                    answer.detail.empty() ? "" : ", and " + answer.detail))
                 .note(fmt::format("refused, because each of them would be opened; {}", in_force(old)))
                 .help(too_many_help);
             return keep;
