@@ -126,6 +126,147 @@ std::string_view Elements::key(std::size_t element) const {
     return std::string_view(bytes_).substr(element * length, length);
 }
 
+// ---- what the kernel takes -------------------------------------------------------------------------------------------
+
+namespace {
+
+// Bytes of the UTF-8 character that `text` begins with (RFC 3629), or 0.
+std::size_t character(std::string_view text) {
+    const auto byte = [&text](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+    const unsigned first = byte(0);
+    if (first < 0x80) return 1;
+    const std::size_t length = first >= 0xc2 && first < 0xe0   ? 2
+                               : first >= 0xe0 && first < 0xf0 ? 3
+                               : first >= 0xf0 && first < 0xf5 ? 4
+                                                               : 0;
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((byte(i) & 0xc0U) != 0x80) return 0;
+    }
+    const bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
+    const bool beyond = (first == 0xed && byte(1) >= 0xa0) || (first == 0xf4 && byte(1) >= 0x90);
+    return overlong || beyond ? 0 : length;
+}
+
+}  // namespace
+
+std::string kernel_text(std::string_view text, std::size_t limit) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t length = character(text);
+        const std::size_t used = std::max<std::size_t>(length, 1);
+        if (out.size() + used > limit) break;
+        const unsigned first = static_cast<unsigned char>(text[0]);
+        if (length == 0 || first < 0x20 || first == 0x7f)
+            out += '?';
+        else if (first == '"')
+            out += '\'';
+        else
+            out += text.substr(0, length);
+        text.remove_prefix(used);
+    }
+    return out;
+}
+
+std::string log_prefix(std::string_view text) {
+    std::string out = kernel_text(text, max_log_prefix);
+    std::replace(out.begin(), out.end(), '$', '?');
+    return out;
+}
+
+namespace {
+
+std::optional<Family> family_of(Field field) {
+    switch (field) {
+        case Field::ip_saddr:
+        case Field::ip_daddr: return Family::ipv4;
+        case Field::ip6_saddr:
+        case Field::ip6_daddr: return Family::ipv6;
+        case Field::iifname:
+        case Field::oifname:
+        case Field::ct_saddr4:
+        case Field::ct_daddr4:
+        case Field::ct_saddr6:
+        case Field::ct_daddr6:
+        case Field::ct_proto_dst:
+        case Field::tcp_dport:
+        case Field::udp_dport: return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+std::optional<L4> protocol_of(Field field) {
+    if (field == Field::tcp_dport) return L4::tcp;
+    if (field == Field::udp_dport) return L4::udp;
+    return std::nullopt;
+}
+
+// What a match says of the packet beside its own field.
+struct Implied {
+    std::optional<Family> family;
+    std::optional<L4> protocol;
+
+    void of(Field field) {
+        if (const auto f = family_of(field)) family = f;
+        if (const auto p = protocol_of(field)) protocol = p;
+    }
+};
+
+struct Implies {
+    Implied operator()(const Lookup& s) const {
+        Implied implied;
+        for (const Field field : s.fields) implied.of(field);
+        return implied;
+    }
+    Implied operator()(const MatchPort& s) const {
+        Implied implied;
+        implied.of(s.field);
+        return implied;
+    }
+    Implied operator()(const MatchL4& s) const {
+        if (s.protocol == L4::icmp) return {Family::ipv4, {}};
+        if (s.protocol == L4::icmpv6) return {Family::ipv6, {}};
+        return {};
+    }
+    Implied operator()(const MatchIcmp& s) const {
+        return {s.family, s.family == Family::ipv4 ? L4::icmp : L4::icmpv6};
+    }
+    Implied operator()(const MatchHopLimit&) const { return {Family::ipv6, {}}; }
+    Implied operator()(const MatchSyn&) const { return {{}, L4::tcp}; }
+    template <typename T>
+    Implied operator()(const T&) const {
+        return {};
+    }
+};
+
+bool is_match(const Statement& s) {
+    return std::holds_alternative<Lookup>(s) || std::holds_alternative<MatchPort>(s) ||
+           std::holds_alternative<MatchName>(s) || std::holds_alternative<MatchL4>(s) ||
+           std::holds_alternative<MatchFamily>(s) || std::holds_alternative<MatchState>(s) ||
+           std::holds_alternative<MatchDnat>(s) || std::holds_alternative<MatchReply>(s) ||
+           std::holds_alternative<MatchIcmp>(s) || std::holds_alternative<MatchHopLimit>(s) ||
+           std::holds_alternative<MatchSyn>(s);
+}
+
+}  // namespace
+
+Rule canonical(const Rule& rule) {
+    Rule out{.statements = {}, .comment = rule.comment, .span = rule.span};
+    const auto& all = rule.statements;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const auto* family = std::get_if<MatchFamily>(&all[i]);
+        const auto* protocol = std::get_if<MatchL4>(&all[i]);
+        bool implied = false;
+        for (std::size_t j = i + 1; (family != nullptr || protocol != nullptr) && j < all.size() && is_match(all[j]);
+             ++j) {
+            const Implied by = std::visit(Implies{}, all[j]);
+            implied = implied || (family != nullptr && by.family == family->family) ||
+                      (protocol != nullptr && by.protocol == protocol->protocol);
+        }
+        if (!implied) out.statements.push_back(all[i]);
+    }
+    return out;
+}
+
 // ---- equality --------------------------------------------------------------------------------------------------------
 
 namespace {
@@ -174,7 +315,7 @@ bool equal(const UpdateRate& a, const UpdateRate& b) {
     return a.set == b.set && a.field == b.field && a.rate == b.rate && a.burst == b.burst;
 }
 bool equal(const LogPacket& a, const LogPacket& b) {
-    return a.prefix == b.prefix && a.group == b.group;
+    return log_prefix(a.prefix) == log_prefix(b.prefix) && a.group == b.group;
 }
 bool equal(const Count&, const Count&) {
     return true;
@@ -259,9 +400,11 @@ bool same(const Statement& a, const Statement& b) {
 }
 
 bool same(const Rule& a, const Rule& b) {
-    return a.comment == b.comment &&
-           std::equal(a.statements.begin(), a.statements.end(), b.statements.begin(), b.statements.end(),
-                      [](const Statement& x, const Statement& y) { return same(x, y); });
+    const Rule x = canonical(a);
+    const Rule y = canonical(b);
+    return kernel_text(a.comment, max_comment) == kernel_text(b.comment, max_comment) &&
+           std::equal(x.statements.begin(), x.statements.end(), y.statements.begin(), y.statements.end(),
+                      [](const Statement& left, const Statement& right) { return same(left, right); });
 }
 
 bool same(const Chain& a, const Chain& b) {

@@ -81,13 +81,13 @@ private:
 
 struct Set {
     std::string name;
-    std::vector<Type> types;    // the key
+    std::vector<Type> types;  // the key
     bool interval = false;
     bool map_to_counter = false;  // an object map: `type ... : counter`
-    bool dynamic = false;       // filled by rules; then `timeout` is set and elements are not ours to state
-    std::uint32_t timeout = 0;  // seconds; 0: none
-    std::uint32_t size = 0;     // 0: not declared
-    std::string comment;        // why it is there, for people; only in the text, never in the kernel
+    bool dynamic = false;         // filled by rules; then `timeout` is set and elements are not ours to state
+    std::uint32_t timeout = 0;    // seconds; 0: none
+    std::uint32_t size = 0;       // 0: not declared
+    std::string comment;          // why it is there, for people; only in the text, never in the kernel
     Elements elements;
 };
 
@@ -110,9 +110,9 @@ enum class Field : std::uint8_t {
     ip_daddr,
     ip6_saddr,
     ip6_daddr,
-    ct_saddr4,     // ct original ip saddr
+    ct_saddr4,  // ct original ip saddr
     ct_daddr4,
-    ct_saddr6,     // ct original ip6 saddr
+    ct_saddr6,  // ct original ip6 saddr
     ct_daddr6,
     ct_proto_dst,  // ct original proto-dst: for ICMP, type * 256 + code
     tcp_dport,
@@ -139,22 +139,34 @@ struct MatchName {
     std::string value;
     bool negate = false;
 };
-struct MatchL4 { L4 protocol{}; };           // meta l4proto tcp
-struct MatchFamily { Family family{}; };     // meta nfproto ipv4
-// ct state { ... }: any of the bits
+// meta l4proto tcp
+struct MatchL4 {
+    L4 protocol{};
+};
+// meta nfproto ipv4
+struct MatchFamily {
+    Family family{};
+};
+// ct state invalid,untracked: any of the bits, at least one
 struct MatchState {
     bool invalid = false, established = false, related = false, fresh = false /* `new` */, untracked = false;
 };
-struct MatchDnat {};                         // ct status dnat
-struct MatchReply { bool reply = true; };    // ct direction reply / original
+struct MatchDnat {};  // ct status dnat
+// ct direction reply, or original
+struct MatchReply {
+    bool reply = true;
+};
 // icmp type { ... } or icmpv6 type { ... }: numbers of RFC 792 / RFC 4443, sorted
 struct MatchIcmp {
     Family family{};
     std::vector<std::uint8_t> types;
 };
-struct MatchHopLimit { std::uint8_t value = 255; };  // ip6 hoplimit 255
-struct MatchSyn {};                          // tcp flags & (syn|rst) == syn
-struct ClampMss {};                          // tcp option maxseg size set rt mtu
+// ip6 hoplimit 255
+struct MatchHopLimit {
+    std::uint8_t value = 255;
+};
+struct MatchSyn {};  // tcp flags & (syn|rst) == syn
+struct ClampMss {};  // tcp option maxseg size set rt mtu
 // limit rate 10/second burst 20 packets
 struct Limit {
     Rate rate;
@@ -185,17 +197,22 @@ struct CountByMap {
 struct Accept {};
 struct Drop {};
 struct Return {};
-struct Reject {};                            // reject with icmpx admin-prohibited
+struct Reject {};  // reject with icmpx admin-prohibited
 struct Masquerade {};
-struct Jump { std::string chain; };
-struct Goto { std::string chain; };
+struct Jump {
+    std::string chain;
+};
+struct Goto {
+    std::string chain;
+};
 // Something read from the kernel that policyc doesn't write; its text as the reader saw it. Never equal to anything.
-struct Unknown { std::string text; };
+struct Unknown {
+    std::string text;
+};
 
-using Statement =
-    std::variant<Lookup, MatchPort, MatchName, MatchL4, MatchFamily, MatchState, MatchDnat, MatchReply, MatchIcmp,
-                 MatchHopLimit, MatchSyn, ClampMss, Limit, UpdateRate, LogPacket, Count, CountByMap, Accept, Drop,
-                 Return, Reject, Masquerade, Jump, Goto, Unknown>;
+using Statement = std::variant<Lookup, MatchPort, MatchName, MatchL4, MatchFamily, MatchState, MatchDnat, MatchReply,
+                               MatchIcmp, MatchHopLimit, MatchSyn, ClampMss, Limit, UpdateRate, LogPacket, Count,
+                               CountByMap, Accept, Drop, Return, Reject, Masquerade, Jump, Goto, Unknown>;
 
 struct Rule {
     std::vector<Statement> statements;
@@ -205,8 +222,8 @@ struct Rule {
 
 struct BaseChain {
     Hook hook{};
-    int priority = 0;          // as a number: filter is 0, mangle -150, srcnat 100
-    bool nat = false;          // type nat instead of filter
+    int priority = 0;  // as a number: filter is 0, mangle -150, srcnat 100
+    bool nat = false;  // type nat instead of filter
     bool policy_drop = false;
 };
 
@@ -240,6 +257,24 @@ struct Ruleset {
 
 inline constexpr const char* table_name = "policyc";
 
+// ---- what the kernel takes -------------------------------------------------------------------------------------------
+
+inline constexpr std::size_t max_comment = 128;     // NFTNL_UDATA_COMMENT_MAXLEN
+inline constexpr std::size_t max_log_prefix = 127;  // NF_LOG_PREFIXLEN with its NUL
+
+// A text as every backend writes it: at most `limit` bytes of valid UTF-8, control characters as `?`, and `'` for the quote, which nft strings
+// cannot hold. same() compares comments and prefixes in this form, so nobody else needs to call it.
+std::string kernel_text(std::string_view text, std::size_t limit);
+// Of a log prefix; nft takes `$` in one for a variable, so it becomes `?` too.
+std::string log_prefix(std::string_view text);
+
+// The rule without matches that a later one of its own implies, with nothing but matches between (`meta l4proto tcp tcp dport 22`): nft leaves
+// them out when it lists a rule. Also without `meta nfproto ipv4` before `meta l4proto icmp` (and ipv6, icmpv6), which nft 1.0.6 hides too.
+Rule canonical(const Rule& rule);
+
+// ---- equality --------------------------------------------------------------------------------------------------------
+
+// Rules are compared in their canonical form.
 // Equal up to the numbers of counters, spans, causes and what only the text carries (comments of sets and chains, the node). Unknown is
 // equal to nothing, and neither is a Ruleset that holds unknown texts. Elements of a dynamic set are the rules' and no part of equality.
 bool same(const Statement& a, const Statement& b);
@@ -248,7 +283,8 @@ bool same(const Chain& a, const Chain& b);
 bool same(const Counter& a, const Counter& b);
 // The counters that the elements of a map name are compared as indices here, and by their names where both tables are known.
 bool same(const Set& a, const Set& b);
-bool same(const Set& a, const std::vector<Counter>& counters_of_a, const Set& b, const std::vector<Counter>& counters_of_b);
+bool same(const Set& a, const std::vector<Counter>& counters_of_a, const Set& b,
+          const std::vector<Counter>& counters_of_b);
 // Counters, sets and chains may come in another order: the kernel does not keep one. Rules of a chain may not.
 bool same(const Ruleset& a, const Ruleset& b);
 
