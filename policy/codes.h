@@ -71,7 +71,9 @@ namespace policyc {
     X(W0504, "an empty list")                                 \
     X(W0601, "a host has an IPv6 address that is denied")     \
     X(W0602, "IPv6 is written and denied")                    \
-    X(W0603, "allowed in one family only")
+    X(W0603, "allowed in one family only")                    \
+    X(E0701, "a test failed")                                 \
+    X(E0702, "a test names what has no address")
 
 enum class Code : std::uint16_t {
 #define X(code, title) code,

@@ -1,0 +1,246 @@
+// Judges every [[test]] of a policy: what it expects against what its permissions let through. Entry point: judge.
+#include "policy/expect.h"
+
+#include <algorithm>
+#include <map>
+
+#include "policy/finding.h"
+#include "policy/reach.h"
+
+namespace policyc {
+namespace {
+
+using reach::addresses_of_host;
+using reach::Area;
+using reach::AreaIndex;
+using reach::Permission;
+using reach::Permissions;
+
+AddressSet intersection(const AddressSet& a, const AddressSet& b) {
+    std::vector<Range> common;
+    auto i = a.ranges().begin();
+    auto j = b.ranges().begin();
+    const auto end_of = [](const Range& range) { return std::pair(range.family, range.hi); };
+    while (i != a.ranges().end() && j != b.ranges().end()) {
+        if (i->meets(*j)) common.push_back({i->family, std::max(i->lo, j->lo), std::min(i->hi, j->hi)});
+        end_of(*i) < end_of(*j) ? ++i : ++j;
+    }
+    return AddressSet(std::move(common));
+}
+
+// A set in each family, so that nothing need be asked twice of which one is meant.
+struct ByFamily {
+    AddressSet ipv4;
+    AddressSet ipv6;
+
+    ByFamily() = default;
+    explicit ByFamily(const AddressSet& set) : ipv4(set.ranges(Family::ipv4)), ipv6(set.ranges(Family::ipv6)) {}
+    [[nodiscard]] const AddressSet& of(Family family) const { return family == Family::ipv4 ? ipv4 : ipv6; }
+    [[nodiscard]] bool empty() const { return ipv4.empty() && ipv6.empty(); }
+};
+
+// One test: who is meant, and which permissions count.
+class Trial {
+public:
+    Trial(const Policy& policy, const Addresses& addresses, const Permissions& permissions, const Expectation& test,
+          Diagnostics& diagnostics)
+        : policy_(policy), addresses_(addresses), permissions_(permissions), test_(test), diagnostics_(diagnostics) {
+        std::vector<Range> ranges;
+        for (const Source& source : test.from) {
+            for (const Range& range : addresses_of_host(policy, addresses, source.host)) {
+                if (has_family(range.family)) ranges.push_back(range);
+            }
+        }
+        const AddressSet from(std::move(ranges));
+        from_ = ByFamily(from);
+        for (const AddressSet& sources : permissions.sources) reaching_.emplace_back(intersection(from, sources));
+        for (const Permission& permission : permissions.list) counts_.push_back(counts(permission));
+    }
+
+    void run() {
+        report_unresolved();
+        const Story story{policy_, addresses_, permissions_, test_};
+        if (test_.allow) story.missing(missing(*test_.allow), diagnostics_);
+        if (test_.deny) story.open(open(*test_.deny), diagnostics_);
+        if (test_.only) story.differs(extra(*test_.only), missing(*test_.only), diagnostics_);
+    }
+
+private:
+    [[nodiscard]] bool has_family(Family family) const { return family == Family::ipv4 || policy_.ipv6 == Ipv6::dual; }
+
+    // Whether the test takes the permission to be in force, and any of its sources are meant.
+    [[nodiscard]] bool counts(const Permission& permission) const {
+        if (permission.expired || reaching_[permission.sources].empty()) return false;
+        switch (permission.kind) {
+            case Permission::Kind::tier: {
+                const Tier& tier = policy_.tiers[permission.index];
+                return (!tier.grant && !tier.bastion) ||
+                       std::find(test_.with.begin(), test_.with.end(), permission.index) != test_.with.end();
+            }
+            case Permission::Kind::input: return true;
+            case Permission::Kind::output:
+                return std::any_of(test_.from.begin(), test_.from.end(), [&permission](const Source& source) {
+                    const auto* node = std::get_if<NodeRef>(&source.host);
+                    return node != nullptr && node->node == permission.index;
+                });
+        }
+        return false;
+    }
+
+    // The sources in question that this permission lets through in that family.
+    [[nodiscard]] const AddressSet& reaching(std::size_t permission, Family family) const {
+        return reaching_[permissions_.list[permission].sources].of(family);
+    }
+
+    // The permissions that count and meet the area.
+    [[nodiscard]] std::vector<Area> opened(const Area& area) const {
+        std::vector<Area> areas = permissions_.areas.meeting(area);
+        std::erase_if(areas, [&](const Area& found) {
+            return !counts_[found.owner] || reaching(found.owner, area.destination.family).empty();
+        });
+        return areas;
+    }
+
+    // Of the sources in question, those that none of these source sets holds.
+    const AddressSet& left_out(Family family, const std::vector<std::size_t>& source_sets) {
+        const auto [at, fresh] = left_out_.try_emplace({family, source_sets}, from_.of(family));
+        if (fresh) {
+            for (std::size_t set : source_sets) {
+                for (const Range& range : reaching_[set].of(family).ranges()) at->second.subtract(range);
+            }
+        }
+        return at->second;
+    }
+
+    // The areas of a list, each owned by the index of its target.
+    [[nodiscard]] std::vector<Area> areas_of(const Expectation::List& list) const {
+        std::vector<Area> areas;
+        for (std::size_t i = 0; i < list.targets.size(); ++i) {
+            for (const Range& range : addresses_of_host(policy_, addresses_, list.targets[i].host)) {
+                if (has_family(range.family)) areas.push_back({range, reach::slots_of(list.targets[i].ports), i});
+            }
+        }
+        return areas;
+    }
+
+    // What is listed and not let through, by the entry that lists it.
+    Findings missing(const Expectation::List& list) {
+        Findings findings;
+        for (const Area& area : areas_of(list)) {
+            const Family family = area.destination.family;
+            if (from_.of(family).empty()) continue;
+            std::vector<Area> covers = opened(area);
+            for (Area& cover : covers) cover.owner = permissions_.list[cover.owner].sources;
+            const bool whole = std::any_of(covers.begin(), covers.end(), [&](const Area& cover) {
+                return cover.holds(area) && left_out(family, {cover.owner}).empty();
+            });
+            if (whole) continue;
+            const Target& target = list.targets[area.owner];
+            reach::cut(area, covers, [&](const Area& part, const std::vector<std::size_t>& source_sets) {
+                const AddressSet& sources = left_out(family, source_sets);
+                if (sources.empty()) return;
+                Finding& finding = findings[target.span];
+                if (finding.target == nullptr) finding.target = &target;
+                finding.partly = finding.partly || !covers.empty();
+                finding.add(sources, part);
+            });
+        }
+        return findings;
+    }
+
+    // What is listed in `deny` and let through, by the entry that lets it through.
+    Findings open(const Expectation::List& list) {
+        Findings findings;
+        for (const Area& area : areas_of(list)) {
+            for (const Area& cover : opened(area)) {
+                Area common = area;
+                common.destination.lo = std::max(area.destination.lo, cover.destination.lo);
+                common.destination.hi = std::min(area.destination.hi, cover.destination.hi);
+                common.slots = {std::max(area.slots.lo, cover.slots.lo), std::min(area.slots.hi, cover.slots.hi)};
+                Finding& finding = findings[permissions_.list[cover.owner].span];
+                if (finding.target == nullptr) finding.target = &list.targets[area.owner];
+                if (finding.permission == nullptr) finding.permission = &permissions_.list[cover.owner];
+                finding.add(reaching(cover.owner, area.destination.family), common);
+            }
+        }
+        return findings;
+    }
+
+    // What is let through and not listed, by the entry that lets it through.
+    Findings extra(const Expectation::List& list) {
+        const AreaIndex listed(areas_of(list));
+        Findings findings;
+        for (const Area& area : permissions_.areas.areas()) {
+            if (!counts_[area.owner]) continue;
+            const std::vector<Area> covers = listed.meeting(area);
+            if (std::any_of(covers.begin(), covers.end(), [&](const Area& cover) { return cover.holds(area); }))
+                continue;
+            const AddressSet& sources = reaching(area.owner, area.destination.family);
+            if (sources.empty()) continue;
+            const Permission& permission = permissions_.list[area.owner];
+            reach::cut(area, covers, [&](const Area& part, const std::vector<std::size_t>& targets) {
+                if (!targets.empty()) return;
+                Finding& finding = findings[permission.span];
+                if (finding.permission == nullptr) finding.permission = &permission;
+                finding.add(sources, part);
+            });
+        }
+        return findings;
+    }
+
+    enum class Part { source, expected, denied };
+
+    // A source or a target that resolves to nothing fails the test: there is nothing it could have said of it.
+    void report_unresolved() const {
+        std::vector<Unresolved> found;
+        const auto look = [&](Part part, const Host& host, const std::string& label, Span span) {
+            const std::string why = unresolved(part, host);
+            if (!why.empty()) found.push_back({span, "`" + label + "`", why});
+        };
+        const auto targets = [&](Part part, const std::optional<Expectation::List>& list) {
+            if (!list) return;
+            for (const Target& target : list->targets) look(part, target.host, target.label, target.span);
+        };
+        if (test_.from.empty()) found.push_back({test_.from_span, "`from`", "names nobody"});
+        for (const Source& source : test_.from) look(Part::source, source.host, source.label, source.span);
+        targets(Part::expected, test_.allow);
+        targets(Part::denied, test_.deny);
+        targets(Part::expected, test_.only);
+        if (!found.empty()) report_no_address(test_, found, diagnostics_);
+    }
+
+    // Why there is nothing to judge, or "". What is expected to be denied may be of a family that this policy doesn't have, or that no source
+    // has: then it is denied indeed.
+    [[nodiscard]] std::string unresolved(Part part, const Host& host) const {
+        const ByFamily all{AddressSet(addresses_of_host(policy_, addresses_, host))};
+        if (all.empty()) return "has no address";
+        if (part == Part::denied) return {};
+        if (!has_family(Family::ipv6) && all.ipv4.empty())
+            return "has IPv6 addresses only, and this policy denies IPv6";
+        const auto shared = [&](Family family) { return !all.of(family).empty() && !from_.of(family).empty(); };
+        if (part == Part::expected && !from_.empty() && !shared(Family::ipv4) && !shared(Family::ipv6)) {
+            return "has no address of a family that `from` has";
+        }
+        return {};
+    }
+
+    const Policy& policy_;
+    const Addresses& addresses_;
+    const Permissions& permissions_;
+    const Expectation& test_;
+    Diagnostics& diagnostics_;
+    ByFamily from_;
+    std::vector<ByFamily> reaching_;  // by source set of the permissions
+    std::vector<char> counts_;        // by permission
+    std::map<std::pair<Family, std::vector<std::size_t>>, AddressSet> left_out_;
+};
+
+}  // namespace
+
+void judge(const Policy& policy, const Addresses& addresses, Days today, Diagnostics& diagnostics) {
+    if (policy.tests.empty()) return;
+    const Permissions permissions = reach::permissions_of(policy, addresses, today);
+    for (const Expectation& test : policy.tests) Trial(policy, addresses, permissions, test, diagnostics).run();
+}
+
+}  // namespace policyc

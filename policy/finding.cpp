@@ -1,0 +1,296 @@
+// Puts into words what a [[test]] did not expect: an example, how much there is, the line to blame and a way out. Entry point: Story.
+#include "policy/finding.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace policyc {
+namespace {
+
+using reach::addresses_of_host;
+using reach::Area;
+using reach::Permission;
+using reach::Slots;
+
+constexpr std::size_t most_labels = 3;  // a message points at no more places of one kind than this
+constexpr std::size_t most_amounts = 3;
+
+// As a list of the policy would have it: "grafana", "home:443".
+std::string spell(const Target& target) {
+    if (target.service) return target.label;
+    std::string ports = to_string(target.ports);
+    if (ports.ends_with("/tcp") && !ports.starts_with('*')) ports.resize(ports.size() - 4);
+    const bool bracketed = target.label.find(':') != std::string::npos;
+    return fmt::format("{}{}{}:{}", bracketed ? "[" : "", target.label, bracketed ? "]" : "", ports);
+}
+
+std::string address_count(const AddressSet& set, const char* one, const char* many) {
+    constexpr u128 countable = 1'000'000;
+    u128 count = 0;
+    for (const Range& range : set.ranges()) {
+        if (range.hi - range.lo >= countable) {
+            return set.ranges().size() == 1 ? "all of " + to_string(range)
+                                            : fmt::format("more than a million {}", many);
+        }
+        count += range.hi - range.lo + 1;
+    }
+    return fmt::format("{} {}", static_cast<std::uint64_t>(count), count == 1 ? one : many);
+}
+
+// "2 sources x 256 addresses x 443/tcp"
+std::string amount(const Finding& finding) {
+    std::string slots;
+    for (const Slots& some : finding.slots) slots += (slots.empty() ? "" : ", ") + to_string(some);
+    if (finding.slots.size() > 3) slots = fmt::format("{} ranges of ports", finding.slots.size());
+    std::vector<Range> sources;
+    for (const AddressSet* set : finding.sources)
+        sources.insert(sources.end(), set->ranges().begin(), set->ranges().end());
+    return fmt::format("{} x {} x {}", address_count(AddressSet(std::move(sources)), "source", "sources"),
+                       address_count(AddressSet(finding.destinations), "address", "addresses"), slots);
+}
+
+std::string amounts(const Findings& findings) {
+    std::string text = "in all: ";
+    std::size_t n = 0;
+    for (const auto& [span, finding] : findings) {
+        if (n == most_amounts) return text + fmt::format(" and what {} more entries are about", findings.size() - n);
+        text += (n++ == 0 ? "" : ", ") + amount(finding);
+    }
+    return text;
+}
+
+// An address of the range that looks like a host's: the first, or the one after it where the first may be a network's own.
+Address host_in(const Range& range) {
+    return {range.family, range.lo + (!range.single() && (range.lo & 0xffU) == 0 ? 1 : 0)};
+}
+
+// A port that people know, where there is one.
+std::uint32_t slot_in(Slots slots) {
+    for (std::uint32_t known : {22U, 80U, 443U}) {
+        if (slots.holds({known, known})) return known;
+    }
+    return slots.lo == 0 && slots.hi > 0 ? 1 : slots.lo;
+}
+
+std::string destination_text(const Address& address, std::uint32_t slot) {
+    const std::string text = to_string(address);
+    if (slot == Slots::ping) return text + " ping";
+    if (slot == Slots::other) return text + " by another protocol";
+    const bool bracketed = address.family == Family::ipv6;
+    return fmt::format("{}{}{}:{}", bracketed ? "[" : "", text, bracketed ? "]" : "", reach::to_string({slot, slot}));
+}
+
+}  // namespace
+
+void Finding::add(const AddressSet& from, const Area& area) {
+    if (destinations.empty()) {
+        first_sources = &from;
+        first = area;
+    }
+    sources.insert(&from);
+    destinations.push_back(area.destination);
+    slots.insert(area.slots);
+}
+
+void Story::missing(const Findings& missing, Diagnostics& diagnostics) const {
+    if (missing.empty()) return;
+    Diagnostic& diagnostic = diagnostics.report(Code::E0701, missing.begin()->first, message());
+    diagnostic.primary.text = label_of_missing(missing.begin()->second);
+    point_at_missing(missing, diagnostic);
+    const Flow flow = example(missing.begin()->second);
+    diagnostic.note(fmt::format("for example  {}  is denied{}", text_of(flow), where(flow, nullptr)));
+    diagnostic.note(amounts(missing));
+    near_miss(flow, diagnostic);
+}
+
+void Story::open(const Findings& open, Diagnostics& diagnostics) const {
+    if (open.empty()) return;
+    const Finding& first = open.begin()->second;
+    Diagnostic& diagnostic = diagnostics.report(Code::E0701, first.target->span, message(), "expected to be closed");
+    point_at_entries(open, "lets it through", diagnostic);
+    const Flow flow = example(first);
+    diagnostic.note(fmt::format("for example  {}{}", text_of(flow), where(flow, first.permission)));
+    diagnostic.note(amounts(open));
+    diagnostic.help(fmt::format("remove {}, or take `{}` out of `deny`; nothing was compiled",
+                                entry_of(*first.permission), spell(*first.target)));
+}
+
+void Story::differs(const Findings& extra, const Findings& missing, Diagnostics& diagnostics) const {
+    if (extra.empty() && missing.empty()) return;
+    const bool only_missing = extra.empty();
+    Diagnostic& diagnostic =
+        diagnostics.report(Code::E0701, only_missing ? missing.begin()->first : test_.only->span, message());
+    if (only_missing) {
+        diagnostic.primary.text = label_of_missing(missing.begin()->second);
+        point_at_missing(missing, diagnostic);
+        const Flow flow = example(missing.begin()->second);
+        diagnostic.note(fmt::format("for example  {}  is denied{}", text_of(flow), where(flow, nullptr)));
+        diagnostic.note(amounts(missing) + "; nothing more than what is listed is allowed");
+        near_miss(flow, diagnostic);
+        return;
+    }
+    const Finding& first = extra.begin()->second;
+    diagnostic.primary.text = "expected exactly these";
+    point_at_entries(extra, "allows more", diagnostic);
+    const Flow flow = example(first);
+    diagnostic.note(fmt::format("for example  {}{}", text_of(flow), where(flow, first.permission)));
+    if (missing.empty()) {
+        diagnostic.note(amounts(extra) + ", nothing else; nothing that is listed is missing");
+    } else {
+        diagnostic.note(amounts(extra) + ", nothing else");
+        diagnostic.also(missing.begin()->first, label_of_missing(missing.begin()->second));
+        point_at_missing(missing, diagnostic);
+        diagnostic.note(
+            fmt::format("and for example  {}  is listed and denied", text_of(example(missing.begin()->second))));
+    }
+    diagnostic.help(fmt::format("remove {}, or add it to `only`; nothing was compiled", entry_of(*first.permission)));
+}
+
+std::string Story::message() const {
+    return fmt::format("test failed: \"{}\"", test_.name);
+}
+
+std::string Story::label_of_missing(const Finding& finding) const {
+    return finding.partly ? "only a part of this is allowed" : "expected to be open, and nothing allows it";
+}
+
+// The second and further ones: the first is spoken of already.
+void Story::point_at_missing(const Findings& missing, Diagnostic& diagnostic) const {
+    std::size_t n = 0;
+    for (const auto& [span, finding] : missing) {
+        if (n++ == 0) continue;
+        if (n > most_labels) break;
+        diagnostic.also(span, label_of_missing(finding));
+    }
+}
+
+void Story::point_at_entries(const Findings& findings, const std::string& what, Diagnostic& diagnostic) const {
+    std::size_t n = 0;
+    for (const auto& [span, finding] : findings) {
+        if (n++ == most_labels) break;
+        switch (finding.permission->kind) {
+            case Permission::Kind::tier: diagnostic.also(span, "this entry " + what); break;
+            case Permission::Kind::input:
+                diagnostic.also(span, fmt::format("`{}` {}", entry_name(*finding.permission), what));
+                break;
+            case Permission::Kind::output: diagnostic.also(span, "this entry of `output` " + what); break;
+        }
+    }
+}
+
+std::string Story::entry_name(const Permission& permission) const {
+    return permission.input != nullptr ? "input." + permission.input->name : spell(*permission.target);
+}
+
+// What to remove, as it is called: "`home:443` from tier `vpn`".
+std::string Story::entry_of(const Permission& permission) const {
+    std::string name = fmt::format("`{}`", entry_name(permission));
+    switch (permission.kind) {
+        case Permission::Kind::tier: return name + fmt::format(" from tier `{}`", policy_.tiers[permission.index].name);
+        case Permission::Kind::input: return name + fmt::format(" of `{}`", policy_.nodes[permission.index].name);
+        case Permission::Kind::output:
+            return name + fmt::format(" from `output` of `{}`", policy_.nodes[permission.index].name);
+    }
+    return name;
+}
+
+Story::Flow Story::example(const Finding& finding) const {
+    const Range& any = finding.first_sources->ranges().front();
+    Flow flow{{}, host_in(any), host_in(finding.first.destination), slot_in(finding.first.slots)};
+    // The first who is named in `from`, in the policy's word for them.
+    for (const Source& source : test_.from) {
+        for (const Range& range : addresses_of_host(policy_, addresses_, source.host)) {
+            for (const Range& in : finding.first_sources->ranges()) {
+                if (!in.meets(range)) continue;
+                flow.source = host_in({in.family, std::max(in.lo, range.lo), std::min(in.hi, range.hi)});
+                if (!parse_cidr(source.label)) flow.who = source.label;
+                return flow;
+            }
+        }
+    }
+    return flow;
+}
+
+std::string Story::text_of(const Flow& flow) const {
+    return fmt::format("{}{}{} -> {}", flow.who, flow.who.empty() ? "" : " ", to_string(flow.source),
+                       destination_text(flow.destination, flow.slot));
+}
+
+// "  on extgw01, forward"; "" where several nodes might be the one.
+std::string Story::where(const Flow& flow, const Permission* permission) const {
+    const auto say = [this](std::size_t node, const char* hook) {
+        return fmt::format("  on {}, {}", policy_.nodes[node].name, hook);
+    };
+    if (permission != nullptr && permission->kind == Permission::Kind::input) return say(permission->index, "input");
+    if (permission != nullptr && permission->kind == Permission::Kind::output) return say(permission->index, "output");
+    const Range destination = range_of(flow.destination);
+    std::vector<std::size_t> judging;
+    for (std::size_t i = 0; i < policy_.nodes.size(); ++i) {
+        const Node& node = policy_.nodes[i];
+        if (node.scope == Scope::none) continue;
+        judging.push_back(i);
+        for (const auto& address : node.addresses) {
+            if (address.value == flow.destination) return say(i, "input");
+        }
+    }
+    for (std::size_t i : judging) {
+        for (const auto& served : policy_.nodes[i].serves) {
+            if (served.value.holds(destination)) return say(i, "forward");
+        }
+    }
+    return judging.size() == 1 ? say(judging.front(), "forward") : "";
+}
+
+// Why nothing lets this flow through: the entry that nearly does.
+void Story::near_miss(const Flow& flow, Diagnostic& diagnostic) const {
+    const Permission* asleep = nullptr;  // a tier that waits for a grant
+    const Permission* expired = nullptr;
+    const Permission* others = nullptr;  // open, but not to this source
+    for (const Area& area : permissions_.areas.meeting({range_of(flow.destination), {flow.slot, flow.slot}, 0})) {
+        const Permission& permission = permissions_.list[area.owner];
+        const bool named = permissions_.sources[permission.sources].holds(range_of(flow.source));
+        if (permission.kind == Permission::Kind::output) continue;
+        (!named ? others : permission.expired ? expired : asleep) = &permission;
+    }
+    const std::string who = flow.who.empty() ? to_string(flow.source) : flow.who;
+    if (asleep != nullptr) {
+        const Tier& tier = policy_.tiers[asleep->index];
+        diagnostic.also(asleep->span, fmt::format("tier `{}` would allow it, but is in force only {}", tier.name,
+                                                  tier.grant ? "while granted" : "for what its bastion sends"));
+        diagnostic.help(fmt::format(
+            "if the test is about that tier, give it with = \"{}\"; else let another tier allow it", tier.name));
+    } else if (expired != nullptr) {
+        const bool tier_gone = !expired->target->service || !policy_.services[*expired->target->service].expires;
+        const auto& expires =
+            tier_gone ? policy_.tiers[expired->index].expires : policy_.services[*expired->target->service].expires;
+        const std::chrono::year_month_day day(expires->value);
+        diagnostic.also(expires->span,
+                        fmt::format("it was allowed up to {:04}-{:02}-{:02}", static_cast<int>(day.year()),
+                                    static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day())));
+        diagnostic.help("prolong it, or take it out of the test");
+    } else if (others != nullptr) {
+        const bool tier = others->kind == Permission::Kind::tier;
+        diagnostic.also(others->span, fmt::format("allowed here, but not to {}", who));
+        diagnostic.help(tier ? fmt::format("add {} to `who` of tier `{}`, or to another tier", who,
+                                           policy_.tiers[others->index].name)
+                             : fmt::format("add {} to `from` of `input.{}`", who, others->input->name));
+    } else {
+        diagnostic.help("add it to `allow` of a tier whose `who` names the source, or take it out of the test");
+    }
+}
+
+void report_no_address(const Expectation& test, const std::vector<Unresolved>& unresolved, Diagnostics& diagnostics) {
+    const Unresolved& first = unresolved.front();
+    Diagnostic& diagnostic =
+        diagnostics.report(Code::E0702, first.span,
+                           fmt::format("test \"{}\" can't hold: {} {}", test.name, first.name, first.why), first.why);
+    for (std::size_t i = 1; i < unresolved.size() && i < most_labels; ++i)
+        diagnostic.also(unresolved[i].span, unresolved[i].why);
+    if (unresolved.size() > most_labels)
+        diagnostic.note(fmt::format("and {} more like it", unresolved.size() - most_labels));
+    diagnostic.note("a test that names nothing would pass whatever the policy says");
+    diagnostic.help("`policyc resolve` asks for the addresses of names; a network needs an address range");
+}
+
+}  // namespace policyc

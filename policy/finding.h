@@ -1,0 +1,76 @@
+// What a [[test]] did not expect, gathered and put into words.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "policy/diagnostic.h"
+#include "policy/reach.h"
+
+namespace policyc {
+
+// The flows that one entry of the policy, or of the test, is to blame for.
+struct Finding {
+    const Target* target = nullptr;                 // of the test, where it is about one
+    const reach::Permission* permission = nullptr;  // what lets it through, where something does
+    bool partly = false;                            // of a missing target: another part of it is allowed
+    std::set<const AddressSet*> sources;            // whose; they live as long as the trial
+    std::vector<Range> destinations;
+    std::set<reach::Slots> slots;
+    const AddressSet* first_sources = nullptr;  // of the first area that was added
+    reach::Area first;
+
+    void add(const AddressSet& from, const reach::Area& area);
+};
+using Findings = std::map<Span, Finding>;  // in the order of the places
+
+// Tells of one test what was found. None of these says anything when there was nothing.
+class Story {
+public:
+    Story(const Policy& policy, const Addresses& addresses, const reach::Permissions& permissions,
+          const Expectation& test)
+        : policy_(policy), addresses_(addresses), permissions_(permissions), test_(test) {}
+
+    // Targets of `allow` that are not let through.
+    void missing(const Findings& missing, Diagnostics& diagnostics) const;
+    // Entries that let through what `deny` lists.
+    void open(const Findings& open, Diagnostics& diagnostics) const;
+    // Entries that let through more than `only` lists, and targets of it that are not let through.
+    void differs(const Findings& extra, const Findings& missing, Diagnostics& diagnostics) const;
+
+private:
+    struct Flow {
+        std::string who;  // "laptop", or "" where nobody has a name
+        Address source;
+        Address destination;
+        std::uint32_t slot = 0;
+    };
+
+    [[nodiscard]] std::string message() const;
+    [[nodiscard]] std::string label_of_missing(const Finding& finding) const;
+    [[nodiscard]] std::string entry_name(const reach::Permission& permission) const;
+    [[nodiscard]] std::string entry_of(const reach::Permission& permission) const;
+    [[nodiscard]] Flow example(const Finding& finding) const;
+    [[nodiscard]] std::string text_of(const Flow& flow) const;
+    [[nodiscard]] std::string where(const Flow& flow, const reach::Permission* permission) const;
+    void point_at_missing(const Findings& missing, Diagnostic& diagnostic) const;
+    void point_at_entries(const Findings& findings, const std::string& what, Diagnostic& diagnostic) const;
+    void near_miss(const Flow& flow, Diagnostic& diagnostic) const;
+
+    const Policy& policy_;
+    const Addresses& addresses_;
+    const reach::Permissions& permissions_;
+    const Expectation& test_;
+};
+
+// A source or a target of a test without an address.
+struct Unresolved {
+    Span span;
+    std::string name;
+    std::string why;
+};
+void report_no_address(const Expectation& test, const std::vector<Unresolved>& unresolved, Diagnostics& diagnostics);
+
+}  // namespace policyc
