@@ -1,0 +1,202 @@
+"""The first apply on a host where nothing tracked connections before keeps the live sessions that the policy permits, whichever side speaks
+next, and ends the others. The same once the tracked connections are forgotten.
+
+The apply is typed in an SSH session to the gateway, over the tunnel that it programs."""
+
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
+from cases import check, ran, run, skipped  # noqa: E402
+from lab import HOSTS, TUNNEL, Lab  # noqa: E402
+from probing import Prober  # noqa: E402
+
+GATEWAY = TUNNEL["extgw01"]
+OTHER = "10.69.13.77"
+SCOPE_LINE = 'scope      = "tunnel"                     # judge only what enters or leaves wg-ext (the default)'
+SSH_LINE = 'input.ssh  = { from = ["clients"], limit = "6/minute" }           # the bastion'
+# The tunnel's own packets: the vps listens for the gateway on a port of its own in the lab.
+OUTER = '"192.0.2.1:51821/udp"'
+
+
+class Ssh:
+    """A live ssh session, driven through pipes."""
+
+    def __init__(self, lab, client, command):
+        words = ["nsenter", f"--net={lab.spaces.path(client)}", *lab.ssh_command(GATEWAY, command)]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.seen = b""
+
+    def read(self):
+        while True:
+            chunk = self.process.stdout.read(65536)
+            if not chunk:
+                return self.seen
+            self.seen += chunk
+
+    def say(self, text):
+        self.process.stdin.write(text)
+
+    def hears(self, text, timeout):
+        """Whether it comes within the time; what came before it is forgotten."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            before, found, after = self.read().partition(text)
+            if found:
+                self.seen = after
+                return True
+            time.sleep(0.01)
+        return False
+
+    def forget(self):
+        self.read()
+        self.seen = b""
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+def hears(connection, text, timeout, saying=b""):
+    """Whether a live connection brings that text within the time; meanwhile the client says something, where told."""
+    end = time.monotonic() + timeout
+    connection.settimeout(0.2)
+    seen = b""
+    while time.monotonic() < end:
+        try:
+            if saying:
+                connection.sendall(saying)
+            seen += connection.recv(65536)
+        except TimeoutError:
+            pass
+        except OSError:
+            return False
+        if text in seen:
+            return True
+    return False
+
+
+def drain(connection):
+    connection.settimeout(0.05)
+    try:
+        while connection.recv(65536):
+            pass
+    except OSError:
+        pass
+
+
+class Sessions:
+    """What is alive before the first apply."""
+
+    def __init__(self, lab):
+        self.idle = lab.open("laptop", HOSTS["monitoring01"], 3000, 3)
+        self.ticker = lab.open("phone", OTHER, 9999, 3)
+        self.forbidden = lab.open("laptop", OTHER, 8097, 3)
+        self.house = lab.open("house", "10.69.13.2", 9100, 3)
+        self.ssh_ticks = Ssh(lab, "laptop", "while :; do echo tick; sleep 0.05; done")
+        self.ssh_quiet = Ssh(lab, "phone", "echo on; cat")
+        for session in (self.ssh_ticks, self.ssh_quiet):
+            check(session.hears(b"tick" if session is self.ssh_ticks else b"on", 5), "no ssh session to begin with")
+        check(hears(self.idle, b"!", 3, b"!") and hears(self.ticker, b"tick", 3), "no live sessions to begin with")
+        check(hears(self.forbidden, b"!", 3, b"!") and hears(self.house, b"!", 3, b"!"), "no live sessions to begin with")
+        # These two speak in 2 seconds, after the apply, and first.
+        self.late = lab.open("laptop", OTHER, 9998, 3)
+        self.ssh_late = Ssh(lab, "laptop", "sleep 2; echo late; cat")
+        check(self.late is not None, "no live session to begin with")
+        for connection in (self.idle, self.forbidden, self.house):
+            drain(connection)
+
+    def survive(self, late=False):
+        self.ssh_ticks.forget()
+        check(self.ssh_ticks.hears(b"tick", 3), "ssh: what the server goes on saying no longer arrives")
+        if late:
+            check(self.ssh_late.hears(b"late", 6), "ssh: what the server says first after the apply does not arrive")
+        self.ssh_late.say(b"echo me\n")
+        check(self.ssh_late.hears(b"echo me\n", 4), "ssh: no answer where the server spoke first")
+        self.ssh_quiet.say(b"who is there\n")
+        check(self.ssh_quiet.hears(b"who is there\n", 4), "ssh: no answer where the client spoke first")
+        check(hears(self.idle, b"still", 4, b"still"), "grafana: no answer where the client spoke first")
+        drain(self.ticker)
+        check(hears(self.ticker, b"tick", 5, b"."), "what the server goes on saying no longer arrives, though the client speaks")
+        check(hears(self.late, b"late" if late else b"more", 6, b"more"), "no answer where the server spoke first")
+        check(hears(self.house, b"!", 2, b"!"), "a session of the house with the gateway itself is gone")
+
+    def close(self):
+        for session in (self.idle, self.ticker, self.forbidden, self.house, self.late):
+            session.close()
+        for session in (self.ssh_ticks, self.ssh_quiet, self.ssh_late):
+            session.close()
+
+
+def scenario(*edits):
+    """The whole story on a fresh lab, with the policy edited so."""
+    with Lab() as lab:
+        lab.edit('dns      = { host =', f'ticker   = "{OTHER}:9999"\nlate     = "{OTHER}:9998"\ndns      = {{ host =')
+        lab.edit('media   = ["jellyfin",', 'media   = ["ticker", "late", "jellyfin",')
+        for old, new in edits:
+            lab.edit(old, new)
+        ran(lab.policyc("extgw01", "resolve", lab.policy), 0, "resolve")
+        sessions = Sessions(lab)
+        try:
+            check("nf_conntrack" not in lab.nft("extgw01", "list", "ruleset"), "there is a ruleset already")
+            # Typed in a session to the gateway.
+            words = [f"POLICYC_BUILD={os.environ['POLICYC_BUILD']}", f"{os.environ['POLICYC_BUILD']}/policyc", "--node", "extgw01"]
+            words += ["--state-dir", f"{lab.directory}/state", "apply", lab.policy, "--offline", "&&", "echo", "applied"]
+            began = time.monotonic()
+            done = lab.spaces.run("laptop", *lab.ssh_command(GATEWAY, " ".join(words)), timeout=20)
+            check(done.stdout.endswith("applied\n"), f"apply in an ssh session: exit {done.returncode}\n{done.stdout}{done.stderr}")
+            took = time.monotonic() - began
+            sessions.survive(late=True)
+            check(not hears(sessions.forbidden, b"!", 1.2, b"!"), "a session that nothing permits lives on")
+
+            with Prober() as prober:
+                prober.command(f"flush {lab.spaces.path('extgw01')}")
+            sessions.survive()
+
+            # What was picked up in the middle ends with its permission as everything does.
+            lab.edit(SSH_LINE, 'input.ssh = { from = ["laptop"] }')
+            lab.edit('only = ["grafana", "media", "dns", "extgw01:22", "extgw01:ping"]', 'deny = ["home:23"]')
+            lab.edit('media   = ["ticker", ', "media   = [")
+            ran(lab.policyc("extgw01", "apply", lab.policy, "--offline"), 0, "apply that revokes")
+            time.sleep(0.5)
+            sessions.ssh_quiet.say(b"and now\n")
+            check(not sessions.ssh_quiet.hears(b"and now", 1), "phone's ssh session outlives its permission")
+            drain(sessions.ticker)
+            check(not hears(sessions.ticker, b"tick", 1, b"."), "the ticker outlives its permission")
+            check(sessions.ssh_ticks.hears(b"tick", 3), "laptop's ssh session ended, though it is permitted")
+            return f"apply took {took:.1f} s, login and all"
+        finally:
+            sessions.close()
+
+
+# ---- the cases -----------------------------------------------------------------------------------------------------------
+
+
+def in_scope_tunnel(*_):
+    return scenario()
+
+
+def in_scope_host(*_):
+    house = 'input.house = { from = ["home"], ports = ["9100"] }'
+    return scenario((SCOPE_LINE, f'scope = "host"\n{house}'))
+
+
+def in_scope_host_where_output_is_judged(*_):
+    house = 'input.house = { from = ["home"], ports = ["9100"] }'
+    return scenario((SCOPE_LINE, f'scope = "host"\n{house}\noutput = ["dns", {OUTER}]'))
+
+
+def main():
+    why = Lab.missing()
+    if why:
+        return skipped(why)
+    return run([in_scope_tunnel, in_scope_host, in_scope_host_where_output_is_judged])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

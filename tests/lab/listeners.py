@@ -1,0 +1,60 @@
+"""Listens inside a namespace of the lab: listeners.py ADDRESS PORT... echoes on each TCP port and on each UDP port PORT/udp, on any local address.
+
+On two kinds of port the server speaks first: on one that ends in 99 it says "tick" every 50 ms until the client goes away, on one that
+ends in 98 it says "late" after 2 seconds, and echoes then.
+Prints "ready" when everything listens."""
+
+import asyncio
+import contextlib
+import sys
+
+
+async def echo(reader, writer):
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+async def tick(_, writer):
+    with contextlib.suppress(OSError):
+        while not writer.is_closing():
+            writer.write(b"tick\n")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+
+async def late(reader, writer):
+    await asyncio.sleep(2)
+    with contextlib.suppress(OSError):
+        writer.write(b"late\n")
+        await writer.drain()
+        await echo(reader, writer)
+
+
+SPEAKS_FIRST = {99: tick, 98: late}
+
+
+class UdpEcho(asyncio.DatagramProtocol):
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, address):
+        self.transport.sendto(data, address)
+
+
+async def main(host, ports):
+    loop = asyncio.get_running_loop()
+    for port in ports:
+        number = int(port.removesuffix("/udp"))
+        if port.endswith("/udp"):
+            await loop.create_datagram_endpoint(UdpEcho, local_addr=(host, number))
+        else:
+            await asyncio.start_server(SPEAKS_FIRST.get(number % 100, echo), host, number, backlog=500)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2:]))
