@@ -90,8 +90,8 @@ class World:
         """`records`: lines of its configuration; `hosts`: what it reads as a hosts file."""
         (self.folder / "hosts").write_text(hosts)
         (self.folder / "dnsmasq.conf").write_text("\n".join([
-            f"port={port}", "no-daemon", "no-resolv", "no-hosts", "bind-interfaces", f"listen-address={SERVER},{SERVER6}", "user=root",
-            f"addn-hosts={self.folder}/hosts", "local=/example/", "local=//", "local-ttl=300", "pid-file=", *records]) + "\n")
+            f"port={port}", "keep-in-foreground", "no-resolv", "no-hosts", "bind-interfaces", f"listen-address={SERVER},{SERVER6}", "user=root",
+            f"addn-hosts={self.folder}/hosts", "local=/example/", "domain-needed", "local-ttl=300", "pid-file=", f"log-facility={self.folder}/server.log", *records]) + "\n")
         process = self.start("dnsmasq", f"--conf-file={self.folder}/dnsmasq.conf")
         return self.wait_for(process, SERVER, port)
 
