@@ -289,7 +289,7 @@ class Lab:
         )
 
     def start_listeners(self, node, *ports):
-        command = ["python3", os.path.join(HERE, "listeners.py"), "0.0.0.0", *ports]
+        command = ["python3", os.path.join(HERE, "listeners.py"), "4", *ports]
         return self.spaces.start(node, *command, stdout=subprocess.PIPE, stderr=self.errors, text=True)
 
     def start_dns(self, moved=None):

@@ -1,4 +1,5 @@
-"""Listens inside a namespace of the lab: listeners.py ADDRESS PORT... echoes on each TCP port and on each UDP port PORT/udp, on any local address.
+"""Listens inside a namespace of the lab: listeners.py 4|46 PORT... echoes on each TCP port and on each UDP port PORT/udp, on any local
+address of IPv4, or of both families.
 
 On two kinds of port the server speaks first: on one that ends in 99 it says "tick" every 50 ms until the client goes away, on one that
 ends in 98 it says "late" after 2 seconds, and echoes then.
@@ -44,14 +45,15 @@ class UdpEcho(asyncio.DatagramProtocol):
         self.transport.sendto(data, address)
 
 
-async def main(host, ports):
+async def main(families, ports):
     loop = asyncio.get_running_loop()
+    tcp_host, udp_host = (None, "::") if families == "46" else ("0.0.0.0", "0.0.0.0")
     for port in ports:
         number = int(port.removesuffix("/udp"))
         if port.endswith("/udp"):
-            await loop.create_datagram_endpoint(UdpEcho, local_addr=(host, number))
+            await loop.create_datagram_endpoint(UdpEcho, local_addr=(udp_host, number))
         else:
-            await asyncio.start_server(SPEAKS_FIRST.get(number % 100, echo), host, number, backlog=500)
+            await asyncio.start_server(SPEAKS_FIRST.get(number % 100, echo), tcp_host, number, backlog=500)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
