@@ -1,0 +1,390 @@
+// Resolves references by name and flattens groups. Entry points: Lists::sources(), Lists::targets().
+#include "policy/reference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <set>
+#include <unordered_map>
+
+#include "policy/check_fields.h"
+#include "policy/check_values.h"
+
+namespace policyc {
+namespace {
+
+// All lists of a policy together stand for at most this many things; nested groups could otherwise grow without bound.
+constexpr std::size_t most_things = 4'000'000;
+
+// What makes two entries of a list the same.
+struct Thing {
+    Member::What what = Member::What::range;
+    std::size_t index = 0;
+    Range range;
+    Ports ports;
+    bool own = false;  // the ports are those of the service, which ends when it expires
+    bool operator==(const Thing&) const = default;
+};
+struct ThingHash {
+    std::size_t operator()(const Thing& thing) const {
+        std::size_t hash = static_cast<std::size_t>(thing.what);
+        const auto mix = [&hash](std::uint64_t more) {
+            hash = (hash ^ more) * 0x9e3779b97f4a7c15ULL;
+            hash ^= hash >> 29U;
+        };
+        mix(thing.index);
+        mix(static_cast<std::uint64_t>(thing.range.lo) ^ static_cast<std::uint64_t>(thing.range.lo >> 64U));
+        mix(static_cast<std::uint64_t>(thing.range.hi) ^ static_cast<std::uint64_t>(thing.range.hi >> 64U));
+        mix((static_cast<std::uint64_t>(thing.ports.protocol) << 32U) | (std::uint64_t{thing.ports.lo} << 16U) |
+            thing.ports.hi);
+        mix(thing.own ? 1 : 0);
+        return hash;
+    }
+};
+
+// Which entries of a list have a thing: how many, and the first two.
+struct Holders {
+    std::uint32_t count = 0;
+    std::uint32_t first = 0;
+    std::uint32_t second = 0;
+};
+
+std::string_view noun(Member::What what) {
+    switch (what) {
+        case Member::What::node: return "a node";
+        case Member::What::network: return "a network";
+        case Member::What::service: return "a service";
+        case Member::What::group: return "a group";
+        case Member::What::range: return "an address";
+    }
+    return "an address";
+}
+
+}  // namespace
+
+// The things of one list: each once, and which entries stand for it.
+class Lists::Flat {
+public:
+    void next_entry() { entries_.emplace_back(); }
+    // Whether the thing is new.
+    bool add(const Thing& thing) {
+        const auto [at, added] = index_.try_emplace(thing, static_cast<std::uint32_t>(index_.size()));
+        if (added) last_.push_back(0);
+        if (last_[at->second] != entries_.size()) entries_.back().push_back(at->second);
+        last_[at->second] = entries_.size();
+        return added;
+    }
+    [[nodiscard]] const std::vector<std::vector<std::uint32_t>>& entries() const { return entries_; }
+    [[nodiscard]] std::size_t size() const { return index_.size(); }
+
+private:
+    std::unordered_map<Thing, std::uint32_t, ThingHash> index_;
+    std::vector<std::vector<std::uint32_t>> entries_;
+    std::vector<std::size_t> last_;  // of each thing: the number of the last entry that has it, from 1
+};
+
+Lists::Lists(Context& context)
+    : context_(context),
+      groups_(context.policy.groups.size()),
+      used_groups_(context.policy.groups.size()),
+      used_services_(context.policy.services.size()) {
+    const std::string_view form = "[\"reference\", ...]";
+    for (std::size_t i = 0; i < groups_.size(); ++i) {
+        Group& group = context.policy.groups[i];
+        groups_[i] = read_members(group.name, *context.group_values[i], form);
+        for (const Member& member : groups_[i]) group.members.push_back(*member.value->string());
+    }
+    find_cycles();
+}
+
+std::vector<Member> Lists::read_members(std::string_view key, const Value& list, std::string_view form) {
+    std::vector<Member> members;
+    for (const Value* value : strings_of(key, list, false, form, context_.diagnostics)) {
+        if (auto member = read_member(*value)) members.push_back(std::move(*member));
+    }
+    return members;
+}
+
+std::optional<Member> Lists::read_member(const Value& value) {
+    const std::optional<HostPort> written = split_host_port(value, context_.diagnostics);
+    if (!written) return {};
+    const Part& host = written->host;
+    if (host.text.empty()) {
+        context_.diagnostics.report(Code::E0201, value.span, fmt::format("`{}` names nothing", *value.string()),
+                                    "the name is missing");
+        return {};
+    }
+    Member member{.value = &value};
+    bool good = true;
+    if (written->ports) {
+        member.ports = read_ports(*written->ports, context_.diagnostics);
+        good = member.ports.has_value();
+    }
+    if (looks_like_address(host.text)) {
+        const std::optional<Range> range = read_range(host, context_.diagnostics);
+        if (!range || !good) return {};
+        member.range = *range;
+        member.label = to_string(*range);
+        return member;
+    }
+    const Entity* entity = context_.names.find(host.text);
+    if (entity == nullptr) {
+        context_.names.report_unknown(host.text, host.span(), {Kind::service, Kind::group, Kind::node, Kind::network},
+                                      "a service, group, node or network", context_.diagnostics);
+        return {};
+    }
+    switch (entity->kind) {
+        case Kind::node: member.what = Member::What::node; break;
+        case Kind::network: member.what = Member::What::network; break;
+        case Kind::service: member.what = Member::What::service; break;
+        case Kind::group: member.what = Member::What::group; break;
+        case Kind::lost: return {};
+    }
+    if (!good) return {};
+    member.index = entity->index;
+    member.label = host.text;
+    return member;
+}
+
+void Lists::find_cycles() {
+    enum class State : std::uint8_t { fresh, open, done };
+    std::vector<State> states(groups_.size());
+    std::vector<std::pair<std::size_t, std::size_t>> path;  // a group, and its next member
+    for (std::size_t start = 0; start < groups_.size(); ++start) {
+        if (states[start] != State::fresh) continue;
+        states[start] = State::open;
+        path.emplace_back(start, 0);
+        while (!path.empty()) {
+            auto& [group, next] = path.back();
+            if (next == groups_[group].size()) {
+                states[group] = State::done;
+                path.pop_back();
+                continue;
+            }
+            const Member& member = groups_[group][next++];
+            if (member.what != Member::What::group) continue;
+            if (states[member.index] == State::fresh) {
+                states[member.index] = State::open;
+                path.emplace_back(member.index, 0);
+            } else if (states[member.index] == State::open) {
+                auto from = std::ranges::find(path, member.index, &std::pair<std::size_t, std::size_t>::first);
+                Diagnostic& diagnostic = context_.diagnostics.report(
+                    Code::E0205, member.value->span, fmt::format("group `{}` contains itself", member.label),
+                    fmt::format("leads back to `{}`", member.label));
+                std::string way = member.label;
+                for (std::size_t shown = 0; from + 1 != path.end(); ++from, ++shown) {
+                    const Member& step = groups_[from->first][from->second - 1];
+                    if (shown < 8) diagnostic.also(step.value->span, fmt::format("holds `{}`", step.label));
+                    if (shown < 8) way += " -> " + step.label;
+                    if (shown == 8) way += " -> ...";
+                }
+                diagnostic.note(way + " -> " + member.label).help("take it out of one of them");
+            }
+        }
+    }
+}
+
+template <typename Leaf>
+void Lists::walk(const Member& entry, const Leaf& leaf) {
+    if (entry.what == Member::What::service && !tests_) used_services_[entry.index] = true;
+    if (entry.what != Member::What::group) {
+        leaf(entry, nullptr);
+        return;
+    }
+    struct Frame {
+        std::size_t group;
+        std::size_t next;
+        const Ports* ports;
+    };
+    std::set<std::pair<std::size_t, const Ports*>> seen;
+    std::vector<Frame> stack;
+    const auto enter = [&](std::size_t group, const Ports* ports) {
+        used_groups_[group] = true;
+        if (seen.emplace(group, ports).second) stack.push_back({group, 0, ports});
+    };
+    enter(entry.index, entry.ports ? &*entry.ports : nullptr);
+    while (!stack.empty()) {
+        Frame& frame = stack.back();
+        if (frame.next == groups_[frame.group].size()) {
+            stack.pop_back();
+            continue;
+        }
+        const Ports* ports = frame.ports;
+        const Member& member = groups_[frame.group][frame.next++];
+        if (!spend(*entry.value)) return;
+        if (ports != nullptr && member.ports) {
+            if (Diagnostic* diagnostic = blame(entry, member, Code::E0207,
+                                               fmt::format("`{}` gives a port to what has one", *entry.value->string()),
+                                               "needs members without a port")) {
+                diagnostic->help(fmt::format("write \"{}\" alone, or name the members one by one", entry.label));
+            }
+        } else if (member.what == Member::What::group) {
+            enter(member.index, member.ports ? &*member.ports : ports);
+        } else {
+            if (member.what == Member::What::service && !tests_) used_services_[member.index] = true;
+            leaf(member, ports);
+        }
+    }
+}
+
+bool Lists::spend(const Value& place) {
+    if (spent_ < most_things) {
+        ++spent_;
+        return true;
+    }
+    if (spent_ == most_things) {
+        ++spent_;
+        context_.diagnostics
+            .report(Code::E0118, place.span,
+                    fmt::format("the lists of this policy hold more than {} entries", most_things),
+                    "here it is too much")
+            .help("name networks, or a service with a range of ports, in place of long groups in many tiers");
+    }
+    return false;
+}
+
+Host Lists::host_of(const Member& member) const {
+    switch (member.what) {
+        case Member::What::node: return NodeRef{member.index};
+        case Member::What::network: return NetworkRef{member.index};
+        case Member::What::service: return context_.policy.services[member.index].host;
+        case Member::What::group:
+        case Member::What::range: break;
+    }
+    return member.range;
+}
+
+Diagnostic* Lists::blame(const Member& entry, const Member& member, Code code, std::string message, std::string label) {
+    if (blamed_ == entry.value) return nullptr;
+    blamed_ = entry.value;
+    Diagnostic& diagnostic = context_.diagnostics.report(code, entry.value->span, std::move(message), std::move(label));
+    if (member.value != entry.value)
+        diagnostic.also(member.value->span, fmt::format("`{}` is a member of it", *member.value->string()));
+    return &diagnostic;
+}
+
+void Lists::blame_port(const Member& entry, const Member& member) {
+    Diagnostic* diagnostic = blame(
+        entry, member, Code::E0204, fmt::format("`{}` has a port, and is used as a source", *member.value->string()),
+        member.value == entry.value ? "a source is named without a port" : "holds a member with a port");
+    if (diagnostic != nullptr) diagnostic->help(fmt::format("write \"{}\"", member.label));
+}
+
+void Lists::add_source(const Member& entry, const Member& member, Flat& flat, std::vector<Source>& out) {
+    const bool itself = member.value == entry.value;
+    if (member.what == Member::What::service) {
+        Diagnostic* diagnostic =
+            blame(entry, member, Code::E0202, fmt::format("`{}` is a service, and nobody's address", member.label),
+                  itself ? "a service can't be a source" : "holds a service, which can't be a source");
+        if (diagnostic != nullptr) {
+            diagnostic->also(context_.policy.services[member.index].span, "defined here")
+                .help("a source is a node, a network, an address, or a group of those");
+        }
+        return;
+    }
+    if (member.ports) {
+        blame_port(entry, member);
+        return;
+    }
+    if (spend(*entry.value) && flat.add({member.what, member.index, member.range, {}}))
+        out.push_back({host_of(member), member.label, entry.value->span});
+}
+
+void Lists::add_target(const Member& entry, const Member& member, const Ports* ports, Flat& flat,
+                       std::vector<Target>& out) {
+    if (member.ports) ports = &*member.ports;
+    if (member.what == Member::What::service && ports == nullptr) {
+        const Service& service = context_.policy.services[member.index];
+        const Value& written = *context_.service_values[member.index];
+        const Span definition = written.string() != nullptr ? written.span : service.host_span;
+        for (const Ports& own : service.ports) {
+            if (!spend(*entry.value)) return;
+            if (!flat.add({member.what, member.index, {}, own, true})) continue;
+            out.push_back({service.host, own, member.index, member.label, entry.value->span, definition});
+        }
+        return;
+    }
+    if (ports == nullptr) {
+        Diagnostic* diagnostic =
+            blame(entry, member, Code::E0203, fmt::format("`{}` names no port", *member.value->string()),
+                  member.value == entry.value ? fmt::format("{} alone is no target", noun(member.what))
+                                              : "holds a member without a port");
+        if (diagnostic != nullptr) {
+            const std::string name = entry.label.find(':') == std::string::npos ? entry.label : "[" + entry.label + "]";
+            diagnostic->help(fmt::format("write \"{0}:22\" for a port, or \"{0}:*\" for everything there", name));
+        }
+        return;
+    }
+    if (spend(*entry.value) && flat.add({member.what, member.index, member.range, *ports})) {
+        out.push_back({host_of(member), *ports, {}, member.label, entry.value->span, member.value->span});
+    }
+}
+
+template <typename Text>
+void Lists::find_redundant(const Flat& flat, const std::vector<Member>& entries, const Text& text) {
+    redundant_.clear();
+
+    std::vector<Holders> holders(flat.size());
+    for (std::uint32_t entry = 0; entry < flat.entries().size(); ++entry) {
+        for (const std::uint32_t thing : flat.entries()[entry]) {
+            Holders& of = holders[thing];
+            if (of.count++ == 0)
+                of.first = entry;
+            else if (of.count == 2)
+                of.second = entry;
+        }
+    }
+    // Of two that are the same the later one goes, and a single thing before a group that has it.
+    for (const bool groups : {false, true}) {
+        for (std::size_t i = flat.entries().size(); i-- > 0;) {
+            const auto& things = flat.entries()[i];
+            if ((entries[i].what == Member::What::group) != groups || things.empty()) continue;
+            if (!std::ranges::all_of(things, [&](std::uint32_t thing) { return holders[thing].count > 1; })) continue;
+            for (const std::uint32_t thing : things) --holders[thing].count;
+            const Holders& of = holders[things.front()];
+            const Member& other = entries[of.first == i ? of.second : of.first];
+            Redundant found{entries[i].value, other.value, nullptr, other.label, text(things.front())};
+            if (other.what == Member::What::group) {
+                const auto member = std::ranges::find(groups_[other.index], entries[i].label, &Member::label);
+                if (member != groups_[other.index].end()) found.member = member->value;
+            }
+            redundant_.push_back(std::move(found));
+        }
+    }
+}
+
+std::vector<Source> Lists::sources(std::string_view key, const Value& list, std::string_view form) {
+    std::vector<Source> out;
+    Flat flat;
+    const std::vector<Member> entries = read_members(key, list, form);
+    for (const Member& entry : entries) {
+        flat.next_entry();
+        if (entry.what == Member::What::group && entry.ports) {
+            blame_port(entry, entry);
+            continue;
+        }
+        walk(entry, [&](const Member& member, const Ports*) { add_source(entry, member, flat, out); });
+    }
+    find_redundant(flat, entries, [&](std::uint32_t thing) { return out[thing].label; });
+    return out;
+}
+
+std::vector<Target> Lists::targets(std::string_view key, const Value& list, std::string_view form) {
+    std::vector<Target> out;
+    Flat flat;
+    const std::vector<Member> entries = read_members(key, list, form);
+    for (const Member& entry : entries) {
+        flat.next_entry();
+        walk(entry, [&](const Member& member, const Ports* ports) { add_target(entry, member, ports, flat, out); });
+    }
+    find_redundant(flat, entries, [&](std::uint32_t thing) {
+        const Target& target = out[thing];
+        const auto* name = std::get_if<HostName>(&target.host);
+        return fmt::format("{}:{}", name != nullptr ? name->name.substr(0, name->name.find('.')) : target.label,
+                           to_string(target.ports));
+    });
+    return out;
+}
+
+}  // namespace policyc

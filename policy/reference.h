@@ -1,0 +1,82 @@
+// References: what the entries of `who`, `allow` and their like stand for, with groups flattened.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policy/check_context.h"
+
+namespace policyc {
+
+// One entry of a list, or member of a group, resolved by name.
+struct Member {
+    enum class What : std::uint8_t { node, network, service, group, range };
+    What what = What::range;
+    std::size_t index = 0;  // of all but a range
+    Range range;
+    std::optional<Ports> ports;  // its own port item
+    std::string label;           // without the port item
+    const Value* value = nullptr;
+};
+
+// An entry of a list that adds nothing, because another one of the list stands for the same.
+struct Redundant {
+    const Value* entry = nullptr;
+    const Value* other = nullptr;   // the entry that has it too
+    const Value* member = nullptr;  // the member of that group which is it; null when `other` itself is
+    std::string other_label;
+    std::string first;  // the first thing it stands for: "jelly01:8096/tcp"
+};
+
+// Flattens lists. What several entries of a list stand for is in the result once, with the place of the first.
+class Lists {
+public:
+    // Reads [groups], and reports those that contain themselves. `context` must have its names, and outlive this.
+    explicit Lists(Context& context);
+
+    // `list` is what `key` holds; `form` says what it should, where it holds something else.
+    std::vector<Source> sources(std::string_view key, const Value& list, std::string_view form);
+    std::vector<Target> targets(std::string_view key, const Value& list, std::string_view form);
+    // What the last call of sources() or targets() found.
+    [[nodiscard]] const std::vector<Redundant>& redundant() const { return redundant_; }
+
+    // From here on, services in lists no longer count as used.
+    void now_tests() { tests_ = true; }
+    // Whether some list names it, by itself or through a group.
+    [[nodiscard]] bool uses_group(std::size_t group) const { return used_groups_.at(group); }
+    [[nodiscard]] bool uses_service(std::size_t service) const { return used_services_.at(service); }
+
+private:
+    class Flat;
+
+    std::optional<Member> read_member(const Value& value);
+    std::vector<Member> read_members(std::string_view key, const Value& list, std::string_view form);
+    void find_cycles();
+    // Calls `leaf(member, ports)` for each thing of an entry that is no group; `ports` is the port item of a group reference that leads to
+    // it, or null.
+    template <typename Leaf>
+    void walk(const Member& entry, const Leaf& leaf);
+    void add_source(const Member& entry, const Member& member, Flat& flat, std::vector<Source>& out);
+    void add_target(const Member& entry, const Member& member, const Ports* ports, Flat& flat,
+                    std::vector<Target>& out);
+    [[nodiscard]] Host host_of(const Member& member) const;
+    // Points at the entry, and at the member of a group that is to blame. Null when the entry has had its error.
+    Diagnostic* blame(const Member& entry, const Member& member, Code code, std::string message, std::string label);
+    void blame_port(const Member& entry, const Member& member);
+    template <typename Text>
+    void find_redundant(const Flat& flat, const std::vector<Member>& entries, const Text& text);
+    bool spend(const Value& place);
+
+    Context& context_;
+    std::vector<std::vector<Member>> groups_;
+    std::vector<bool> used_groups_;
+    std::vector<bool> used_services_;
+    std::vector<Redundant> redundant_;
+    const Value* blamed_ = nullptr;
+    std::size_t spent_ = 0;
+    bool tests_ = false;
+};
+
+}  // namespace policyc
