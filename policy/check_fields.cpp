@@ -12,6 +12,16 @@ std::string takes(Section section) {
     return fmt::format("{} takes: {}", info(section).noun, fmt::join(keys_of(section), ", "));
 }
 
+// "\"hub\", \"gateway\" or \"client\""
+std::string choices(const std::vector<std::string>& words) {
+    std::string text;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
+        text += "\"" + words[i] + "\"";
+    }
+    return text;
+}
+
 void report_unknown_key(Section section, const Entry& entry, const std::string& where, Diagnostics& diagnostics) {
     if (section == Section::node && (entry.key == "private_key" || entry.key == "preshared_key")) {
         diagnostics
@@ -100,9 +110,8 @@ void Fields::report_type(std::string_view key, const Value& value) const {
 
 void report_choice(std::string_view key, const Value& value, const std::vector<std::string>& known,
                    Diagnostics& diagnostics) {
-    Diagnostic& diagnostic =
-        diagnostics.report(Code::E0105, value.span, fmt::format("`{}` can't be \"{}\"", key, *value.string()),
-                           fmt::format("want \"{}\"", fmt::join(known, "\" or \"")));
+    Diagnostic& diagnostic = diagnostics.report(
+        Code::E0105, value.span, fmt::format("`{}` can't be \"{}\"", key, *value.string()), "want " + choices(known));
     const std::string near = nearest(*value.string(), known);
     if (!near.empty()) diagnostic.help(fmt::format("did you mean \"{}\"?", near));
 }

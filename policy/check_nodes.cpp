@@ -118,7 +118,9 @@ void read_untouched(Context& context, const Fields& fields, std::size_t index, N
     }
 }
 
-std::vector<Ports> known_ports(const Fields& fields, const Entry& entry, const Node& node, Diagnostics& diagnostics) {
+// `of_node` are the keys of the node.
+std::vector<Ports> known_ports(const Fields& fields, const Fields& of_node, const Entry& entry, const Node& node,
+                               Diagnostics& diagnostics) {
     const auto known = std::ranges::find(known_inputs(), entry.key, &KnownInput::name);
     if (known == known_inputs().end()) {
         std::string names;
@@ -133,7 +135,8 @@ std::vector<Ports> known_ports(const Fields& fields, const Entry& entry, const N
     if (entry.key == "wireguard") {
         const std::uint16_t port = node.endpoint ? node.endpoint->port : node.listen_port.value_or(0);
         if (port != 0) return {{Protocol::udp, port, port}};
-        if (fields.find("endpoint") == nullptr) {
+        // What is written and wrong has had its error.
+        if (of_node.find("endpoint") == nullptr && of_node.find("listen_port") == nullptr) {
             diagnostics
                 .report(Code::E0104, entry.key_span, fmt::format("{} has no port", fields.where()),
                         "the node has neither `endpoint` nor `listen_port`")
@@ -176,7 +179,7 @@ void read_inputs(const Context& context, const Fields& fields, Node& node, Lists
         if (const Entry* ports = keys.find("ports")) {
             input.ports = read_port_list("ports", ports->value, context.diagnostics);
         } else {
-            input.ports = known_ports(keys, entry, node, context.diagnostics);
+            input.ports = known_ports(keys, fields, entry, node, context.diagnostics);
         }
         input.limit = keys.rate("limit");
         input.log_new = keys.log_new();

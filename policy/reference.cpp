@@ -275,8 +275,8 @@ void Lists::add_source(const Member& entry, const Member& member, Flat& flat, st
     const bool itself = member.value == entry.value;
     if (member.what == Member::What::service) {
         Diagnostic* diagnostic =
-            blame(entry, member, Code::E0202, fmt::format("`{}` is a service, and nobody's address", member.label),
-                  itself ? "a service can't be a source" : "holds a service, which can't be a source");
+            blame(entry, member, Code::E0202, fmt::format("`{}` is a service, and can't be a source", member.label),
+                  itself ? "a service comes from nowhere" : "holds a service");
         if (diagnostic != nullptr) {
             diagnostic->also(context_.policy.services[member.index].span, "defined here")
                 .help("a source is a node, a network, an address, or a group of those");
