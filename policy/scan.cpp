@@ -38,6 +38,7 @@ private:
     }
     [[nodiscard]] std::uint32_t here() const { return static_cast<std::uint32_t>(at_); }
 
+    void step() { at_ = std::min(at_ + 1, text_.size()); }
     void skip_blanks() {
         while (peek() == ' ' || peek() == '\t') ++at_;
     }
@@ -157,7 +158,7 @@ private:
             site.value.end = here();
             visit_(site);
         }
-        if (at_ == begin) ++at_;
+        if (at_ == begin) step();
     }
 
     void value(const std::string& around, std::size_t depth) {
@@ -189,7 +190,7 @@ private:
             }
             const std::size_t before = at_;
             value(around, depth + 1);
-            if (at_ == before) ++at_;
+            if (at_ == before) step();
         }
     }
 
