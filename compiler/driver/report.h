@@ -17,13 +17,17 @@ class Report {
 public:
     Sources sources;
     Diagnostics diagnostics;
-    std::string data;  // for stdout, unless --format json
-    nlohmann::ordered_json
-        record;  // for stdout with --format json; `version` and `diagnostics` are added when printing
-    std::vector<std::string> notes;  // what the user should know, a line each
+    // For stdout, unless --format json.
+    std::string data;
+    // For stdout with --format json; `version` and `diagnostics` are added when printing.
+    nlohmann::ordered_json record = nlohmann::ordered_json::object();
+    // What the user should know, a line each.
+    std::vector<std::string> notes;
     std::optional<Error> error;
-    std::string subject;  // the policy file, for the last line
-    bool talk = true;     // whether say_now() may: not with --format json
+    // The policy file, for the last line.
+    std::string subject;
+    // Whether say_now() may: not with --format json.
+    bool talk = true;
 
     // Notes the trouble and returns its exit status, 2.
     int fail(Error trouble);

@@ -34,6 +34,8 @@ Result<FakeResolver> read_answers(const std::string& path, const Files& files) {
     FakeResolver resolver;
     try {
         const nlohmann::json root = nlohmann::json::parse(text.value());
+        if (!root.is_object())
+            return Error{fmt::format("{} is not a file of answers: an object was expected", path), {}};
         for (const auto& [name, record] : root.items()) {
             Answer answer;
             const std::optional<Outcome> outcome = outcome_of(record.value("outcome", "answered"));

@@ -1,0 +1,509 @@
+"""init, check, compile, list, resolve and diff --against, without a kernel and without a network."""
+
+import json
+import os
+import shutil
+import subprocess
+
+from harness import (
+    POLICY, SOURCE, case, expect, expect_data, expect_equal, expect_exit, expect_words, files_of, main, record_of, run,
+    with_lock, write_answers, write_policy,
+)
+
+NAME = "monitoring01.home.example"
+
+
+# ---- init ----------------------------------------------------------------------------------------------------------------
+
+
+@case
+def init_writes_a_policy_that_checks_and_compiles(folder):
+    result = run("init", cwd=folder)
+    expect_exit(0, result)
+    expect_data("policy.toml written", result)
+    check = run("check", "policy.toml", cwd=folder)
+    expect_exit(0, check)
+    expect_equal("", check.stderr, "what check says of it")
+    result = run("compile", "policy.toml", cwd=folder)
+    expect_exit(0, result)
+    expect_data("table inet policyc", result)
+
+
+@case
+def init_takes_a_path_or_a_folder(folder):
+    (folder / "sub").mkdir()
+    expect_exit(0, run("init", "mine.toml", cwd=folder))
+    expect_exit(0, run("init", "sub", cwd=folder))
+    expect(sorted(files_of(folder)) == ["mine.toml", "sub/policy.toml"], files_of(folder).keys())
+
+
+@case
+def init_never_overwrites(folder):
+    write_policy(folder, "mine\n")
+    (folder / "dangling").symlink_to("nowhere")
+    for path in ("policy.toml", "dangling"):
+        result = run("init", path, cwd=folder)
+        expect_exit(2, result)
+        expect_words("is there already, and is left as it is", result)
+        expect_words("policyc init other.toml", result)
+    expect_equal("mine\n", (folder / "policy.toml").read_text(), "the policy")
+    expect(not (folder / "nowhere").exists(), "nowhere was made")
+
+
+@case
+def init_says_why_it_cannot_write(folder):
+    result = run("init", "no/such/folder/policy.toml", cwd=folder)
+    expect_exit(2, result)
+    expect_words("no/such/folder", result)
+
+
+# ---- check and compile ---------------------------------------------------------------------------------------------------
+
+
+@case
+def check_says_what_it_saw(folder):
+    with_lock(folder)
+    result = run("check", "policy.toml", cwd=folder)
+    expect_exit(0, result)
+    expect_equal("policy.toml: 3 nodes, 2 services, 1 tier, 0 tests passed\n", result.stdout, "stdout")
+    expect_equal("", result.stderr, "stderr")
+
+
+@case
+def a_failed_test_stops_every_verb_that_would_print_or_program_a_ruleset(folder):
+    test = '\n[[test]]\nname = "the phone does not watch films"\nfrom = ["phone"]\ndeny = ["jellyfin"]\n'
+    with_lock(folder, POLICY + test)
+    for verb in ("check", "compile", "diff", "apply"):
+        result = run("--state-dir", folder / "state", verb, "policy.toml", cwd=folder)
+        expect_exit(1, result)
+        expect(result.stdout == "", result, "data on stdout")
+        expect_words("the phone does not watch films", result)
+
+
+@case
+def the_minimal_example_compiles_as_it_stands(folder):
+    shutil.copy(SOURCE / "policy/examples/minimal.toml", folder / "policy.toml")
+    result = run("compile", "policy.toml", cwd=folder)
+    expect_exit(0, result)
+    expect_data("10.69.13.20", result)
+    expect_words("monitoring01.home.example", result)  # in neither lock nor hosts: which and how to get it
+    expect_words("policyc resolve", result)
+
+
+@case
+def compile_prints_each_form(folder):
+    with_lock(folder)
+    expect_data("table inet policyc", run("compile", "policy.toml", cwd=folder))
+    expect("nftables" in json.loads(run("compile", "policy.toml", "--to", "json", cwd=folder).stdout), "not libnftables JSON")
+    expect_data("node extgw01\n", run("compile", "policy.toml", "--to", "ir", cwd=folder))
+
+
+@case
+def compile_gives_the_same_bytes_each_time(folder):
+    with_lock(folder)
+    for form in ("nft", "json", "ir"):
+        first = run("compile", "policy.toml", "--to", form, cwd=folder)
+        second = run("compile", "policy.toml", "--to", form, cwd=folder, now="2026-11-24T23:00:00Z")
+        expect_exit(0, first)
+        expect_equal(first.stdout, second.stdout, form)
+
+
+@case
+def an_expired_tier_is_gone_the_day_after(folder):
+    with_lock(folder, POLICY + "expires = 2026-12-31\n")
+    for now, there in (("2026-12-31T23:59:59Z", True), ("2027-01-01T00:00:00Z", False)):
+        result = run("compile", "policy.toml", "--to", "ir", cwd=folder, now=now)
+        expect(("10.69.13.20" in result.stdout) == there, result, now)
+
+
+@case
+def check_and_compile_need_neither_network_nor_kernel_nor_privileges(folder):
+    with_lock(folder)
+    os.chmod(folder, 0o755)
+    command = ["unshare", "-n", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    if os.geteuid() != 0:
+        command = ["unshare", "-rn"]
+    if subprocess.run([*command, "true"], capture_output=True).returncode != 0 or not shutil.which("setpriv"):
+        command = []
+    for verb in ("check", "compile", "list"):
+        plain = run(verb, "policy.toml", cwd=folder)
+        bare = run(verb, "policy.toml", cwd=folder, command=command)
+        expect_exit(0, bare)
+        expect_equal(plain.stdout, bare.stdout, verb)
+
+
+@case
+def check_and_compile_do_not_even_open_a_socket(folder):
+    if not shutil.which("strace"):
+        print("SKIPPED: no strace")
+        return
+    write_policy(folder)
+    for verb in ("check", "compile"):
+        result = run(verb, "policy.toml", cwd=folder, command=["strace", "-f", "-e", "trace=socket,connect", "-o", "trace"])
+        expect_exit(0, result)
+        expect("socket(" not in (folder / "trace").read_text(), (folder / "trace").read_text())
+
+
+# ---- which node ----------------------------------------------------------------------------------------------------------
+
+TWO_GATEWAYS = POLICY.replace("[nodes.laptop]", '[nodes.gw2]\nrole = "gateway"\naddress = "10.69.50.3"\ninterface = "wg9"\n\n[nodes.laptop]')
+
+
+@case
+def the_only_gateway_is_chosen(folder):
+    with_lock(folder)
+    expect_data("node extgw01\n", run("compile", "policy.toml", "--to", "ir", cwd=folder))
+
+
+@case
+def two_gateways_want_a_name(folder):
+    with_lock(folder, TWO_GATEWAYS)
+    result = run("compile", "policy.toml", cwd=folder)
+    expect_exit(2, result)
+    expect_words("which node?", result)
+    expect_words("extgw01, gw2, laptop, phone", result)
+    expect_data("node gw2\n", run("compile", "policy.toml", "--to", "ir", "--node", "gw2", cwd=folder))
+
+
+@case
+def an_unknown_node_gets_the_nearest(folder):
+    with_lock(folder)
+    result = run("compile", "policy.toml", "--node", "extgw02", cwd=folder)
+    expect_exit(2, result)
+    expect_words("the policy has no node `extgw02`", result)
+    expect_words("did you mean `extgw01`?", result)
+    expect_words("its nodes are extgw01, laptop, phone", run("compile", "policy.toml", "--node", "zzz", cwd=folder))
+    expect_exit(2, run("compile", "policy.toml", "--node", "", cwd=folder))
+
+
+@case
+def the_host_name_chooses_whole_or_by_its_first_label(folder):
+    with_lock(folder, TWO_GATEWAYS)
+    for name in ("gw2", "gw2.example.org"):
+        command = ["unshare", "-ru", "sh", "-c", f'hostname {name} && exec "$@"', "sh"]
+        if not shutil.which("hostname") or subprocess.run([*command, "true"], capture_output=True).returncode != 0:
+            print("SKIPPED: can't set a host name here")
+            return
+        expect_data("node gw2\n", run("compile", "policy.toml", "--to", "ir", cwd=folder, command=command))
+
+
+@case
+def a_node_of_scope_none_compiles_to_nothing_and_says_so(folder):
+    with_lock(folder)
+    result = run("compile", "policy.toml", "--node", "phone", cwd=folder)
+    expect_exit(0, result)
+    expect_words('phone: scope is "none"', result)
+    expect("chain" not in result.stdout, result)
+
+
+# ---- JSON ----------------------------------------------------------------------------------------------------------------
+
+
+@case
+def every_verb_gives_one_record(folder):
+    with_lock(folder)
+    write_policy(folder, POLICY.replace("who  ", "whom "), "bad.toml")
+    for arguments in (["check"], ["compile"], ["compile", "--to", "json"], ["compile", "--to", "ir"], ["list"], ["diff", "--against", "policy.toml"]):
+        result = run("--format", "json", arguments[0], "policy.toml", *arguments[1:], cwd=folder)
+        expect_exit(0, result)
+        expect_equal([], record_of(result)["diagnostics"], "diagnostics")
+        result = run("--format", "json", arguments[0], "bad.toml", *arguments[1:], cwd=folder)
+        expect_exit(1, result)
+        unknown = next(one for one in record_of(result)["diagnostics"] if one["code"] == "E0101")
+        expect_equal(("error", "bad.toml", 24), (unknown["severity"], unknown["file"], unknown["line"]), "the diagnostic")
+    result = run("--format", "json", "compile", "policy.toml", "--node", "zzz", cwd=folder)
+    expect_exit(2, result)
+    expect("zzz" in record_of(result)["error"]["message"], result)
+    record_of(run("version", "--format", "json", cwd=folder))
+    record_of(run("init", "x.toml", "--format", "json", cwd=folder))
+    record_of(run("codes", "--format", "json", cwd=folder))
+
+
+# ---- list ----------------------------------------------------------------------------------------------------------------
+
+LISTED = POLICY + """
+[tiers.full]
+who     = ["laptop"]
+allow   = ["home:*"]
+grant   = { max = "4h" }
+log     = "new"
+
+[tiers.guest]
+who     = ["phone"]
+allow   = ["home:443"]
+expires = 2026-12-31
+"""
+
+
+@case
+def list_shows_who_reaches_what(folder):
+    with_lock(folder, LISTED)
+    result = run("list", "policy.toml", cwd=folder)
+    expect_exit(0, result)
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    for line in (
+        "laptop 10.69.50.11",
+        "grafana monitoring01.home.example 10.69.13.30 3000/tcp tiers.vpn policy.toml:25",
+        "jellyfin 10.69.13.20 8096/tcp tiers.vpn policy.toml:25",
+        "home 10.69.13.0/24 * tiers.full policy.toml:29 logged, not in force: needs a grant, at most 4h",
+        "home 10.69.13.0/24 443/tcp tiers.guest policy.toml:35 until 2026-12-31",
+        "extgw01 10.69.50.2 22/tcp input.ssh policy.toml:11 6/minute",
+        "phone 10.69.50.12",
+        "implied on extgw01",
+        "replies to what extgw01 itself began",
+    ):
+        expect(line in lines, result, f"missing: {line}")
+    gone = run("list", "policy.toml", cwd=folder, now="2027-01-01T00:00:00Z")
+    expect_data("not in force: expired 2026-12-31", gone)
+
+
+@case
+def list_says_where_a_name_has_no_address(folder):
+    write_policy(folder)
+    expect_data("monitoring01.home.example (no address)", run("list", "policy.toml", cwd=folder))
+
+
+@case
+def list_as_json_says_the_same(folder):
+    with_lock(folder, LISTED)
+    record = record_of(run("list", "policy.toml", "--format", "json", cwd=folder))
+    rows = {(row["who"], row["what"], row["via"]): row for row in record["access"]}
+    full = rows["laptop", "home", "tiers.full"]
+    expect_equal((False, ["*"], True, 29), (full["in_force"], full["ports"], full["log"], full["line"]), "the full tier")
+    grafana = rows["phone", "grafana", "tiers.vpn"]
+    expect_equal((True, ["10.69.13.30"], ["3000/tcp"]), (grafana["in_force"], grafana["addresses"], grafana["ports"]), "grafana")
+    ssh = rows["laptop", "extgw01", "nodes.extgw01.input.ssh"]
+    expect_equal((["6/minute"], ["22/tcp"]), (ssh["limits"], ssh["ports"]), "ssh")
+    expect(any(row["node"] == "extgw01" for row in record["implied"]), record["implied"])
+
+
+@case
+def list_draws_graphs(folder):
+    with_lock(folder, LISTED)
+    mermaid = run("list", "policy.toml", "--format", "mermaid", cwd=folder)
+    expect(mermaid.stdout.startswith("graph LR\n"), mermaid)
+    expect_data("-.->", mermaid)  # what is not in force
+    dot = run("list", "policy.toml", "--format", "dot", cwd=folder)
+    expect(dot.stdout.startswith("digraph") and dot.stdout.endswith("}\n"), dot)
+    expect_data("style=dashed", dot)
+    for line in dot.stdout.splitlines():
+        expect(line.replace('\\"', "").count('"') % 2 == 0, line, "quotes don't match")
+    if shutil.which("dot"):
+        drawn = subprocess.run(["dot", "-Tsvg"], input=dot.stdout, capture_output=True, text=True)
+        expect_exit(0, drawn)
+
+
+# ---- resolve and the lock ------------------------------------------------------------------------------------------------
+
+
+def resolve(folder, answers, *more, **settings):
+    path = write_answers(folder, answers)
+    return run("resolve", "policy.toml", "--answers", path, *more, cwd=folder, **settings)
+
+
+def answered(*addresses):
+    return {"outcome": "answered", "addresses": list(addresses), "ttl": 300, "server": "10.69.13.5"}
+
+
+@case
+def resolve_writes_the_lock_once_and_says_what_changed(folder):
+    write_policy(folder)
+    first = resolve(folder, {NAME: answered("10.69.13.30")})
+    expect_exit(0, first)
+    expect_equal(f"{NAME}  10.69.13.30\n1 name: 1 changed, 0 as before\npolicy.lock written\n", first.stdout, "first")
+    lock = (folder / "policy.lock").read_bytes()
+    stamp = os.stat(folder / "policy.lock").st_mtime_ns
+
+    again = resolve(folder, {NAME: answered("10.69.13.30")}, now="2026-11-25T12:00:00Z")
+    expect_exit(0, again)
+    expect_equal("1 name: 0 changed, 1 as before\n", again.stdout, "again")
+    expect_equal((lock, stamp), ((folder / "policy.lock").read_bytes(), os.stat(folder / "policy.lock").st_mtime_ns), "the lock")
+
+    moved = resolve(folder, {NAME: answered("10.69.13.31")}, now="2026-11-26T12:00:00Z")
+    expect_exit(0, moved)
+    expect_data(f"{NAME}  10.69.13.30 -> 10.69.13.31\n", moved)
+    expect_data("10.69.13.31", run("compile", "policy.toml", cwd=folder))
+
+
+@case
+def resolve_keeps_the_last_answer_when_the_server_is_silent(folder):
+    with_lock(folder)
+    lock = (folder / "policy.lock").read_bytes()
+    result = resolve(folder, {NAME: {"outcome": "timeout", "detail": "no answer"}})
+    expect_exit(0, result)
+    expect_words("warning[", result)
+    expect_equal(lock, (folder / "policy.lock").read_bytes(), "the lock")
+
+
+@case
+def a_name_that_can_not_be_had_exits_1_and_the_others_are_written(folder):
+    two = POLICY.replace("jellyfin = ", 'wiki = "wiki.home.example:443"\njellyfin = ')
+    write_policy(folder, two)
+    result = resolve(folder, {NAME: answered("10.69.13.30"), "wiki.home.example": {"outcome": "no_such_name", "server": "10.69.13.5"}})
+    expect_exit(1, result)
+    expect_words("error[E0301]", result)
+    expect("10.69.13.30" in (folder / "policy.lock").read_text(), (folder / "policy.lock").read_text())
+
+
+@case
+def an_answer_outside_within_is_refused_and_the_old_one_kept(folder):
+    with_lock(folder)
+    lock = (folder / "policy.lock").read_bytes()
+    result = resolve(folder, {NAME: answered("203.0.113.9")})
+    expect_exit(1, result)
+    expect_words("error[E0302]", result)
+    expect_equal(lock, (folder / "policy.lock").read_bytes(), "the lock")
+
+
+@case
+def ten_thousand_addresses_for_a_name_are_refused(folder):
+    with_lock(folder)
+    lock = (folder / "policy.lock").read_bytes()
+    many = [f"10.69.{13 if i < 256 else 14 + i // 256}.{i % 256}" for i in range(10000)]
+    result = resolve(folder, {NAME: answered(*many)})
+    expect_exit(1, result)
+    expect_words("error[E0304]", result)
+    expect_equal(lock, (folder / "policy.lock").read_bytes(), "the lock")
+
+
+@case
+def a_name_the_policy_no_longer_has_is_dropped_from_the_lock(folder):
+    with_lock(folder)
+    write_policy(folder, POLICY.replace(f'"{NAME}:3000"', '"10.69.13.30:3000"'))
+    result = run("check", "policy.toml", cwd=folder)
+    expect_exit(0, result)  # too much in a lock opens nothing
+    result = resolve(folder, {})
+    expect_exit(0, result)
+    expect_data("dropped: the policy has no such name", result)
+    expect(NAME not in (folder / "policy.lock").read_text(), (folder / "policy.lock").read_text())
+
+
+@case
+def a_lock_that_can_not_be_written_is_trouble(folder):
+    write_policy(folder)
+    result = resolve(folder, {NAME: answered("10.69.13.30")}, "--lock", "no/such/folder/policy.lock")
+    expect_exit(2, result)
+    expect_words("no/such/folder", result)
+
+
+@case
+def a_broken_lock_is_an_error_with_its_place(folder):
+    write_policy(folder)
+    (folder / "policy.lock").write_text("version = 1\n<<<<<<< ours\n")
+    for verb in ("check", "compile", "list"):
+        result = run(verb, "policy.toml", cwd=folder)
+        expect_exit(1, result)
+        expect_words("--> policy.lock:2", result)
+
+
+@case
+def lock_names_another_file_and_it_must_be_there(folder):
+    with_lock(folder)
+    os.rename(folder / "policy.lock", folder / "other.lock")
+    expect_words("W0305", run("check", "policy.toml", cwd=folder))
+    expect_equal("", run("check", "policy.toml", "--lock", "other.lock", cwd=folder).stderr, "with --lock")
+    result = run("check", "policy.toml", "--lock", "none.lock", cwd=folder)
+    expect_exit(2, result)
+    expect_words("none.lock", result)
+
+
+@case
+def the_lock_is_found_beside_the_policy_from_any_folder(folder):
+    (folder / "etc").mkdir()
+    with_lock(folder / "etc")
+    result = run("check", "etc/policy.toml", cwd=folder)
+    expect_exit(0, result)
+    expect_equal("", result.stderr, "stderr")
+
+
+@case
+def hosts_are_honoured(folder):
+    write_policy(folder)
+    (folder / "hosts").write_text(f"10.69.13.33 {NAME}\n")
+    result = run("compile", "policy.toml", cwd=folder, hosts="hosts")
+    expect_exit(0, result)
+    expect_data("10.69.13.33", result)
+
+
+# ---- diff --against ------------------------------------------------------------------------------------------------------
+
+
+@case
+def diff_of_the_same_policy_is_no_difference(folder):
+    with_lock(folder)
+    result = run("diff", "policy.toml", "--against", "policy.toml", cwd=folder)
+    expect_exit(0, result)
+    expect_data("no difference", result)
+    record = record_of(run("diff", "policy.toml", "--against", "policy.toml", "--format", "json", cwd=folder))
+    expect_equal((True, []), (record["same"], record["changes"]), "the record")
+
+
+@case
+def diff_names_who_gains_and_loses_what(folder):
+    with_lock(folder)
+    shutil.copy(folder / "policy.toml", folder / "old.toml")
+    edited = POLICY.replace('who   = ["laptop", "phone"]\nallow = ["grafana", "jellyfin"]', 'who   = ["laptop", "phone"]\nallow = ["jellyfin"]')
+    write_policy(folder, edited + '\n[tiers.more]\nwho = ["phone"]\nallow = ["home:443"]\n')
+    result = run("diff", "policy.toml", "--against", "old.toml", cwd=folder)
+    expect_exit(1, result)
+    lines = result.stdout.splitlines()
+    expect_equal("extgw01: policy.toml against old.toml", lines[0], "the headline")
+    expect_equal(3, sum(line.startswith(("  + ", "  - ", "  ~ ")) for line in lines), "lines")
+    words = [" ".join(line.split()) for line in lines]
+    expect(any(line.startswith("+ phone gains home 10.69.13.0/24:443/tcp policy.toml:") and "tiers.more" in line for line in words), result)
+    expect(any(line.startswith("- laptop loses grafana 10.69.13.30:3000/tcp") for line in words), result)
+    expect(any(line.startswith("- phone loses grafana 10.69.13.30:3000/tcp") for line in words), result)
+    expect(lines[-1].startswith("1 wider, 2 narrower; "), result)
+
+    record = record_of(run("diff", "policy.toml", "--against", "old.toml", "--format", "json", cwd=folder))
+    expect_equal(("extgw01", False, True, True), tuple(record[key] for key in ("node", "same", "widens", "narrows")), "the record")
+    gain = next(change for change in record["changes"] if change["change"] == "gain")
+    expect_equal(("phone", "home", "10.69.13.0/24", "443", "tcp", "edit", "policy.toml"),
+                 tuple(gain[key] for key in ("who", "service", "destination", "port", "proto", "cause", "file")), "the gain")
+    expect(gain["line"] > 0, gain)
+
+
+@case
+def diff_says_when_only_limits_or_logs_differ(folder):
+    with_lock(folder)
+    shutil.copy(folder / "policy.toml", folder / "old.toml")
+    write_policy(folder, POLICY.replace("6/minute", "7/minute"))
+    result = run("diff", "policy.toml", "--against", "old.toml", cwd=folder)
+    expect_exit(1, result)
+    expect_data("limits, logs or rules differ", result)
+
+
+@case
+def diff_shows_a_move_of_dns_as_a_move(folder):
+    with_lock(folder)
+    (folder / "old").mkdir()
+    for file in ("policy.toml", "policy.lock"):
+        shutil.copy(folder / file, folder / "old" / file)
+    expect_exit(0, resolve(folder, {NAME: answered("10.69.13.31")}))
+    result = run("diff", "policy.toml", "--against", "old/policy.toml", cwd=folder)
+    expect_exit(1, result)
+    expect_data("10.69.13.30 -> 10.69.13.31", result)
+    expect_data("1 moved", result)
+
+
+@case
+def an_old_policy_without_a_lock_is_read_with_the_new_addresses(folder):
+    with_lock(folder)
+    (folder / "old").mkdir()
+    shutil.copy(folder / "policy.toml", folder / "old/policy.toml")
+    result = run("diff", "policy.toml", "--against", "old/policy.toml", cwd=folder)
+    expect_exit(0, result)
+    expect_words("old/policy.lock is not there", result)
+
+
+@case
+def an_error_in_the_old_policy_is_shown(folder):
+    with_lock(folder)
+    write_policy(folder, POLICY.replace("who  ", "whom "), "old.toml")
+    result = run("diff", "policy.toml", "--against", "old.toml", cwd=folder)
+    expect_exit(1, result)
+    expect_words("old.toml", result)
+    expect_words("error[E0101]", result)
+
+
+main()

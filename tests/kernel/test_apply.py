@@ -1,0 +1,398 @@
+"""apply, diff and resolve --apply with a real kernel."""
+
+import own_network
+
+own_network.enter()
+
+import fcntl
+import json
+import os
+import random
+import re
+import signal
+import stat
+import subprocess
+import time
+
+from harness import (
+    LOCK_ANSWERS, POLICY, POLICYC, case, expect, expect_data, expect_equal, expect_exit, expect_words, files_of, main, record_of, run,
+    with_lock, write_answers, write_policy,
+)
+from own_network import clear, generation, nft, ruleset, table
+
+NAME = "monitoring01.home.example"
+
+OTHERS = """
+table ip docker { chain forward { type filter hook forward priority filter; policy accept; iifname "docker0" counter accept; }; }
+table inet byhand { set s { type ipv4_addr; elements = { 192.0.2.1 }; }; chain c { type filter hook input priority 5; ip saddr @s drop; }; }
+"""
+
+
+def policyc(folder, *arguments, **more):
+    return run("--state-dir", folder / "state", *arguments, cwd=folder, **more)
+
+
+def apply(folder, *arguments, **more):
+    return policyc(folder, "apply", "policy.toml", *arguments, **more)
+
+
+def applied(folder, text=POLICY):
+    """A policy that is in force, from nothing."""
+    clear()
+    with_lock(folder, text)
+    expect_exit(0, apply(folder))
+
+
+def state(folder):
+    return files_of(folder / "state")
+
+
+@case
+def the_first_apply_says_who_gains_what_and_records_it(folder):
+    clear()
+    with_lock(folder)
+    result = apply(folder)
+    expect_exit(0, result)
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    expect_equal("extgw01: policy.toml applied, where there was no table inet policyc", lines[0], "the headline")
+    expect(any(line.startswith("+ phone gains grafana 10.69.13.30:3000/tcp policy.toml:") for line in lines), result)
+    expect(lines[-1].startswith("5 wider; "), result)
+    expect("10.69.50.12 . 10.69.13.30 . 3000" in table().replace("tcp ", ""), table())
+    expect_equal(0o700, stat.S_IMODE(os.stat(folder / "state").st_mode), "mode of the state directory")
+    record = json.loads((folder / "state/applied.json").read_text())
+    expect_equal((1, "extgw01", "policy.toml", POLICY),
+                 (record["version"], record["node"], record["files"][0]["name"], record["files"][0]["text"]), "the record")
+    expect(not (folder / "state/applied.next.json").exists(), state(folder).keys())
+
+
+@case
+def the_second_apply_changes_nothing_says_so_and_sends_no_transaction(folder):
+    applied(folder)
+    before = generation(), ruleset(), state(folder)
+    result = apply(folder, now="2026-11-24T13:00:00Z")
+    expect_exit(0, result)
+    expect_equal("extgw01: nothing to change\n", result.stdout, "stdout")
+    expect_equal(before, (generation(), ruleset(), state(folder)), "generation, ruleset and state")
+    record = record_of(apply(folder, "--format", "json"))
+    expect_equal((False, "extgw01"), (record["changed"], record["node"]), "the record")
+
+
+@case
+def diff_after_apply_is_no_difference(folder):
+    applied(folder)
+    result = policyc(folder, "diff", "policy.toml")
+    expect_exit(0, result)
+    expect_data("no difference", result)
+
+
+@case
+def diff_after_an_edit_names_each_person_and_service_and_apply_says_the_same(folder):
+    applied(folder)
+    edited = POLICY.replace('grafana  = "monitoring01.home.example:3000"\n', "").replace('"grafana", "jellyfin"', '"jellyfin", "home:443"')
+    write_policy(folder, edited)
+    result = policyc(folder, "diff", "policy.toml")
+    expect_exit(1, result)
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    expect_equal("extgw01: policy.toml against the kernel", lines[0], "the headline")
+    expect(sum(line[:2] in ("+ ", "- ", "~ ") for line in lines) == 4, result)
+    for who in ("laptop", "phone"):
+        expect(any(line.startswith(f"+ {who} gains home 10.69.13.0/24:443/tcp policy.toml:") for line in lines), result)
+        # The service is gone from the policy: its name is known from what was applied.
+        expect(any(line.startswith(f"- {who} loses grafana 10.69.13.30:3000/tcp") for line in lines), result)
+    expect(lines[-1].startswith("2 wider, 2 narrower; ") and "would change" in lines[-1], result)
+
+    done = apply(folder)
+    expect_exit(0, done)
+    expect_equal(result.stdout.splitlines()[1:-1], done.stdout.splitlines()[1:-1], "the lines of apply")
+    expect_exit(0, policyc(folder, "diff", "policy.toml"))
+
+
+@case
+def a_change_of_lines_alone_is_recorded_without_a_transaction(folder):
+    applied(folder)
+    before = generation()
+    write_policy(folder, "# moved down by a line\n" + POLICY)
+    result = apply(folder)
+    expect_equal("extgw01: nothing to change\n", result.stdout, "stdout")
+    expect_equal(before, generation(), "the generation")
+    expect("moved down" in (folder / "state/applied.json").read_text(), "the record is the old one")
+
+
+@case
+def other_tables_stay_byte_for_byte(folder):
+    clear()
+    nft("-f", "-", input=OTHERS)
+    before = nft("list", "ruleset")
+    with_lock(folder)
+    expect_exit(0, apply(folder))
+    write_policy(folder, POLICY.replace('"grafana", "jellyfin"', '"jellyfin"'))
+    expect_exit(0, apply(folder))
+    for name in ("ip docker", "inet byhand"):
+        expect(nft("list", "table", *name.split()) in before, name)
+    nft("delete", "table", "inet", "policyc")
+    expect_equal(before, nft("list", "ruleset"), "the other tables")
+
+
+@case
+def a_dry_run_says_what_would_change_and_writes_nothing(folder):
+    clear()
+    with_lock(folder)
+    files = files_of(folder)
+    result = apply(folder, "--dry-run")
+    expect_exit(0, result)
+    expect_data("extgw01: policy.toml would be applied", result)
+    expect_data("would change", result)
+    expect_equal((None, files), (table(), files_of(folder)), "table and files")
+    expect_exit(0, apply(folder))
+    expect_equal("extgw01: nothing to change\n", apply(folder, "--dry-run").stdout, "dry run of what is in force")
+
+
+@case
+def counters_go_on_over_an_apply(folder):
+    applied(folder)
+    text = re.sub(r"packets 0 bytes 0", "packets 7 bytes 700", nft("list", "table", "inet", "policyc"))
+    nft("-f", "-", input="add table inet policyc\ndelete table inet policyc\n" + text)
+    numbers = nft("list", "table", "inet", "policyc").count("packets 7 bytes 700")
+    expect(numbers > 2, text)
+    expect_exit(0, policyc(folder, "diff", "policy.toml"))  # numbers are no difference
+    write_policy(folder, POLICY.replace('who   = ["laptop", "phone"]', 'who   = ["laptop"]'))
+    expect_exit(0, apply(folder))
+    kept = nft("list", "table", "inet", "policyc").count("packets 7 bytes 700")
+    expect_equal(numbers, kept, "counters with their numbers")
+
+
+@case
+def a_name_that_is_nowhere_is_asked_now_and_added_to_the_lock(folder):
+    clear()
+    write_policy(folder)
+    answers = write_answers(folder)
+    result = apply(folder, "--answers", answers)
+    expect_exit(0, result)
+    expect("3000" in table(), table())
+    expect(NAME in (folder / "policy.lock").read_text(), "not in the lock")
+    expect_exit(0, policyc(folder, "diff", "policy.toml"))
+
+
+@case
+def offline_asks_nobody_and_denies(folder):
+    clear()
+    write_policy(folder)
+    answers = write_answers(folder)
+    result = apply(folder, "--offline", "--answers", answers)
+    expect_exit(0, result)
+    expect_words("W0305", result)
+    expect("3000" not in table() and "8096" in table(), table())
+    expect(not (folder / "policy.lock").exists(), "a lock was written")
+
+
+@case
+def a_dry_run_keeps_the_answers_to_itself(folder):
+    clear()
+    write_policy(folder)
+    result = apply(folder, "--dry-run", "--answers", write_answers(folder))
+    expect_exit(0, result)
+    expect_data("grafana", result)
+    expect(not (folder / "policy.lock").exists() and not (folder / "state").exists(), files_of(folder).keys())
+
+
+@case
+def answers_go_to_the_state_directory_where_the_lock_can_not_be_written(folder):
+    clear()
+    # /proc takes no files, like a read-only store.
+    write_policy(folder, POLICY + '\n[resolve]\nlock = "/proc/policy.lock"\n')
+    result = apply(folder, "--answers", write_answers(folder))
+    expect_exit(0, result)
+    expect_words("names.lock", result)
+    expect(NAME in (folder / "state/names.lock").read_text(), state(folder).keys())
+    expect("3000" in table(), table())
+    again = apply(folder, "--offline")
+    expect_equal("extgw01: nothing to change\n", again.stdout, "with the names of the state directory")
+
+    later = write_answers(folder, {NAME: {**LOCK_ANSWERS[NAME], "addresses": ["10.69.13.31"]}})
+    moved = policyc(folder, "resolve", "policy.toml", "--apply", "--answers", later, now="2026-11-24T12:30:00Z")
+    expect_exit(0, moved)
+    expect("10.69.13.31" in table() and "10.69.13.30" not in table(), table())
+    expect_equal("extgw01: nothing to change\n", apply(folder, "--offline", now="2026-11-24T12:40:00Z").stdout, "after the move")
+
+
+@case
+def of_two_entries_for_a_name_the_later_one_holds(folder):
+    with_lock(folder)
+    clear()
+    (folder / "state").mkdir()
+    later = (folder / "policy.lock").read_text().replace("10.69.13.30", "10.69.13.35").replace("2026-11-24", "2026-11-25")
+    (folder / "state/names.lock").write_text(later)
+    expect_exit(0, apply(folder))
+    expect("10.69.13.35" in table() and "10.69.13.30" not in table(), table())
+    (folder / "state/names.lock").write_text(later.replace("2026-11-25", "2026-11-23"))
+    expect_exit(0, apply(folder))
+    expect("10.69.13.30" in table() and "10.69.13.35" not in table(), table())
+
+
+@case
+def names_in_the_state_directory_that_can_not_be_read_are_left_out(folder):
+    applied(folder)
+    (folder / "state/names.lock").write_text("half a fi")
+    result = apply(folder)
+    expect_exit(0, result)
+    expect_words("names.lock are left out", result)
+
+
+@case
+def resolve_apply_brings_new_answers_into_the_kernel_at_once(folder):
+    applied(folder)
+    answers = write_answers(folder, {NAME: {**LOCK_ANSWERS[NAME], "addresses": ["10.69.13.31"]}})
+    result = policyc(folder, "resolve", "policy.toml", "--apply", "--answers", answers, now="2026-11-24T14:00:00Z")
+    expect_exit(0, result)
+    expect_data(f"{NAME}  10.69.13.30 -> 10.69.13.31", result)
+    expect_data("1 moved", result)
+    expect("10.69.13.31" in table() and "10.69.13.30" not in table(), table())
+    expect("10.69.13.31" in (folder / "policy.lock").read_text(), "the lock")
+    record_of(policyc(folder, "resolve", "policy.toml", "--apply", "--answers", answers, "--format", "json"))
+
+
+@case
+def resolve_apply_goes_on_with_the_names_it_has(folder):
+    text = POLICY.replace("jellyfin = ", 'wiki = "wiki.home.example:443"\njellyfin = ').replace('"grafana", ', '"grafana", "wiki", ')
+    clear()
+    write_policy(folder, text)
+    answers = write_answers(folder, {**LOCK_ANSWERS, "wiki.home.example": {"outcome": "no_such_name", "server": "10.69.13.5"}})
+    result = policyc(folder, "resolve", "policy.toml", "--apply", "--answers", answers)
+    expect_exit(1, result)
+    expect_words("error[E0301]", result)
+    expect("3000" in table() and "443" not in table(), table())
+
+
+@case
+def a_node_of_scope_none_has_no_table(folder):
+    applied(folder)
+    write_policy(folder, POLICY.replace('interface = "wg0"', 'interface = "wg0"\nscope = "none"'))
+    result = apply(folder)
+    expect_exit(0, result)
+    expect_words('scope is "none"', result)
+    expect_data("table inet policyc removed", result)
+    expect_equal(None, table(), "the table")
+    expect_equal("extgw01: nothing to change\n", apply(folder).stdout, "again")
+
+
+@case
+def an_edit_by_hand_is_drift_and_apply_mends_it(folder):
+    applied(folder)
+    good = table()
+    name = "allow_tcp4"
+    nft("add", "element", "inet", "policyc", name, "{ 10.69.50.12 . 10.69.13.99 . 22 }")
+    result = policyc(folder, "diff", "policy.toml")
+    expect_exit(1, result)
+    expect_data("10.69.13.99", result)
+    record = record_of(policyc(folder, "diff", "policy.toml", "--format", "json"))
+    expect_equal(["drift"], [change["cause"] for change in record["changes"]], "the cause")
+    expect_exit(0, apply(folder))
+    expect_equal(good, table(), "the table")
+
+    nft("insert", "rule", "inet", "policyc", "forward", "meta", "mark", "0x7", "accept")
+    result = policyc(folder, "diff", "policy.toml")
+    expect_exit(1, result)
+    expect_data("! not from policyc: chain forward", result)
+    result = apply(folder)
+    expect_exit(0, result)
+    expect_data("not from policyc", result)
+    expect_equal(good, table(), "the table")
+
+
+@case
+def diff_with_no_table_says_so(folder):
+    clear()
+    with_lock(folder)
+    result = policyc(folder, "diff", "policy.toml")
+    expect_exit(1, result)
+    expect_words("the kernel has no table inet policyc", result)
+
+
+@case
+def an_apply_waits_for_another_and_then_names_it(folder):
+    applied(folder)
+    write_policy(folder, POLICY.replace('"grafana", "jellyfin"', '"jellyfin"'))
+    before = ruleset(), state(folder)
+    with open(folder / "state/lock", "r+") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        start = time.monotonic()
+        result = apply(folder)
+        waited = time.monotonic() - start
+        expect_exit(2, result)
+        expect_words(f"waiting for another policyc (process {os.getpid()})", result)
+        expect_words(f"another policyc (process {os.getpid()}) is at work on", result)
+        expect(8 < waited < 20, f"waited {waited:.1f} s")
+        expect_equal(before, (ruleset(), state(folder)), "ruleset and state")
+
+        fcntl.lockf(lock, fcntl.LOCK_EX)  # reading the files above let go of it
+        waiting = subprocess.Popen(
+            [POLICYC, "--state-dir", folder / "state", "--hosts", os.devnull, "apply", "policy.toml"],
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        time.sleep(0.5)
+        expect(waiting.poll() is None, "it did not wait")
+        fcntl.lockf(lock, fcntl.LOCK_UN)
+    out, err = waiting.communicate(timeout=30)
+    expect(waiting.returncode == 0 and "policy.toml applied" in out, out + err)
+
+
+@case
+def many_applies_at_once_leave_one_whole_table(folder):
+    applied(folder)
+    write_policy(folder, POLICY.replace('"grafana", "jellyfin"', '"jellyfin"'), "other.toml")
+    command = [POLICYC, "--state-dir", folder / "state", "--hosts", os.devnull, "--lock", "policy.lock", "apply"]
+    running = [subprocess.Popen([*command, name], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+               for name in ("policy.toml", "other.toml") * 4]
+    for process in running:
+        _, err = process.communicate(timeout=60)
+        expect(process.returncode == 0, err)
+    last = json.loads((folder / "state/applied.json").read_text())["files"][0]["name"]
+    expect_exit(0, policyc(folder, "diff", last, "--lock", "policy.lock"))
+
+
+@case
+def killed_at_any_moment_the_table_is_whole_and_so_is_the_state(folder):
+    clear()
+    # Enough to make the transaction take a while.
+    many = "".join(f's{i} = "10.69.13.{i % 200 + 1}:{1000 + i}"\n' for i in range(400))
+    names = ", ".join(f'"s{i}"' for i in range(400))
+    one = POLICY.replace("[tiers.vpn]", f"{many}\n[tiers.vpn]").replace('"grafana", "jellyfin"', names)
+    other = POLICY
+    write_answers(folder)
+    write_policy(folder, one, "one.toml")
+    write_policy(folder, other, "other.toml")
+    expect_exit(0, run("resolve", "one.toml", "--answers", "answers.json", cwd=folder))
+    whole = {}
+    for name in ("one.toml", "other.toml"):
+        start = time.monotonic()
+        expect_exit(0, policyc(folder, "apply", name))
+        takes = time.monotonic() - start
+        whole[name] = table()
+    expect(whole["one.toml"] != whole["other.toml"], "the two policies are the same")
+
+    seen = set()
+    chance = random.Random(7)
+    takes = max(takes, 0.05) * 1.3
+    for round_ in range(40):
+        name = ("one.toml", "other.toml")[round_ % 2]
+        process = subprocess.Popen(
+            [POLICYC, "--state-dir", folder / "state", "--hosts", os.devnull, "apply", name],
+            cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        time.sleep(chance.uniform(0, takes))
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
+        now = table()
+        held = [key for key, text in whole.items() if text == now]
+        expect(len(held) == 1, f"round {round_}: the table is neither policy's\n{now}")
+        seen.add((name, held[0]))
+        for file in ("applied.json", "applied.next.json"):
+            path = folder / "state" / file
+            if path.exists():
+                json.loads(path.read_text())
+    expect(len(seen) >= 2, f"it was always killed at the same stage: {seen}")
+    expect_exit(0, policyc(folder, "apply", "one.toml"))
+    expect_equal(whole["one.toml"], table(), "the table after all that")
+
+
+main()
