@@ -4,10 +4,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <limits>
 
+#include "policy/lock_plain.h"
 #include "policy/parse.h"
 
 namespace policyc {
@@ -19,30 +19,6 @@ constexpr const char* mend_help =
     "put back the last good one from version control, or delete it; then run `policyc resolve`";
 
 // ---- reading -------------------------------------------------------------------------------------------------------------
-
-// "2026-11-24T08:16:07Z", and nothing else.
-std::optional<Time> parse_time(std::string_view text) {
-    constexpr std::string_view shape = "0000-00-00T00:00:00Z";
-    if (text.size() != shape.size()) return std::nullopt;
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-        const bool digit = text[i] >= '0' && text[i] <= '9';
-        if (shape[i] == '0' ? !digit : text[i] != shape[i]) return std::nullopt;
-    }
-    const auto number = [&](std::size_t at, std::size_t size) {
-        int value = 0;
-        std::from_chars(text.data() + at, text.data() + at + size, value);
-        return value;
-    };
-    const std::chrono::year_month_day day{std::chrono::year{number(0, 4)},
-                                          std::chrono::month{static_cast<unsigned>(number(5, 2))},
-                                          std::chrono::day{static_cast<unsigned>(number(8, 2))}};
-    const int hour = number(11, 2);
-    const int minute = number(14, 2);
-    const int second = number(17, 2);
-    if (!day.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
-    return Time{std::chrono::sys_days{day}} + std::chrono::hours{hour} + std::chrono::minutes{minute} +
-           std::chrono::seconds{second};
-}
 
 // A name as the policy knows it: lower case, without a trailing dot.
 bool plain_name(std::string_view name) {
@@ -230,7 +206,7 @@ private:
     }
 
     void read_time(const Value& value, LockEntry& out) {
-        const std::optional<Time> time = value.string() == nullptr ? std::nullopt : parse_time(*value.string());
+        const std::optional<Time> time = value.string() == nullptr ? std::nullopt : parse_lock_time(*value.string());
         if (!time) {
             wrong(value.span, "`resolved` is not a time", "wanted is a time in UTC, such as \"2026-01-31T12:00:00Z\"");
             return;
@@ -258,9 +234,9 @@ private:
 
 // ---- writing -------------------------------------------------------------------------------------------------------------
 
-// A TOML basic string.
-std::string quoted(std::string_view text) {
-    std::string out = "\"";
+// Appends a TOML basic string.
+void quote(std::string& out, std::string_view text) {
+    out += '"';
     for (const char c : text) {
         if (c == '"' || c == '\\') {
             out += '\\';
@@ -271,14 +247,18 @@ std::string quoted(std::string_view text) {
             out += c;
         }
     }
-    return out + '"';
+    out += '"';
 }
 
 template <typename T, typename F>
-std::string quoted_list(const std::vector<T>& values, F text_of) {
-    std::string out = "[";
-    for (const T& value : values) out += (out.size() == 1 ? "" : ", ") + quoted(text_of(value));
-    return out + "]";
+void quote_list(std::string& out, const char* key, const std::vector<T>& values, F text_of) {
+    out += key;
+    out += " = [";
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        if (i > 0) out += ", ";
+        quote(out, text_of(values[i]));
+    }
+    out += "]\n";
 }
 
 std::string time_text(Time time) {
@@ -293,6 +273,7 @@ std::string time_text(Time time) {
 }  // namespace
 
 std::optional<Lock> parse_lock(std::uint32_t file, const Sources& sources, Diagnostics& diagnostics) {
+    if (std::optional<Lock> lock = read_plain_lock(sources.text(file))) return lock;
     return Reader(file, sources, diagnostics).read();
 }
 
@@ -302,14 +283,14 @@ std::string write_lock(const Lock& lock) {
         "edit it.\nversion = {}\n",
         lock_version);
     for (const auto& [name, entry] : lock) {
-        out += fmt::format("\n[names.{}]\n", quoted(name));
-        out += fmt::format("addresses = {}\n",
-                           quoted_list(entry.addresses, [](const Address& address) { return to_string(address); }));
-        if (!entry.cnames.empty()) {
-            out +=
-                fmt::format("cnames = {}\n", quoted_list(entry.cnames, [](const std::string& cname) { return cname; }));
-        }
-        out += fmt::format("ttl = {}\nresolved = {}\n", entry.ttl, quoted(time_text(entry.resolved)));
+        out += "\n[names.";
+        quote(out, name);
+        out += "]\n";
+        quote_list(out, "addresses", entry.addresses, [](const Address& address) { return to_string(address); });
+        if (!entry.cnames.empty())
+            quote_list(out, "cnames", entry.cnames,
+                       [](const std::string& cname) -> const std::string& { return cname; });
+        out += fmt::format("ttl = {}\nresolved = \"{}\"\n", entry.ttl, time_text(entry.resolved));
     }
     return out;
 }

@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <random>
 #include <string>
+
+#include "policy/lock_plain.h"
 
 using namespace policyc;
 
@@ -162,6 +165,42 @@ TEST_CASE("a merge conflict says how to mend it") {
     CHECK(read.sources.position(0, diagnostic.secondary[0].span.begin).line == 4);
     REQUIRE(diagnostic.remarks.size() == 1);
     CHECK(diagnostic.remarks[0].text.find("git checkout --ours") != std::string::npos);
+}
+
+TEST_CASE("the quick reader takes only what the slow one reads alike") {
+    Lock lock;
+    lock["a.example"] = {
+        {address("10.69.13.20"), address("fd69:13::20")}, {"b.example", "c.example"}, 60, at(24, 29767)};
+    lock["b.example"] = {{}, {}, 0, at(1, 0)};
+    const std::string text = write_lock(lock);
+    CHECK(read_plain_lock(text) == lock);
+    CHECK_FALSE(read_plain_lock(text + "\n"));
+    CHECK_FALSE(read_plain_lock(""));
+    CHECK_FALSE(read_plain_lock(with(text, "ttl = 60", "ttl = 060")));
+    CHECK_FALSE(read_plain_lock(with(text, "a.example", "c.example")));    // out of order
+    CHECK_FALSE(read_plain_lock(with(text, "[names.\"b", "[names.\"a")));  // twice
+    Read spaced(with(text, "ttl = 60", "ttl  = 60"));                      // the slow one takes what was put otherwise
+    CHECK(spaced.lock == lock);
+    std::mt19937 random(1);
+    const std::string letters = "\"\\.,= []\n0123456789abAB:\xC3";
+    int taken = 0;
+    for (int round = 0; round < 20'000; ++round) {
+        std::string changed = text;
+        const std::size_t place = 120 + random() % (text.size() - 120);
+        if (random() % 2 == 0) {
+            changed[place] = letters[random() % letters.size()];
+        } else {
+            changed.erase(place, 1 + random() % 3);
+        }
+        const std::optional<Lock> quick = read_plain_lock(changed);
+        if (!quick) continue;
+        ++taken;
+        changed.insert(0, "# so that only the slow one can read it\n");
+        Read slow(changed);
+        CAPTURE(changed);
+        CHECK(slow.lock == quick);
+    }
+    CHECK(taken > 100);
 }
 
 TEST_CASE("ten thousand names are read back whole") {
