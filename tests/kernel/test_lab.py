@@ -178,7 +178,7 @@ def apply_leaves_other_tables_alone(lab):
     after = foreign_tables(lab)
     equal(sorted(before), ["inet mine", "ip filter", "ip nat"], "tables")
     equal(after, before, "foreign tables")
-    check("gains" in done.stdout, f"apply does not say who gains what:\n{done.stdout}")
+    check(" gains " in done.stdout, f"apply does not say who gains what:\n{done.stdout}")
 
 
 def apply_twice_changes_nothing(lab):
@@ -190,7 +190,7 @@ def apply_twice_changes_nothing(lab):
 
 def diff_after_apply_is_empty(lab):
     done = ran(lab.policyc("extgw01", "diff", lab.policy), 0, "diff")
-    check("gains" not in done.stdout and "loses" not in done.stdout, done.stdout)
+    check(" gains " not in done.stdout and " loses " not in done.stdout, done.stdout)
 
 
 def services_and_dns_are_reached_from_laptop_and_phone(lab):
@@ -273,15 +273,15 @@ def untouched_tunnel_is_not_judged_in_scope_host(lab):
         check(lab.connect("internet", "10.69.222.2", 8096, 3), "no way through the vps to http-proxy before apply")
         lab.edit(
             'scope      = "none"                       # just routing, no firewall here (the default for a hub)',
-            'scope = "host"\noutput = []\ninput.tunnels = { from = ["100.64.7.7"], ports = ["51821/udp", "51822/udp"] }',
+            'scope = "host"\ninput.tunnels = { from = ["100.64.7.7"], ports = ["51821/udp", "51822/udp"] }',
         )
         apply(lab, "--offline", node="vps")
         before = denials(lab, "vps")
         check(lab.connect("vps", "10.69.222.2", 8096, 3), "vps itself no longer reaches http-proxy")
         check(lab.connect("internet", "10.69.222.2", 8096, 3), "what the vps forwards no longer reaches http-proxy")
-        check(lab.connect("http-proxy", "192.0.2.254", 1) is False and denials(lab, "vps") == before, "http-proxy is judged")
+        check(lab.ping("http-proxy", "10.69.222.1", 3), "http-proxy no longer reaches the vps over the other tunnel")
+        equal(denials(lab, "vps"), before, "packets that policyc counted on the vps")
         check(not lab.connect("internet", "192.0.2.1", 22), "a port of the vps is open")
-        check(not lab.connect("vps", "192.0.2.254", 22), "the vps may begin what output does not hold")
         check(denials(lab, "vps") > before, "nothing was denied on the vps, so its counters say nothing")
     finally:
         lab.write_text(text)
@@ -383,7 +383,7 @@ def removing_the_table_opens_nothing_of_others(lab):
     lab.nft("extgw01", "delete", "table", "inet", "policyc")
     equal(foreign_tables(lab), before, "foreign tables")
     done = ran(lab.policyc("extgw01", "diff", lab.policy), 1, "diff without a table")
-    check("gains" in done.stdout, done.stdout)
+    check(" gains " in done.stdout, done.stdout)
     apply(lab)
     ran(lab.policyc("extgw01", "diff", lab.policy), 0, "diff")
 

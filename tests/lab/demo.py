@@ -127,10 +127,15 @@ class Demo:
         for name, connection in live.items():
             self.expect(connection is not None and self.alive(connection), True, f"a live connection to {name}")
         print("phone holds open connections to nzbget and to grafana; then someone edits the policy:")
-        old, new = '"sonarr", "radarr", "nzbget"]', '"sonarr", "radarr"]'
+        gone, old, new = (
+            'nzbget   = "nzbget-jail.home.2rjus.net:6789"\n',
+            'media   = ["jellyfin", "sonarr", "radarr", "nzbget"]\n',
+            'media   = ["jellyfin", "sonarr", "radarr"]\n',
+        )
+        lab.edit(gone, "")
         lab.edit(old, new)
-        print(paint("31", '  - media   = ["jellyfin", "sonarr", "radarr", "nzbget"]'))
-        print(paint("32", '  + media   = ["jellyfin", "sonarr", "radarr"]'))
+        print(paint("31", f"  - {gone}  - {old}"), end="")
+        print(paint("32", f"  + {new}"), end="")
         self.policyc("diff", lab.policy, status=1)
         self.policyc("apply", lab.policy)
         began = time.monotonic()

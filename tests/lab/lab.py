@@ -192,7 +192,7 @@ class Lab:
         self.write_tunnel("vps", "wg1", "vps", clients, 51820)
         self.write_tunnel("vps", "wg2", "vps-house", [("extgw01", None, "0.0.0.0/0")], 51821)
         self.write_tunnel("vps", "wg0", "vps-old", [("http-proxy", None, "10.69.222.2/32")], 51822)
-        self.write_tunnel("extgw01", "wg-ext", "extgw01", [("vps-house", f"{vps}:51821", "10.69.50.0/24")])
+        self.write_tunnel("extgw01", "wg-ext", "extgw01", [("vps-house", f"{vps}:51821", "10.69.50.0/24")], 51820)
         self.write_tunnel("http-proxy", "wg0", "http-proxy", [("vps-old", f"{vps}:51822", "10.69.222.1/32,192.0.2.0/24")])
         for client in ("laptop", "phone"):
             self.write_ip(client, "wg0", f"{TUNNEL[client]}/32", "route add 10.0.0.0/8 dev wg0")
