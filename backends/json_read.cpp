@@ -203,7 +203,9 @@ void Listing::element(Set& set, const json& value) {
         counter = found->second;
     }
     if (set.types[0] == Type::ifname) {
-        const auto name = key->is_string() ? interface_of(key->get<std::string>()) : std::nullopt;
+        // In a set without intervals there are no wildcards, and nft 1.0.6 lists a `*` as it is.
+        const std::string text = key->is_string() ? key->get<std::string>() : std::string{};
+        const auto name = text.empty() ? std::nullopt : std::optional(interface_of(text).value_or(text));
         if (!name || name->size() > 15 || set.map_to_counter) return strange();
         set.elements.add_name(*name);
         return;

@@ -3,18 +3,16 @@
 #include "backends/libnftables.h"
 
 #include <fmt/format.h>
-#include <linux/netlink.h>
 #include <nftables/libnftables.h>
-#include <sys/socket.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
+#include <cstdio>
 #include <string_view>
 
 #include "backends/json.h"
+#include "backends/libnftables_probe.h"
 #include "backends/text.h"
 #include "backends/text_words.h"
 
@@ -27,34 +25,43 @@ struct Free {
 };
 using Context = std::unique_ptr<nft_ctx, Free>;
 
-Error no_nf_tables(std::string_view seen) {
-    return {fmt::format("this kernel does not answer nf_tables requests: {}", seen),
-            "policyc needs a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET; `modprobe nf_tables` says more"};
-}
+struct Close {
+    using pointer = std::FILE*;
+    void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, Close>;
 
-Error not_permitted() {
-    return {"not permitted to read or change nftables: CAP_NET_ADMIN is missing",
-            "run this as root; in a container, give it CAP_NET_ADMIN in the network namespace it runs in"};
-}
-
-// libnftables ends the whole process where it gets no netlink socket, so that is tried first.
 Result<Context> open_context() {
-    const int probe = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-    if (probe < 0) return no_nf_tables(std::strerror(errno));
-    close(probe);
+    if (const Result<void> usable = probe_nf_tables(); !usable) return usable.error();
     Context context(nft_ctx_new(NFT_CTX_DEFAULT));
     if (!context || nft_ctx_buffer_output(context.get()) != 0 || nft_ctx_buffer_error(context.get()) != 0)
         return Error{"libnftables gives no context: out of memory", {}};
     return context;
 }
 
-std::string_view line_of(std::string_view text, std::size_t number) {
-    for (; number > 1; --number) {
-        const std::size_t end = text.find('\n');
-        if (end == std::string_view::npos) return {};
-        text.remove_prefix(end + 1);
+// As a file that lies in memory alone: only for a file do errors of the kernel come with a line.
+int run(nft_ctx* nft, const std::string& text) {
+    const int fd = memfd_create("policyc", MFD_CLOEXEC);
+    const File file(fd < 0 ? nullptr : fdopen(fd, "w"));
+    if (!file && fd >= 0) close(fd);
+    const std::string path = fmt::format("/proc/self/fd/{}", fd);
+    const bool usable = file && std::fwrite(text.data(), 1, text.size(), file.get()) == text.size() &&
+                        std::fflush(file.get()) == 0 && access(path.c_str(), R_OK) == 0;
+    return usable ? nft_run_cmd_from_filename(nft, path.c_str()) : nft_run_cmd_from_buffer(nft, text.c_str());
+}
+
+// Where line `number` (from 1) begins; npos where there is none.
+std::size_t begin_of_line(std::string_view text, std::size_t number) {
+    std::size_t begin = number == 0 ? std::string_view::npos : 0;
+    for (; begin != std::string_view::npos && number > 1; --number) {
+        const std::size_t end = text.find('\n', begin);
+        begin = end == std::string_view::npos ? end : end + 1;
     }
-    return text.substr(0, text.find('\n'));
+    return begin;
+}
+
+std::string_view line_at(std::string_view text, std::size_t begin) {
+    return begin < text.size() ? text.substr(begin, text.find('\n', begin) - begin) : std::string_view{};
 }
 
 std::string_view trim(std::string_view text) {
@@ -76,38 +83,46 @@ Complaint first_complaint(std::string_view errors) {
     out.reason = at == std::string_view::npos ? std::string(first) : std::string(first.substr(at + 7));
     if (at == std::string_view::npos || at == 0) return out;
     const std::string_view place = first.substr(0, at);
-    const std::size_t colon = place.find(':');
+    const std::size_t colon = place.find(':');  // the path of a memory file has none
     if (colon != std::string_view::npos)
         std::from_chars(place.data() + colon + 1, place.data() + place.size(), out.line);
     return out;
 }
 
-// "set allow_tcp4" for a line inside its block.
-std::string block_of(std::string_view text, std::size_t number) {
-    for (; number > 0; --number) {
-        const std::string_view line = line_of(text, number);
-        if (line.size() > 2 && line[0] == '\t' && line[1] != '\t' && line.ends_with(" {"))
+// "set allow_tcp4" for a line inside its block: the block begins at the last line before that has one tab.
+std::string block_of(std::string_view text, std::size_t begin) {
+    while (begin != 0 && begin != std::string_view::npos) {
+        begin = text.rfind("\n\t", begin - 1);
+        if (begin == std::string_view::npos) break;
+        const std::string_view line = line_at(text, begin + 1);
+        if (line.size() > 3 && line[1] != '\t' && line.ends_with(" {"))
             return std::string(trim(line.substr(0, line.size() - 2)));
     }
     return {};
 }
+
+// What libnftables puts before the kernel's own words.
+constexpr std::string_view netlink_words = "Could not process rule: ";
 
 Error refused(std::string_view text, std::string_view errors) {
     if (errors.find("Operation not permitted") != std::string_view::npos) return not_permitted();
     const Complaint complaint = first_complaint(errors);
     if (errors.find("cache initialization failed") != std::string_view::npos) return no_nf_tables(complaint.reason);
     Error error{"the kernel refused the ruleset and keeps the one it had", {}};
-    const std::string_view whole = complaint.line == 0 ? std::string_view{} : line_of(text, complaint.line);
+    const std::size_t begin = begin_of_line(text, complaint.line);
+    const std::string_view whole = line_at(text, begin);
     const std::size_t mark = whole.find("  # ");
     const std::string_view what = trim(whole.substr(0, mark));
     if (!what.empty()) {
-        const std::string block = whole.starts_with("\t\t") ? block_of(text, complaint.line) : std::string{};
+        const std::string block = whole.starts_with("\t\t") ? block_of(text, begin) : std::string{};
         error.message += fmt::format(": `{}`", what);
         if (!block.empty()) error.message += fmt::format(" in {}", block);
         if (mark != std::string_view::npos)
             error.message += fmt::format(", which is for {},", trim(whole.substr(mark + 4)));
     }
-    error.message += fmt::format(": {}", complaint.reason.empty() ? "libnftables gives no reason" : complaint.reason);
+    std::string_view reason = complaint.reason;
+    if (reason.starts_with(netlink_words)) reason.remove_prefix(netlink_words.size());
+    error.message += fmt::format(": {}", reason.empty() ? "libnftables gives no reason" : reason);
     error.help = "`policyc compile POLICY | nft -c -f -` shows the same without changing anything";
     return error;
 }
@@ -143,7 +158,7 @@ public:
         Result<Context> context = open_context();
         if (!context) return context.error();
         const std::string text = to_nft(ruleset, nullptr);
-        if (nft_run_cmd_from_buffer(context.value().get(), text.c_str()) == 0) return {};
+        if (run(context.value().get(), text) == 0) return {};
         return refused(text, nft_ctx_get_error_buffer(context.value().get()));
     }
 

@@ -415,7 +415,7 @@ bool same(const Chain& a, const Chain& b) {
 }
 
 bool same(const Counter& a, const Counter& b) {
-    return a.name == b.name && a.comment == b.comment;
+    return a.name == b.name && kernel_text(a.comment, max_comment) == kernel_text(b.comment, max_comment);
 }
 
 bool same(const Set& a, const Set& b) {

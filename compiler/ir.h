@@ -242,7 +242,8 @@ struct Label {
     Span span;
 };
 
-// `table inet policyc`. Order of vectors is the order of output. With no chains there is nothing to load: the table must not exist.
+// `table inet policyc`. Names of chains, sets and counters are nft identifiers and none of its keywords (`masquerade`, `limit`, `log`, `fwd`):
+// there is no way to quote them. Order of vectors is the order of output. With no chains there is nothing to load: the table must not exist.
 struct Ruleset {
     std::string node;
     std::vector<Label> subjects;

@@ -1,0 +1,110 @@
+// kernel_load: the backends on rulesets made by hand, for tests/kernel/test_backends.py. `kernel_load text|json|replace|round|read NAME`.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <iterator>
+#include <string>
+
+#include "backends/json.h"
+#include "backends/libnftables.h"
+#include "backends/text.h"
+#include "backends/text_words.h"
+#include "samples.h"
+
+namespace {
+
+using namespace policyc;
+
+std::optional<ir::Ruleset> sample(const std::string& name) {
+    if (name == "everything") return samples::everything();
+    if (name == "small") return samples::small();
+    if (name == "empty") return ir::Ruleset{};
+    if (name == "refused") return samples::refused();
+    if (name.starts_with("exact:")) return samples::large(std::strtoul(name.c_str() + 6, nullptr, 10), false);
+    if (name.starts_with("ranges:")) return samples::large(std::strtoul(name.c_str() + 7, nullptr, 10), true);
+    return std::nullopt;
+}
+
+int fail(const Error& error) {
+    std::cout << "error: " << error.message << "\nhelp: " << error.help << '\n';
+    return 1;
+}
+
+void show(const ir::Rule& rule) {
+    for (const ir::Statement& statement : ir::canonical(rule).statements) std::cout << ' ' << to_nft(statement);
+    std::cout << "  comment " << rule.comment << '\n';
+}
+
+// What was read against what was meant, part by part.
+int compare(const ir::Ruleset& meant, const ir::Ruleset& read) {
+    for (const std::string& text : read.unknown) std::cout << "unknown: " << text << '\n';
+    for (const ir::Counter& counter : meant.counters) {
+        const auto found = std::ranges::find(read.counters, counter.name, &ir::Counter::name);
+        if (found == read.counters.end() || !same(counter, *found))
+            std::cout << "counter " << counter.name << " differs\n";
+        else if (counter.packets != found->packets || counter.bytes != found->bytes)
+            std::cout << "counter " << counter.name << " lost its numbers\n";
+    }
+    for (const ir::Set& set : meant.sets) {
+        const auto found = std::ranges::find(read.sets, set.name, &ir::Set::name);
+        if (found == read.sets.end() || !same(set, meant.counters, *found, read.counters))
+            std::cout << "set " << set.name << " differs\n";
+    }
+    for (const ir::Chain& chain : meant.chains) {
+        const auto found = std::ranges::find(read.chains, chain.name, &ir::Chain::name);
+        if (found == read.chains.end()) {
+            std::cout << "chain " << chain.name << " is missing\n";
+            continue;
+        }
+        if (same(chain, *found)) continue;
+        std::cout << "chain " << chain.name << " differs\n";
+        for (std::size_t i = 0; i < std::max(chain.rules.size(), found->rules.size()); ++i) {
+            if (i < chain.rules.size() && i < found->rules.size() && same(chain.rules[i], found->rules[i])) continue;
+            std::cout << "  rule " << i << '\n';
+            if (i < chain.rules.size()) (std::cout << "    meant"), show(chain.rules[i]);
+            if (i < found->rules.size()) (std::cout << "    read "), show(found->rules[i]);
+        }
+    }
+    std::cout << (same(meant, read) ? "same\n" : "differs\n");
+    return same(meant, read) ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const std::string verb = argc > 1 ? argv[1] : "";
+    const std::optional<ir::Ruleset> ruleset = sample(argc > 2 ? argv[2] : "");
+    if (!ruleset) return 2;
+    const auto kernel = make_libnftables_kernel();
+    if (verb == "text") {
+        Sources sources;
+        sources.add("policy.toml", "0123456789\n0123456789\n0123456789\n0123456789\n");
+        std::cout << to_nft(*ruleset, &sources);
+        return 0;
+    }
+    if (verb == "json") {
+        std::cout << to_json(*ruleset);
+        return 0;
+    }
+    if (verb == "parse") {  // a listing on stdin
+        const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+        const auto start = std::chrono::steady_clock::now();
+        const auto read = from_json(text);
+        std::cerr << std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() << " s to parse\n";
+        return read ? compare(*ruleset, read.value()) : fail(read.error());
+    }
+    if (verb == "replace" || verb == "round") {
+        const auto done = kernel->replace(*ruleset);
+        if (!done) return fail(done.error());
+        if (verb == "replace") return 0;
+    }
+    const auto read = kernel->read();
+    if (!read) return fail(read.error());
+    if (!read.value()) {
+        std::cout << "no table\n";
+        return 0;
+    }
+    return compare(*ruleset, *read.value());
+}
