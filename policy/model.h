@@ -201,7 +201,7 @@ struct Expectation {
     std::vector<std::size_t> with;  // tiers
     struct List {
         std::vector<Target> targets;
-        Span span;  // the whole list
+        Span span;  // from the key to the end of its list
     };
     std::optional<List> allow;
     std::optional<List> deny;
