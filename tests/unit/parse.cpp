@@ -157,6 +157,8 @@ TEST_CASE("a key that is set twice is shown at both places, and all of them at o
     const Parsed fine(
         "[[test]]\nname = \"a\"\nx.y = 1\n[[test]]\nname = \"b\"\nx.y = 1\n[list]\na = [{b = 1}, {b = 2}]\n");
     CHECK(fine.ast);
+    const Parsed elements("[[test]]\n[test.sub]\na = 1\n[[test]]\n[test.sub]\na = 1\nb = 1\nb = 2\n");
+    CHECK(elements.codes() == "E0003");
 }
 
 TEST_CASE("bytes that are no text are told with byte and line") {
