@@ -20,8 +20,8 @@ bool line_allows(std::string_view line, std::string_view code) {
         if (begin == std::string_view::npos) return found;
         rest.remove_prefix(begin);
         const std::string_view word = rest.substr(0, rest.find_first_of(" ,\t"));
-        const bool is_code = word.size() == 5 && word[0] == 'W' &&
-                             std::all_of(word.begin() + 1, word.end(), [](char c) { return c >= '0' && c <= '9'; });
+        const bool is_code =
+            word.size() == 5 && std::all_of(word.begin() + 1, word.end(), [](char c) { return c >= '0' && c <= '9'; });
         if (!is_code) return false;
         found = found || word == code;
         rest.remove_prefix(word.size());
@@ -58,8 +58,7 @@ std::size_t distance(std::string_view a, std::string_view b, std::size_t limit) 
             }
             least = std::min(least, row[i]);
         }
-        // A transposition may still jump over this row, at the cost of one.
-        if (least > limit + 1) return limit + 1;
+        if (least > limit) return limit + 1;
         std::swap(before_last, last);
         std::swap(last, row);
     }

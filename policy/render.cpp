@@ -95,7 +95,7 @@ private:
         const std::size_t begin = place.begin.column - 1;
         std::size_t end = place.end.column - 1;
         if (place.end.line != place.begin.line) end = characters(line.substr(0, line.find_last_not_of(" \t") + 1));
-        return {begin, std::max(end, begin + 1), primary, &label.text};
+        return {begin, end, primary, &label.text};
     }
 
     void excerpt(std::uint32_t file, Lines& lines) {

@@ -1,9 +1,11 @@
 #include "backends/disk.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -121,6 +123,24 @@ TEST_CASE("a link stays a link") {
     REQUIRE(disk.write(folder / "link", "new", 0644).ok());
     CHECK(fs::is_symlink(folder / "link"));
     CHECK(disk.read(folder / "real", 9).value() == "new");
+}
+
+TEST_CASE("a disk that is full half-way leaves the old file and nothing else") {
+    const Folder folder;
+    Disk disk;
+    REQUIRE(disk.write(folder / "a", "old", 0644).ok());
+    // The limit on the size of a file ends a write where a full disk would.
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const rlimit small{4096, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+    const Result<void> written = disk.write(folder / "a", std::string(10'000, 'x'), 0644);
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    CHECK(written.error().message == "cannot write " + (folder / "a") + ": file too large");
+    CHECK(disk.read(folder / "a", 9).value() == "old");
+    CHECK(folder.names() == std::vector<std::string>{"a"});
 }
 
 TEST_CASE("what can't be written is named and left as it was") {

@@ -115,6 +115,14 @@ TEST_CASE("one of two sources is enough to fail `deny`, and not enough to hold `
     CHECK(diagnostics.all()[1].remarks[0].text.find("laptop 10.69.50.11") != std::string::npos);
 }
 
+TEST_CASE("the example bears the name and an address of the first who is meant") {
+    Home draft;
+    draft.policy.tiers[0].who = {draft.source("10.69.50.0/24")};
+    draft.test({draft.source(draft.phone), draft.source("10.69.50.0/24")}).deny =
+        draft.list({draft.target(draft.grafana)});
+    CHECK(told(draft.judged()).find("for example  phone 10.69.50.12 -> 10.69.13.30:3000/tcp  on") != std::string::npos);
+}
+
 TEST_CASE("`only` tells of what is missing too") {
     Home draft;
     draft.policy.tiers[0].allow.push_back(draft.target("home", NetworkRef{draft.home}, ping));
@@ -226,6 +234,7 @@ TEST_CASE("`*` is every protocol, and neither TCP nor UDP nor ping alone is all 
     CHECK(reach::to_string({444, reach::Slots::other}) == "444-65535/tcp, */udp, ping and other protocols");
     CHECK(reach::to_string({0, reach::Slots::other}) == "*");
     CHECK(reach::to_string({0, 0}) == "0/tcp");
+    CHECK(reach::slots_of(everything) == reach::Slots{0, reach::Slots::other});
 }
 
 TEST_CASE("a name that resolves to nothing fails the test, whatever is expected of it") {
@@ -259,6 +268,10 @@ TEST_CASE("IPv6 is denied unless the policy has it") {
     draft.test({draft.source(laptop)}).only = draft.list({draft.target(both)});
     draft.test({draft.source(laptop)}).deny = draft.list({draft.target("fd00::/8", everything), draft.target(six)});
     CHECK(told(draft.judged()).empty());
+    const reach::Permissions permissions = reach::permissions_of(draft.policy, draft.addresses, today);
+    for (const reach::Area& area : permissions.areas.areas()) {
+        CHECK(area.destination.family == Family::ipv4);
+    }
     draft.policy.ipv6 = Ipv6::dual;
     CHECK(draft.judged().errors() == 2);
     draft.policy.ipv6 = Ipv6::deny;
