@@ -99,9 +99,9 @@ void PermissionSets::add_tier(const Tier& tier) {
     for (const Target& target : tier.allow) {
         Way way{.kind = Kind::allow, .log = tier.log_new};
         std::optional<std::size_t> service_limiter;
+        if (!holds_on(target.expires, today_)) continue;
         if (target.service) {
             const Service& service = policy_.services[*target.service];
-            if (!holds_on(service.expires, today_)) continue;
             way.log = way.log || service.log_new;
             counted_[*target.service] = true;
             if (service.limit) {
@@ -142,7 +142,7 @@ void PermissionSets::add_inputs(const Node& node) {
 void PermissionSets::add_output(const Node& node) {
     if (!node.output) return;
     for (const Target& target : *node.output) {
-        if (target.service && !holds_on(policy_.services[*target.service].expires, today_)) continue;
+        if (!holds_on(target.expires, today_)) continue;
         const ir::Cause cause{ir::Cause::none, object(target.label, target.span)};
         for (const Range& to : ranges_of(policy_, addresses_, target.host))
             add({.kind = Kind::output}, nullptr, &to, target.ports, cause);

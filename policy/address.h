@@ -39,7 +39,9 @@ struct Range {
 };
 
 [[nodiscard]] u128 top(Family family);  // the highest address of the family
-[[nodiscard]] inline Range range_of(Address a) { return {a.family, a.bits, a.bits}; }
+[[nodiscard]] inline Range range_of(Address a) {
+    return {a.family, a.bits, a.bits};
+}
 
 // Numeric forms only (RFC 4291 text for IPv6, four decimal octets without leading zeros for IPv4); never a look-up.
 std::optional<Address> parse_address(std::string_view text);

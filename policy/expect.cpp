@@ -206,7 +206,7 @@ private:
         targets(Part::expected, test_.allow);
         targets(Part::denied, test_.deny);
         targets(Part::expected, test_.only);
-        if (!found.empty()) report_no_address(test_, found, diagnostics_);
+        if (!found.empty()) report_no_address(test_, std::move(found), diagnostics_);
     }
 
     // Why there is nothing to judge, or "". What is expected to be denied may be of a family that this policy doesn't have, or that no source

@@ -280,15 +280,20 @@ void Story::near_miss(const Flow& flow, Diagnostic& diagnostic) const {
     }
 }
 
-void report_no_address(const Expectation& test, const std::vector<Unresolved>& unresolved, Diagnostics& diagnostics) {
+void report_no_address(const Expectation& test, std::vector<Unresolved> unresolved, Diagnostics& diagnostics) {
+    std::ranges::stable_sort(unresolved, {}, &Unresolved::span);
     const Unresolved& first = unresolved.front();
-    Diagnostic& diagnostic =
-        diagnostics.report(Code::E0702, first.span,
-                           fmt::format("test \"{}\" can't hold: {} {}", test.name, first.name, first.why), first.why);
-    for (std::size_t i = 1; i < unresolved.size() && i < most_labels; ++i)
-        diagnostic.also(unresolved[i].span, unresolved[i].why);
-    if (unresolved.size() > most_labels)
-        diagnostic.note(fmt::format("and {} more like it", unresolved.size() - most_labels));
+    const auto label = [](const Unresolved& one) { return fmt::format("{} {}", one.name, one.why); };
+    Diagnostic& diagnostic = diagnostics.report(
+        Code::E0702, first.span, fmt::format("test \"{}\" can't hold: {}", test.name, label(first)), label(first));
+    // One for each entry of the lists: what a group holds has one place.
+    std::size_t shown = 1;
+    for (std::size_t i = 1; i < unresolved.size() && shown < most_labels; ++i) {
+        if (unresolved[i].span == unresolved[i - 1].span) continue;
+        diagnostic.also(unresolved[i].span, label(unresolved[i]));
+        ++shown;
+    }
+    if (unresolved.size() > shown) diagnostic.note(fmt::format("and {} more like it", unresolved.size() - shown));
     diagnostic.note("a test that names nothing would pass whatever the policy says");
     diagnostic.help("`policyc resolve` asks for the addresses of names; a network needs an address range");
 }

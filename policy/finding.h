@@ -71,6 +71,6 @@ struct Unresolved {
     std::string name;
     std::string why;
 };
-void report_no_address(const Expectation& test, const std::vector<Unresolved>& unresolved, Diagnostics& diagnostics);
+void report_no_address(const Expectation& test, std::vector<Unresolved> unresolved, Diagnostics& diagnostics);
 
 }  // namespace policyc

@@ -49,7 +49,7 @@ struct Settled {
     std::vector<std::string> changed;  // names whose entry differs from before, sorted
     std::vector<std::string> dropped;  // names that the policy no longer has
 };
-Settled settle(const Policy& policy, const Lock& before, const std::map<std::string, Answer>& answers, Time now, bool lenient,
-               Diagnostics& diagnostics);
+Settled settle(const Policy& policy, const Lock& before, const std::map<std::string, Answer>& answers, Time now,
+               bool lenient, Diagnostics& diagnostics);
 
 }  // namespace policyc

@@ -40,9 +40,16 @@ struct Rate {
 std::string to_string(const Rate& rate);  // "50/second"
 
 // What a reference stands for once resolved by name. Indices are into the vectors of Policy.
-struct NodeRef { std::size_t node; };
-struct NetworkRef { std::size_t network; };
-struct HostName { std::string name; };  // lower case, without trailing dot
+struct NodeRef {
+    std::size_t node;
+};
+struct NetworkRef {
+    std::size_t network;
+};
+// Lower case, without trailing dot.
+struct HostName {
+    std::string name;
+};
 using Host = std::variant<NodeRef, NetworkRef, Range, HostName>;
 
 // One source of a `who`, `from` or `input`: groups are flattened. `span` is where the outermost list names it.
@@ -60,6 +67,8 @@ struct Target {
     std::string label;                   // "grafana", "home", "10.69.13.5"
     Span span;                           // the entry of the list it comes from
     Span definition;                     // the line that names host and port: the service's own, or the entry itself
+    // Of the service that gives the host, with its own ports or with others: after that day this is no target.
+    std::optional<Spanned<Days>> expires;
 };
 
 struct Network {
@@ -123,9 +132,9 @@ struct Node {
 
 struct Service {
     std::string name;
-    Span span;        // the name where it is defined
+    Span span;  // the name where it is defined
     Host host;
-    Span host_span;   // the host inside its string
+    Span host_span;  // the host inside its string
     std::vector<Ports> ports;
     std::optional<Rate> limit;
     bool log_new = false;
@@ -224,6 +233,8 @@ struct Policy {
 };
 
 // In force on that day, leaving `grant` and `bastion` aside: `expires` is the last day it holds.
-inline bool holds_on(const std::optional<Spanned<Days>>& expires, Days day) { return !expires || day <= expires->value; }
+inline bool holds_on(const std::optional<Spanned<Days>>& expires, Days day) {
+    return !expires || day <= expires->value;
+}
 
 }  // namespace policyc

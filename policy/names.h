@@ -17,11 +17,11 @@ using Time = std::chrono::sys_seconds;
 
 // What one look-up of a name (A and AAAA together) came to.
 enum class Outcome : std::uint8_t {
-    answered,     // at least one address
-    no_such_name, // NXDOMAIN: an answer, the name does not exist
-    no_address,   // the name exists and has no address: an answer too
-    timeout,      // nobody answered: not an answer, the last one is kept
-    server_error, // SERVFAIL, REFUSED, a malformed reply: not an answer either
+    answered,      // at least one address
+    no_such_name,  // NXDOMAIN: an answer, the name does not exist
+    no_address,    // the name exists and has no address: an answer too
+    timeout,       // nobody answered: not an answer, the last one is kept
+    server_error,  // SERVFAIL, REFUSED, a malformed reply: not an answer either
 };
 
 struct Answer {
@@ -46,8 +46,8 @@ struct Server {
 };
 
 struct Question {
-    std::vector<std::string> names;   // each once, lower case, without a trailing dot
-    std::vector<Server> servers;      // empty: the system's (/etc/resolv.conf)
+    std::vector<std::string> names;  // each once, lower case, without a trailing dot
+    std::vector<Server> servers;     // empty: the system's (/etc/resolv.conf)
 };
 
 // Asks for all names at once, with a bound on queries in flight. Never throws; each name gets exactly one Answer.

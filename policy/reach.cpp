@@ -89,8 +89,7 @@ private:
         for (const Target& target : targets) {
             permission.target = &target;
             permission.span = target.span;
-            permission.expired =
-                tier_expired || (target.service && !holds_on(policy_.services[*target.service].expires, today_));
+            permission.expired = tier_expired || !holds_on(target.expires, today_);
             add(permission, target.host, target.ports);
         }
     }

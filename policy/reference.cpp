@@ -301,7 +301,8 @@ void Lists::add_target(const Member& entry, const Member& member, const Ports* p
         for (const Ports& own : service.ports) {
             if (!spend(*entry.value)) return;
             if (!flat.add({member.what, member.index, {}, own, true})) continue;
-            out.push_back({service.host, own, member.index, member.label, entry.value->span, definition});
+            out.push_back(
+                {service.host, own, member.index, member.label, entry.value->span, definition, service.expires});
         }
         return;
     }
@@ -317,7 +318,9 @@ void Lists::add_target(const Member& entry, const Member& member, const Ports* p
         return;
     }
     if (spend(*entry.value) && flat.add({member.what, member.index, member.range, *ports})) {
-        out.push_back({host_of(member), *ports, {}, member.label, entry.value->span, member.value->span});
+        Target target{host_of(member), *ports, {}, member.label, entry.value->span, member.value->span, {}};
+        if (member.what == Member::What::service) target.expires = context_.policy.services[member.index].expires;
+        out.push_back(std::move(target));
     }
 }
 

@@ -100,6 +100,7 @@ private:
                 row.ports.push_back(to_string(list[i].ports));
             }
             if (first.service) service(policy_.services[*first.service], row);
+            expiry(first.expires, row);
             put(row, source);
         }
     }
@@ -107,9 +108,12 @@ private:
     void service(const Service& service, AccessRow& row) const {
         row.log = row.log || service.log_new;
         if (service.limit) row.limits.push_back(to_string(*service.limit));
-        if (!service.expires) return;
-        row.until = row.until ? std::min(*row.until, service.expires->value) : service.expires->value;
-        if (!holds_on(service.expires, today_)) row.why_not = "expired " + to_text(service.expires->value);
+    }
+
+    void expiry(const std::optional<Spanned<Days>>& expires, AccessRow& row) const {
+        if (!expires) return;
+        row.until = row.until ? std::min(*row.until, expires->value) : expires->value;
+        if (!holds_on(expires, today_)) row.why_not = "expired " + to_text(expires->value);
     }
 
     void put(AccessRow row, const Source& source) {

@@ -16,7 +16,8 @@ namespace policyc {
 
 namespace {
 
-// Names that no place knows are asked now: a first apply should work without a resolve before it. What was new is returned.
+// Names that no place knows are asked now: a first apply should work without a resolve before it. What was new is
+// returned.
 Lock ask_missing(const Loaded& loaded, Lock& known, const Addresses& hosts, World& world, Report& report) {
     const std::vector<std::string> missing = names_without_address(loaded.policy, known, hosts);
     if (missing.empty()) return {};

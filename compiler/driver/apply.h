@@ -10,14 +10,16 @@ struct ApplyOptions {
     bool offline = false;
 };
 
-// Everything after the policy and its lock were read. The caller holds the lock of the state directory, unless this is a dry run. Returns the exit status.
+// Everything after the policy and its lock were read. The caller holds the lock of the state directory, unless this is
+// a dry run. Returns the exit status.
 int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, const ApplyOptions& how, World& world,
                  Report& report);
 
 // How long to wait for another policyc.
 inline constexpr std::chrono::milliseconds apply_patience{10000};
 
-// The numbers of counters that both have, by name and by place, from one Ruleset into another: they count on over an apply.
+// The numbers of counters that both have, by name and by place, from one Ruleset into another: they count on over an
+// apply.
 void carry_counters(const ir::Ruleset& from, ir::Ruleset& to);
 
 }  // namespace policyc

@@ -52,8 +52,8 @@ std::string place_of(const Change& change) {
     return change.file.empty() ? std::string() : fmt::format("{}:{}", change.file, change.line);
 }
 
-// Columns: who, verb, service, destination, place, reason. A move has no person: the service stands first, and the two addresses take the room of
-// service and destination.
+// Columns: who, verb, service, destination, place, reason. A move has no person: the service stands first, and the two
+// addresses take the room of service and destination.
 std::string lines_of(const std::vector<Change>& changes) {
     using Cells = std::array<std::string, 6>;
     std::vector<std::pair<Cells, Change::Kind>> rows;

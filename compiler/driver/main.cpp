@@ -1,9 +1,11 @@
 // policyc: the command line. A verb of the table runs the pipeline as far as it needs to:
 //
-//   policy.toml --parse--> Ast --check--> Policy --names--> Addresses --judge, lower--> Ruleset --backend--> text | JSON | kernel
+//   policy.toml --parse--> Ast --check--> Policy --names--> Addresses --judge, lower--> Ruleset --backend-->
+//                                                                                          text | JSON | kernel
 //
-// Each arrow is a function of pipeline.h, and a verb stops at the first that reports errors: no Policy has an unresolved reference, no Ruleset
-// holds a host name, and nothing but a Ruleset whose tests passed reaches a backend. Here everything that was said is printed, once, at the end.
+// Each arrow is a function of pipeline.h, and a verb stops at the first that reports errors: no Policy has an
+// unresolved reference, no Ruleset holds a host name, and nothing but a Ruleset whose tests passed reaches a backend.
+// Here everything that was said is printed, once, at the end.
 #include "compiler/driver/command_line.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/streams.h"

@@ -1,5 +1,5 @@
-// The stages as the verbs run them, one function per arrow of the pipeline. Each reports into the Report what it finds, and says by its result
-// whether the next may run.
+// The stages as the verbs run them, one function per arrow of the pipeline. Each reports into the Report what it finds,
+// and says by its result whether the next may run.
 #pragma once
 
 #include <map>
@@ -34,8 +34,8 @@ struct LockFile {
     Lock lock;
 };
 
-// The lock that the policy names, or `given` (--lock). One that does not exist is empty; but where it was asked for by name and `may_miss` is not
-// set, that is an error, as is one that can't be read or understood.
+// The lock that the policy names, or `given` (--lock). One that does not exist is empty; but where it was asked for by
+// name and `may_miss` is not set, that is an error, as is one that can't be read or understood.
 std::optional<LockFile> load_lock(const Loaded& loaded, const std::optional<std::string>& given, bool may_miss,
                                   const Files& files, Report& report);
 
@@ -49,7 +49,8 @@ Addresses load_hosts(const World& world);
 std::vector<std::string> names_without_address(const Policy& policy, const Lock& lock, const Addresses& hosts);
 std::map<std::string, Answer> ask(const Policy& policy, const std::vector<std::string>& names, World& world);
 
-// The node to work for: --node, else the one that bears the host name, else the only gateway. Otherwise the trouble says which there are.
+// The node to work for: --node, else the one that bears the host name, else the only gateway. Otherwise the trouble
+// says which there are.
 Result<std::size_t> choose_node(const Policy& policy, const Options& options, const World& world);
 
 // Whole days, UTC.

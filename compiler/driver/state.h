@@ -1,4 +1,5 @@
-// The state directory: the lock that keeps two applies apart, the names that could not go into policy.lock, and the record of what was applied.
+// The state directory: the lock that keeps two applies apart, the names that could not go into policy.lock, and the
+// record of what was applied.
 #pragma once
 
 #include <chrono>
@@ -49,8 +50,8 @@ Applied make_applied(const Loaded& loaded, const Sources& sources, std::size_t n
 // Nothing when there is none, or none that can be read: it only serves to name things.
 std::optional<Applied> load_applied(const World& world);
 
-// Recording is in two steps, so that a full or read-only disk is found before the kernel is touched: prepare writes it aside, keep makes it the
-// record, drop removes what was prepared.
+// Recording is in two steps, so that a full or read-only disk is found before the kernel is touched: prepare writes it
+// aside, keep makes it the record, drop removes what was prepared.
 Result<void> prepare_applied(const Applied& applied, World& world);
 Result<void> keep_applied(const World& world);
 void drop_applied(const World& world);

@@ -18,7 +18,8 @@ struct Old {
     std::size_t node = 0;
 };
 
-// Its warnings are no news; its errors are the Report's. Without a lock beside it, it is judged with the addresses of the new one.
+// Its warnings are no news; its errors are the Report's. Without a lock beside it, it is judged with the addresses of
+// the new one.
 std::optional<Old> load_old(const std::string& path, const std::string& node, const LockFile& new_lock,
                             const Addresses& hosts, World& world, Report& report) {
     Diagnostics found;

@@ -10,7 +10,8 @@ namespace policyc {
 namespace {
 
 constexpr const char* starting_policy = R"(# Who may reach what. Anything that is not written here is denied.
-# `policyc check policy.toml` says what is wrong, `policyc list policy.toml` who reaches what. The language: policy.toml(5).
+# `policyc check policy.toml` says what is wrong, `policyc list policy.toml` who reaches what.
+# The language is in policy.toml(5).
 version = 1
 
 [networks]

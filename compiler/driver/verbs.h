@@ -12,7 +12,8 @@ namespace policyc {
 struct World;
 class Report;
 
-// What was typed. A value that was not given is its default here, or absent where "not given" means something of its own.
+// What was typed. A value that was not given is its default here, or absent where "not given" means something of its
+// own.
 struct Options {
     std::optional<std::string> node;
     std::optional<std::string> lock;

@@ -97,7 +97,9 @@ def expect_equal(expected, seen, what):
     if expected == seen:
         return
     if isinstance(expected, str) and isinstance(seen, str):
-        lines = difflib.unified_diff(expected.splitlines(), seen.splitlines(), f"{what} (expected)", f"{what} (seen)", lineterm="")
+        lines = difflib.unified_diff(
+            expected.splitlines(), seen.splitlines(), f"{what} (expected)", f"{what} (seen)", lineterm=""
+        )
         raise Failed("\n".join(lines))
     raise Failed(f"{what}: expected {expected!r}, seen {seen!r}")
 
@@ -154,7 +156,9 @@ def main():
                 print(f"ok      {name}", flush=True)
             except Failed as failure:
                 failures += 1
-                print(f"FAILED  {name}\n" + "\n".join("        " + line for line in str(failure).splitlines()), flush=True)
+                print(
+                    f"FAILED  {name}\n" + "\n".join("        " + line for line in str(failure).splitlines()), flush=True
+                )
             except Exception:
                 failures += 1
                 print(f"FAILED  {name}\n{traceback.format_exc()}", flush=True)

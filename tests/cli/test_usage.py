@@ -4,7 +4,21 @@ import os
 import pty
 import subprocess
 
-from harness import POLICY, POLICYC, SOURCE, case, expect, expect_data, expect_equal, expect_exit, expect_words, main, run, with_lock, write_policy
+from harness import (
+    POLICY,
+    POLICYC,
+    SOURCE,
+    case,
+    expect,
+    expect_data,
+    expect_equal,
+    expect_exit,
+    expect_words,
+    main,
+    run,
+    with_lock,
+    write_policy,
+)
 
 VERBS = ["init", "check", "resolve", "compile", "apply", "diff", "list", "version"]
 
@@ -102,7 +116,9 @@ def on_a_terminal(arguments, folder, **variables):
     """What policyc writes to a terminal that is its stderr."""
     master, slave = pty.openpty()
     environment = {"PATH": os.environ["PATH"], **variables}
-    process = subprocess.Popen([POLICYC, *arguments], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=slave)
+    process = subprocess.Popen(
+        [POLICYC, *arguments], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=slave
+    )
     os.close(slave)
     text = b""
     while True:
@@ -135,7 +151,13 @@ def colours_are_decided_for_each_stream(folder):
 @case
 def a_full_disk_on_stdout_is_reported(folder):
     with_lock(folder)
-    for arguments in (["--help"], ["version"], ["compile", "policy.toml"], ["list", "policy.toml"], ["check", "policy.toml", "--format", "json"]):
+    for arguments in (
+        ["--help"],
+        ["version"],
+        ["compile", "policy.toml"],
+        ["list", "policy.toml"],
+        ["check", "policy.toml", "--format", "json"],
+    ):
         with open("/dev/full", "w") as full:
             result = run(*arguments, cwd=folder, capture_output=False, stdout=full, stderr=subprocess.PIPE)
         expect_exit(2, result)
@@ -158,7 +180,11 @@ def a_closed_stdout_is_reported_and_no_file_is_written_into(folder):
     with_lock(folder)
     text = (folder / "policy.toml").read_text()
     result = subprocess.run(
-        ["sh", "-c", f"exec '{POLICYC}' compile policy.toml >&-"], cwd=folder, capture_output=True, text=True, timeout=60
+        ["sh", "-c", f"exec '{POLICYC}' compile policy.toml >&-"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     expect_exit(2, result)
     expect_words("cannot write to standard output", result)
@@ -181,7 +207,9 @@ def the_manual_pages_are_those_of_the_code(folder):
         path = SOURCE / "docs" / file
         if os.environ.get("POLICYC_ACCEPT") == "1":
             path.write_text(result.stdout)
-        expect_equal(path.read_text() if path.exists() else "", result.stdout, f"docs/{file} (POLICYC_ACCEPT=1 rewrites it)")
+        expect_equal(
+            path.read_text() if path.exists() else "", result.stdout, f"docs/{file} (POLICYC_ACCEPT=1 rewrites it)"
+        )
     expect_exit(2, run("manual", "frob", cwd=folder))
 
 

@@ -6,14 +6,27 @@ import shutil
 import subprocess
 
 from harness import (
-    POLICY, SOURCE, case, expect, expect_data, expect_equal, expect_exit, expect_words, files_of, main, record_of, run,
-    with_lock, write_answers, write_policy,
+    POLICY,
+    SOURCE,
+    case,
+    expect,
+    expect_data,
+    expect_equal,
+    expect_exit,
+    expect_words,
+    files_of,
+    main,
+    record_of,
+    run,
+    with_lock,
+    write_answers,
+    write_policy,
 )
 
 NAME = "monitoring01.home.example"
 
 
-# ---- init ----------------------------------------------------------------------------------------------------------------
+# ---- init ----------------------------------------------------------------------------------------------------------
 
 
 @case
@@ -57,7 +70,7 @@ def init_says_why_it_cannot_write(folder):
     expect_words("no/such/folder", result)
 
 
-# ---- check and compile ---------------------------------------------------------------------------------------------------
+# ---- check and compile ---------------------------------------------------------------------------------------------
 
 
 @case
@@ -94,7 +107,10 @@ def the_minimal_example_compiles_as_it_stands(folder):
 def compile_prints_each_form(folder):
     with_lock(folder)
     expect_data("table inet policyc", run("compile", "policy.toml", cwd=folder))
-    expect("nftables" in json.loads(run("compile", "policy.toml", "--to", "json", cwd=folder).stdout), "not libnftables JSON")
+    expect(
+        "nftables" in json.loads(run("compile", "policy.toml", "--to", "json", cwd=folder).stdout),
+        "not libnftables JSON",
+    )
     expect_data("node extgw01\n", run("compile", "policy.toml", "--to", "ir", cwd=folder))
 
 
@@ -120,7 +136,16 @@ def an_expired_tier_is_gone_the_day_after(folder):
 def check_and_compile_need_neither_network_nor_kernel_nor_privileges(folder):
     with_lock(folder)
     os.chmod(folder, 0o755)
-    command = ["unshare", "-n", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    command = [
+        "unshare",
+        "-n",
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--inh-caps=-all",
+        "--bounding-set=-all",
+    ]
     if os.geteuid() != 0:
         command = ["unshare", "-rn"]
     if subprocess.run([*command, "true"], capture_output=True).returncode != 0 or not shutil.which("setpriv"):
@@ -139,14 +164,18 @@ def check_and_compile_do_not_even_open_a_socket(folder):
         return
     write_policy(folder)
     for verb in ("check", "compile"):
-        result = run(verb, "policy.toml", cwd=folder, command=["strace", "-f", "-e", "trace=socket,connect", "-o", "trace"])
+        result = run(
+            verb, "policy.toml", cwd=folder, command=["strace", "-f", "-e", "trace=socket,connect", "-o", "trace"]
+        )
         expect_exit(0, result)
         expect("socket(" not in (folder / "trace").read_text(), (folder / "trace").read_text())
 
 
-# ---- which node ----------------------------------------------------------------------------------------------------------
+# ---- which node ----------------------------------------------------------------------------------------------------
 
-TWO_GATEWAYS = POLICY.replace("[nodes.laptop]", '[nodes.gw2]\nrole = "gateway"\naddress = "10.69.50.3"\ninterface = "wg9"\n\n[nodes.laptop]')
+TWO_GATEWAYS = POLICY.replace(
+    "[nodes.laptop]", '[nodes.gw2]\nrole = "gateway"\naddress = "10.69.50.3"\ninterface = "wg9"\n\n[nodes.laptop]'
+)
 
 
 @case
@@ -196,21 +225,30 @@ def a_node_of_scope_none_compiles_to_nothing_and_says_so(folder):
     expect("chain" not in result.stdout, result)
 
 
-# ---- JSON ----------------------------------------------------------------------------------------------------------------
+# ---- JSON ----------------------------------------------------------------------------------------------------------
 
 
 @case
 def every_verb_gives_one_record(folder):
     with_lock(folder)
     write_policy(folder, POLICY.replace("who  ", "whom "), "bad.toml")
-    for arguments in (["check"], ["compile"], ["compile", "--to", "json"], ["compile", "--to", "ir"], ["list"], ["diff", "--against", "policy.toml"]):
+    for arguments in (
+        ["check"],
+        ["compile"],
+        ["compile", "--to", "json"],
+        ["compile", "--to", "ir"],
+        ["list"],
+        ["diff", "--against", "policy.toml"],
+    ):
         result = run("--format", "json", arguments[0], "policy.toml", *arguments[1:], cwd=folder)
         expect_exit(0, result)
         expect_equal([], record_of(result)["diagnostics"], "diagnostics")
         result = run("--format", "json", arguments[0], "bad.toml", *arguments[1:], cwd=folder)
         expect_exit(1, result)
         unknown = next(one for one in record_of(result)["diagnostics"] if one["code"] == "E0101")
-        expect_equal(("error", "bad.toml", 24), (unknown["severity"], unknown["file"], unknown["line"]), "the diagnostic")
+        expect_equal(
+            ("error", "bad.toml", 24), (unknown["severity"], unknown["file"], unknown["line"]), "the diagnostic"
+        )
     result = run("--format", "json", "compile", "policy.toml", "--node", "zzz", cwd=folder)
     expect_exit(2, result)
     expect("zzz" in record_of(result)["error"]["message"], result)
@@ -219,9 +257,11 @@ def every_verb_gives_one_record(folder):
     record_of(run("codes", "--format", "json", cwd=folder))
 
 
-# ---- list ----------------------------------------------------------------------------------------------------------------
+# ---- list ----------------------------------------------------------------------------------------------------------
 
-LISTED = POLICY + """
+LISTED = (
+    POLICY
+    + """
 [tiers.full]
 who     = ["laptop"]
 allow   = ["home:*"]
@@ -233,6 +273,7 @@ who     = ["phone"]
 allow   = ["home:443"]
 expires = 2026-12-31
 """
+)
 
 
 @case
@@ -269,9 +310,13 @@ def list_as_json_says_the_same(folder):
     record = record_of(run("list", "policy.toml", "--format", "json", cwd=folder))
     rows = {(row["who"], row["what"], row["via"]): row for row in record["access"]}
     full = rows["laptop", "home", "tiers.full"]
-    expect_equal((False, ["*"], True, 29), (full["in_force"], full["ports"], full["log"], full["line"]), "the full tier")
+    expect_equal(
+        (False, ["*"], True, 29), (full["in_force"], full["ports"], full["log"], full["line"]), "the full tier"
+    )
     grafana = rows["phone", "grafana", "tiers.vpn"]
-    expect_equal((True, ["10.69.13.30"], ["3000/tcp"]), (grafana["in_force"], grafana["addresses"], grafana["ports"]), "grafana")
+    expect_equal(
+        (True, ["10.69.13.30"], ["3000/tcp"]), (grafana["in_force"], grafana["addresses"], grafana["ports"]), "grafana"
+    )
     ssh = rows["laptop", "extgw01", "nodes.extgw01.input.ssh"]
     expect_equal((["6/minute"], ["22/tcp"]), (ssh["limits"], ssh["ports"]), "ssh")
     expect(any(row["node"] == "extgw01" for row in record["implied"]), record["implied"])
@@ -293,7 +338,7 @@ def list_draws_graphs(folder):
         expect_exit(0, drawn)
 
 
-# ---- resolve and the lock ------------------------------------------------------------------------------------------------
+# ---- resolve and the lock ------------------------------------------------------------------------------------------
 
 
 def resolve(folder, answers, *more, **settings):
@@ -317,7 +362,9 @@ def resolve_writes_the_lock_once_and_says_what_changed(folder):
     again = resolve(folder, {NAME: answered("10.69.13.30")}, now="2026-11-25T12:00:00Z")
     expect_exit(0, again)
     expect_equal("1 name: 0 changed, 1 as before\n", again.stdout, "again")
-    expect_equal((lock, stamp), ((folder / "policy.lock").read_bytes(), os.stat(folder / "policy.lock").st_mtime_ns), "the lock")
+    expect_equal(
+        (lock, stamp), ((folder / "policy.lock").read_bytes(), os.stat(folder / "policy.lock").st_mtime_ns), "the lock"
+    )
 
     moved = resolve(folder, {NAME: answered("10.69.13.31")}, now="2026-11-26T12:00:00Z")
     expect_exit(0, moved)
@@ -339,7 +386,10 @@ def resolve_keeps_the_last_answer_when_the_server_is_silent(folder):
 def a_name_that_can_not_be_had_exits_1_and_the_others_are_written(folder):
     two = POLICY.replace("jellyfin = ", 'wiki = "wiki.home.example:443"\njellyfin = ')
     write_policy(folder, two)
-    result = resolve(folder, {NAME: answered("10.69.13.30"), "wiki.home.example": {"outcome": "no_such_name", "server": "10.69.13.5"}})
+    result = resolve(
+        folder,
+        {NAME: answered("10.69.13.30"), "wiki.home.example": {"outcome": "no_such_name", "server": "10.69.13.5"}},
+    )
     expect_exit(1, result)
     expect_words("error[E0301]", result)
     expect("10.69.13.30" in (folder / "policy.lock").read_text(), (folder / "policy.lock").read_text())
@@ -425,7 +475,7 @@ def hosts_are_honoured(folder):
     expect_data("10.69.13.33", result)
 
 
-# ---- diff --against ------------------------------------------------------------------------------------------------------
+# ---- diff --against ------------------------------------------------------------------------------------------------
 
 
 @case
@@ -442,7 +492,10 @@ def diff_of_the_same_policy_is_no_difference(folder):
 def diff_names_who_gains_and_loses_what(folder):
     with_lock(folder)
     shutil.copy(folder / "policy.toml", folder / "old.toml")
-    edited = POLICY.replace('who   = ["laptop", "phone"]\nallow = ["grafana", "jellyfin"]', 'who   = ["laptop", "phone"]\nallow = ["jellyfin"]')
+    edited = POLICY.replace(
+        'who   = ["laptop", "phone"]\nallow = ["grafana", "jellyfin"]',
+        'who   = ["laptop", "phone"]\nallow = ["jellyfin"]',
+    )
     write_policy(folder, edited + '\n[tiers.more]\nwho = ["phone"]\nallow = ["home:443"]\n')
     result = run("diff", "policy.toml", "--against", "old.toml", cwd=folder)
     expect_exit(1, result)
@@ -450,16 +503,29 @@ def diff_names_who_gains_and_loses_what(folder):
     expect_equal("extgw01: policy.toml against old.toml", lines[0], "the headline")
     expect_equal(3, sum(line.startswith(("  + ", "  - ", "  ~ ")) for line in lines), "lines")
     words = [" ".join(line.split()) for line in lines]
-    expect(any(line.startswith("+ phone gains home 10.69.13.0/24:443/tcp policy.toml:") and "tiers.more" in line for line in words), result)
+    expect(
+        any(
+            line.startswith("+ phone gains home 10.69.13.0/24:443/tcp policy.toml:") and "tiers.more" in line
+            for line in words
+        ),
+        result,
+    )
     expect(any(line.startswith("- laptop loses grafana 10.69.13.30:3000/tcp") for line in words), result)
     expect(any(line.startswith("- phone loses grafana 10.69.13.30:3000/tcp") for line in words), result)
     expect(lines[-1].startswith("1 wider, 2 narrower; "), result)
 
     record = record_of(run("diff", "policy.toml", "--against", "old.toml", "--format", "json", cwd=folder))
-    expect_equal(("extgw01", False, True, True), tuple(record[key] for key in ("node", "same", "widens", "narrows")), "the record")
+    expect_equal(
+        ("extgw01", False, True, True),
+        tuple(record[key] for key in ("node", "same", "widens", "narrows")),
+        "the record",
+    )
     gain = next(change for change in record["changes"] if change["change"] == "gain")
-    expect_equal(("phone", "home", "10.69.13.0/24", "443", "tcp", "edit", "policy.toml"),
-                 tuple(gain[key] for key in ("who", "service", "destination", "port", "proto", "cause", "file")), "the gain")
+    expect_equal(
+        ("phone", "home", "10.69.13.0/24", "443", "tcp", "edit", "policy.toml"),
+        tuple(gain[key] for key in ("who", "service", "destination", "port", "proto", "cause", "file")),
+        "the gain",
+    )
     expect(gain["line"] > 0, gain)
 
 

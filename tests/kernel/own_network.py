@@ -1,4 +1,6 @@
-"""Starts a test script again in a network and mount namespace of its own, where it may do what it likes; all is gone when it ends."""
+"""Starts a test script again in a network and mount namespace of its own, where it may do what it likes.
+
+All is gone when it ends."""
 
 import os
 import re

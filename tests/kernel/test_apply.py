@@ -15,16 +15,35 @@ import subprocess
 import time
 
 from harness import (
-    LOCK_ANSWERS, POLICY, POLICYC, case, expect, expect_data, expect_equal, expect_exit, expect_words, files_of, main, record_of, run,
-    with_lock, write_answers, write_policy,
+    LOCK_ANSWERS,
+    POLICY,
+    POLICYC,
+    case,
+    expect,
+    expect_data,
+    expect_equal,
+    expect_exit,
+    expect_words,
+    files_of,
+    main,
+    record_of,
+    run,
+    with_lock,
+    write_answers,
+    write_policy,
 )
 from own_network import clear, generation, nft, ruleset, table
 
 NAME = "monitoring01.home.example"
 
 OTHERS = """
-table ip docker { chain forward { type filter hook forward priority filter; policy accept; iifname "docker0" counter accept; }; }
-table inet byhand { set s { type ipv4_addr; elements = { 192.0.2.1 }; }; chain c { type filter hook input priority 5; ip saddr @s drop; }; }
+table ip docker {
+    chain forward { type filter hook forward priority filter; policy accept; iifname "docker0" counter accept; }
+}
+table inet byhand {
+    set s { type ipv4_addr; elements = { 192.0.2.1 }; }
+    chain c { type filter hook input priority 5; ip saddr @s drop; }
+}
 """
 
 
@@ -60,8 +79,11 @@ def the_first_apply_says_who_gains_what_and_records_it(folder):
     expect("10.69.50.12 . 10.69.13.30 . 3000" in table().replace("tcp ", ""), table())
     expect_equal(0o700, stat.S_IMODE(os.stat(folder / "state").st_mode), "mode of the state directory")
     record = json.loads((folder / "state/applied.json").read_text())
-    expect_equal((1, "extgw01", "policy.toml", POLICY),
-                 (record["version"], record["node"], record["files"][0]["name"], record["files"][0]["text"]), "the record")
+    expect_equal(
+        (1, "extgw01", "policy.toml", POLICY),
+        (record["version"], record["node"], record["files"][0]["name"], record["files"][0]["text"]),
+        "the record",
+    )
     expect(not (folder / "state/applied.next.json").exists(), state(folder).keys())
 
 
@@ -88,7 +110,9 @@ def diff_after_apply_is_no_difference(folder):
 @case
 def diff_after_an_edit_names_each_person_and_service_and_apply_says_the_same(folder):
     applied(folder)
-    edited = POLICY.replace('grafana  = "monitoring01.home.example:3000"\n', "").replace('"grafana", "jellyfin"', '"jellyfin", "home:443"')
+    edited = POLICY.replace('grafana  = "monitoring01.home.example:3000"\n', "").replace(
+        '"grafana", "jellyfin"', '"jellyfin", "home:443"'
+    )
     write_policy(folder, edited)
     result = policyc(folder, "diff", "policy.toml")
     expect_exit(1, result)
@@ -212,7 +236,9 @@ def answers_go_to_the_state_directory_where_the_lock_can_not_be_written(folder):
     moved = policyc(folder, "resolve", "policy.toml", "--apply", "--answers", later, now="2026-11-24T12:30:00Z")
     expect_exit(0, moved)
     expect("10.69.13.31" in table() and "10.69.13.30" not in table(), table())
-    expect_equal("extgw01: nothing to change\n", apply(folder, "--offline", now="2026-11-24T12:40:00Z").stdout, "after the move")
+    expect_equal(
+        "extgw01: nothing to change\n", apply(folder, "--offline", now="2026-11-24T12:40:00Z").stdout, "after the move"
+    )
 
 
 @case
@@ -220,7 +246,9 @@ def of_two_entries_for_a_name_the_later_one_holds(folder):
     with_lock(folder)
     clear()
     (folder / "state").mkdir()
-    later = (folder / "policy.lock").read_text().replace("10.69.13.30", "10.69.13.35").replace("2026-11-24", "2026-11-25")
+    later = (
+        (folder / "policy.lock").read_text().replace("10.69.13.30", "10.69.13.35").replace("2026-11-24", "2026-11-25")
+    )
     (folder / "state/names.lock").write_text(later)
     expect_exit(0, apply(folder))
     expect("10.69.13.35" in table() and "10.69.13.30" not in table(), table())
@@ -253,10 +281,14 @@ def resolve_apply_brings_new_answers_into_the_kernel_at_once(folder):
 
 @case
 def resolve_apply_goes_on_with_the_names_it_has(folder):
-    text = POLICY.replace("jellyfin = ", 'wiki = "wiki.home.example:443"\njellyfin = ').replace('"grafana", ', '"grafana", "wiki", ')
+    text = POLICY.replace("jellyfin = ", 'wiki = "wiki.home.example:443"\njellyfin = ').replace(
+        '"grafana", ', '"grafana", "wiki", '
+    )
     clear()
     write_policy(folder, text)
-    answers = write_answers(folder, {**LOCK_ANSWERS, "wiki.home.example": {"outcome": "no_such_name", "server": "10.69.13.5"}})
+    answers = write_answers(
+        folder, {**LOCK_ANSWERS, "wiki.home.example": {"outcome": "no_such_name", "server": "10.69.13.5"}}
+    )
     result = policyc(folder, "resolve", "policy.toml", "--apply", "--answers", answers)
     expect_exit(1, result)
     expect_words("error[E0301]", result)
@@ -327,7 +359,10 @@ def an_apply_waits_for_another_and_then_names_it(folder):
         fcntl.lockf(lock, fcntl.LOCK_EX)  # reading the files above let go of it
         waiting = subprocess.Popen(
             [POLICYC, "--state-dir", folder / "state", "--hosts", os.devnull, "apply", "policy.toml"],
-            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         time.sleep(0.5)
         expect(waiting.poll() is None, "it did not wait")
@@ -341,8 +376,10 @@ def many_applies_at_once_leave_one_whole_table(folder):
     applied(folder)
     write_policy(folder, POLICY.replace('"grafana", "jellyfin"', '"jellyfin"'), "other.toml")
     command = [POLICYC, "--state-dir", folder / "state", "--hosts", os.devnull, "--lock", "policy.lock", "apply"]
-    running = [subprocess.Popen([*command, name], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-               for name in ("policy.toml", "other.toml") * 4]
+    running = [
+        subprocess.Popen([*command, name], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for name in ("policy.toml", "other.toml") * 4
+    ]
     for process in running:
         _, err = process.communicate(timeout=60)
         expect(process.returncode == 0, err)
@@ -377,7 +414,9 @@ def killed_at_any_moment_the_table_is_whole_and_so_is_the_state(folder):
         name = ("one.toml", "other.toml")[round_ % 2]
         process = subprocess.Popen(
             [POLICYC, "--state-dir", folder / "state", "--hosts", os.devnull, "apply", name],
-            cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         time.sleep(chance.uniform(0, takes))
         process.send_signal(signal.SIGKILL)

@@ -13,7 +13,19 @@ import struct
 import subprocess
 
 from harness import (
-    POLICY, case, expect, expect_data, expect_equal, expect_exit, expect_words, files_of, main, run, with_lock, write_answers, write_policy,
+    POLICY,
+    case,
+    expect,
+    expect_data,
+    expect_equal,
+    expect_exit,
+    expect_words,
+    files_of,
+    main,
+    run,
+    with_lock,
+    write_answers,
+    write_policy,
 )
 from own_network import clear, generation, nft, ruleset, table
 
@@ -226,15 +238,21 @@ SOCKET = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 
 
 def without_nf_tables():
-    """From here on this process gets EPROTONOSUPPORT for netfilter's sockets, as from a kernel without them: seccomp(2)."""
+    """From here on netfilter's sockets give EPROTONOSUPPORT, as in a kernel that has none: seccomp(2)."""
     arch, number = SOCKET[platform.machine()]
     ld, jeq, ret = 0x20, 0x15, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_RET|K
     allow, refuse = 0x7FFF0000, 0x00050000 | 93  # SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO | EPROTONOSUPPORT
     program = [
-        (ld, 0, 0, 4), (jeq, 0, 7, arch), (ld, 0, 0, 0), (jeq, 0, 5, number),
-        (ld, 0, 0, 16), (jeq, 0, 3, 16),  # AF_NETLINK
-        (ld, 0, 0, 32), (jeq, 0, 1, 12),  # NETLINK_NETFILTER
-        (ret, 0, 0, refuse), (ret, 0, 0, allow),
+        (ld, 0, 0, 4),
+        (jeq, 0, 7, arch),
+        (ld, 0, 0, 0),
+        (jeq, 0, 5, number),
+        (ld, 0, 0, 16),
+        (jeq, 0, 3, 16),  # AF_NETLINK
+        (ld, 0, 0, 32),
+        (jeq, 0, 1, 12),  # NETLINK_NETFILTER
+        (ret, 0, 0, refuse),
+        (ret, 0, 0, allow),
     ]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in program))
     header = struct.pack("HxxxxxxQ", len(program), ctypes.addressof(code))
@@ -258,8 +276,8 @@ def no_nf_tables_in_the_kernel(folder):
 @case
 def a_kernel_that_refuses_the_batch_half_way(folder):
     applied(folder)
-    # A hook takes 1024 chains (MAX_HOOK_COUNT of net/netfilter/core.c). Ours are among them, and their successors would be too many: the
-    # kernel finds that out when all the sets of the batch are made.
+    # A hook takes 1024 chains (MAX_HOOK_COUNT of net/netfilter/core.c). Ours are among them, and their successors
+    # would be too many: the kernel finds that out when all the sets of the batch are made.
     others = 1024 - table().count("hook forward")
     chains = "".join(f"chain c{i} {{ type filter hook forward priority 100; }};\n" for i in range(others))
     nft("-f", "-", input=f"table ip crowd {{\n{chains}}}\n")
@@ -275,7 +293,9 @@ def a_table_that_another_program_owns(folder):
     clear()
     with_lock(folder)
     # It can be changed through the socket that made it alone.
-    owner = subprocess.Popen(["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    owner = subprocess.Popen(
+        ["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+    )
     try:
         owner.stdin.write("add table inet policyc { flags owner; }\n")
         owner.stdin.flush()
@@ -326,7 +346,10 @@ def a_resolver_that_fails_lies_or_floods(folder):
         expect_exit(0, result)  # the gateway is not left without a firewall
         expect_words("warning[W0306]", result)
         expect("3000" not in table() and "8096" in table(), table())
-        expect("10.69.13" not in (folder / "policy.lock").read_text() if (folder / "policy.lock").exists() else True, "the lock")
+        expect(
+            "10.69.13" not in (folder / "policy.lock").read_text() if (folder / "policy.lock").exists() else True,
+            "the lock",
+        )
         expect_exit(1, policyc(folder, "resolve", "policy.toml", "--answers", answers))
 
 

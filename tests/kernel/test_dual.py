@@ -1,5 +1,5 @@
-"""ipv6 = "dual" on a gateway that judges everything (scope "host", output judged too), over Ethernet: TCP, UDP and ping in both families, neighbour
-discovery, and the ICMP errors that path MTU discovery and closed ports live by.
+"""ipv6 = "dual" on a gateway that judges everything (scope "host", output judged too), over Ethernet: TCP, UDP and
+ping in both families, neighbour discovery, and the ICMP errors that path MTU discovery and closed ports live by.
 
     client --wg0-- gw --lan0-- router --narrow (MTU 1280)-- server
 
@@ -115,10 +115,12 @@ class Network:
                 lines += [f"link set {interface} up"] + (["link set narrow mtu 1280"] if interface == "narrow" else [])
                 lines += [f"address add {addresses[0]} dev {interface}", f"address add {addresses[1]} dev {interface} nodad"]
             spaces.ip(name, *lines, *(f"route add default via {via}" for via in routes[name]))
+        # As a tunnel's: smaller than what the client, who is told nothing, believes.
+        spaces.ip("gw", "link set wg0 mtu 1400")
         started = []
         ports = {"server": ["80", "81", "5000/udp"], "gw": ["22", "80", "7100/udp"], "router": ["7000/udp", "7001/udp"]}
         for name, listed in ports.items():
-            command = ["python3", LISTENERS, "46", *listed]
+            command = [sys.executable, LISTENERS, "46", *listed]
             started.append(spaces.start(name, *command, stdout=subprocess.PIPE, text=True))
         for process in started:
             equal(process.stdout.readline(), "ready\n", "a listener")
@@ -176,7 +178,7 @@ def in_both(test):
         test(version)
 
 
-# ---- the cases -----------------------------------------------------------------------------------------------------------
+# ---- the cases -----------------------------------------------------------------------------------------------------
 
 
 def without_rules_everything_is_open(network):
@@ -239,7 +241,8 @@ def neighbours_are_discovered(network):
 
 
 def closed_ports_say_so(network):
-    """5001/udp of the server is allowed, and nothing listens: "port unreachable" comes back as an error about a tracked flow."""
+    """5001/udp of the server is allowed, and nothing listens: "port unreachable" comes back as an error about a
+    tracked flow."""
 
     def test(v):
         equal(network.datagram("client", SERVER[v], 5001, timeout=3), errno.ECONNREFUSED, f"a datagram to a closed port, IPv{v}")
@@ -248,17 +251,28 @@ def closed_ports_say_so(network):
 
 
 def path_mtu_is_discovered(network):
-    """A datagram of 1,400 bytes is too big behind the router, which says so to the client, through the gateway."""
+    """A datagram of 1,300 bytes is too big behind the router, which says so to the client, through the gateway."""
 
     def test(v):
         network.forget_path_mtu()
-        first = network.datagram("client", SERVER[v], 5000, 1400, 1)
+        first = network.datagram("client", SERVER[v], 5000, 1300, 1)
         check(first in (None, errno.EMSGSIZE), f"a big datagram came through: {first!r}, IPv{v}")
         time.sleep(0.1)
-        equal(network.datagram("client", SERVER[v], 5000, 1400, 1), errno.EMSGSIZE, f"the second big datagram, IPv{v}")
+        equal(network.datagram("client", SERVER[v], 5000, 1300, 1), errno.EMSGSIZE, f"the second big datagram, IPv{v}")
         equal(network.datagram("client", SERVER[v], 5000, 1200, 3), b"x" * 1200, f"a smaller datagram, IPv{v}")
 
     in_both(test)
+
+
+def segments_are_made_to_fit_the_tunnel(network):
+    """The client's SYN says 1460 (1440), and arrives with what fits into the MTU of the gateway's wg0."""
+    for v, wanted in ((4, 1400 - 40), (6, 1400 - 60)):
+        with open_raw(network, "server", v, socket.IPPROTO_TCP) as seen:
+            check(network.connects("client", SERVER[v], 80, 3), f"no way to web, IPv{v}")
+            syn = seen.recv(4096)
+        segment = syn[20:] if v == 4 else syn
+        equal((segment[13], segment[20:22]), (2, b"\x02\x04"), "flags and first option of the first segment")
+        equal(struct.unpack(">H", segment[22:24])[0], wanted, f"maximum segment size at the server, IPv{v}")
 
 
 def errors_about_nothing_are_denied(network):
@@ -317,6 +331,7 @@ CASES = [
     ping_is_what_the_policy_says,
     neighbours_are_discovered,
     closed_ports_say_so,
+    segments_are_made_to_fit_the_tunnel,
     path_mtu_is_discovered,
     errors_about_nothing_are_denied,
 ]

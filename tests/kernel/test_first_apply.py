@@ -1,5 +1,5 @@
-"""The first apply on a host where nothing tracked connections before keeps the live sessions that the policy permits, whichever side speaks
-next, and ends the others. The same once the tracked connections are forgotten.
+"""The first apply on a host where nothing tracked connections before keeps the live sessions that the policy permits,
+whichever side speaks next, and ends the others. The same once the tracked connections are forgotten.
 
 The apply is typed in an SSH session to the gateway, over the tunnel that it programs."""
 
@@ -26,7 +26,8 @@ class Ssh:
 
     def __init__(self, lab, client, command):
         words = ["nsenter", f"--net={lab.spaces.path(client)}", *lab.ssh_command(GATEWAY, command)]
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(words, bufsize=0, **pipes)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.seen = b""
 
@@ -112,7 +113,8 @@ class Sessions:
             drain(connection)
 
     def survive(self, late=False, client_first=False):
-        """`late`: the two that speak late have yet to do so. `client_first`: the clients say a word before the server is listened to."""
+        """`late`: the two that speak late have yet to do so. `client_first`: the clients say a word before the server
+        is listened to."""
         if client_first:
             for session in (self.ssh_ticks, self.ssh_late):
                 session.say(b"\n")
@@ -126,7 +128,7 @@ class Sessions:
         check(self.ssh_quiet.hears(b"who is there\n", 4), "ssh: no answer where the client spoke first")
         check(hears(self.idle, b"still", 4, b"still"), "grafana: no answer where the client spoke first")
         drain(self.ticker)
-        check(hears(self.ticker, b"tick", 5, b"."), "what the server goes on saying no longer arrives, though the client speaks")
+        check(hears(self.ticker, b"tick", 5, b"."), "what the server goes on saying no longer arrives")
         check(hears(self.late, b"late" if late else b"more", 6, b"more"), "no answer where the server spoke first")
         check(hears(self.house, b"!", 2, b"!"), "a session of the house with the gateway itself is gone")
 
@@ -148,8 +150,8 @@ def scenario(*edits, client_first=False):
         sessions = Sessions(lab)
         try:
             check(lab.nft("extgw01", "list", "ruleset") == "", "there are rules already, so connections may be tracked")
-            words = [f"{os.environ['POLICYC_BUILD']}/policyc", "--node", "extgw01", "--state-dir", f"{lab.directory}/state"]
-            words += ["apply", lab.policy, "--offline", "&&", "echo", "applied"]
+            words = [f"{os.environ['POLICYC_BUILD']}/policyc", "--node", "extgw01"]
+            words += ["--state-dir", f"{lab.directory}/state", "apply", lab.policy, "--offline", "&&", "echo", "applied"]
             began = time.monotonic()
             typed_in = Ssh(lab, "laptop", " ".join(words))
             for _ in range(100):
@@ -185,7 +187,7 @@ def scenario(*edits, client_first=False):
             sessions.close()
 
 
-# ---- the cases -----------------------------------------------------------------------------------------------------------
+# ---- the cases -----------------------------------------------------------------------------------------------------
 
 
 def in_scope_tunnel(*_):
@@ -201,7 +203,8 @@ def in_scope_host(*_):
 
 
 def in_scope_host_where_output_is_judged(*_):
-    """Here what the server says first looks like something that the gateway begins, and is denied: the client's next word mends it."""
+    """Here what the server says first looks like something that the gateway begins, and is denied: the client's next
+    word mends it."""
     return scenario((SCOPE_LINE, f'{HOST}\noutput = ["dns", {OUTER}]'), client_first=True)
 
 

@@ -1,4 +1,5 @@
-"""The main job in the lab: the plan's policy is resolved, applied and edited on extgw01, and what gets through is what it says.
+"""The main job in the lab: the plan's policy is resolved, applied and edited on extgw01, and what gets through is
+what it says.
 
 The cases build on each other: they are the days of one gateway."""
 
@@ -19,7 +20,8 @@ OTHER_TCP = [1, 21, 22, 53, 80, 443, 3000, 6789, 7878, 8095, 8096, 8097, 8989, 9
 
 CANARY = ("udp", RESOLVER, 53)
 
-# As Docker writes them, through iptables-nft, and what a person keeps besides: maps, counters, comments, an odd priority.
+# As Docker writes them, through iptables-nft, and what a person keeps besides: maps, counters, comments, an odd
+# priority.
 FOREIGN = """
 table ip nat {
     chain DOCKER {
@@ -107,8 +109,9 @@ def seconds_until_dead(connection, limit):
 
 
 class Lines:
-    """The probes of what clients could try: every host of the network, and every TCP port of one. Each 50th is one that must arrive: on the way
-    through the tunnels a packet can be lost as well as denied, and these show that none was lost for good."""
+    """The probes of what clients could try: every host of the network, and every TCP port of one. Each 50th is one
+    that must arrive: on the way through the tunnels a packet can be lost as well as denied, and these show that none
+    was lost for good."""
 
     def __init__(self, client):
         address = TUNNEL[client]
@@ -142,7 +145,7 @@ def probe(lab, client):
         return arrived, prober.stats()["sent"]
 
 
-# ---- the cases -----------------------------------------------------------------------------------------------------------
+# ---- the cases -----------------------------------------------------------------------------------------------------
 
 
 def without_policyc_everything_is_open(lab):
@@ -199,7 +202,8 @@ def services_and_dns_are_reached_from_laptop_and_phone(lab):
     for client in CLIENTS:
         for tcp in (False, True):
             for name, address in HOSTS.items():
-                equal(lab.ask(client, f"{name}.{DOMAIN}", tcp, timeout=3), address, f"{client} asks for {name} (tcp: {tcp})")
+                answer = lab.ask(client, f"{name}.{DOMAIN}", tcp, timeout=3)
+                equal(answer, address, f"{client} asks for {name} (tcp: {tcp})")
 
 
 def every_other_port_and_host_is_refused(lab):
@@ -229,7 +233,8 @@ def clients_are_cut_off_from_each_other(lab):
             prober.command(f"port from host {lab.spaces.path(one)}")
             prober.command(f"port to packet {lab.spaces.path(other)} wg0")
             kinds = ("tcp", "syn_ack", "ack", "fin", "null", "udp", "ping", "timestamp", "other")
-            lines = [f"from to {kind} {TUNNEL[one]} {TUNNEL[other]} {port}" for kind in kinds for port in (22, 53, 80, 8096)]
+            way = f"{TUNNEL[one]} {TUNNEL[other]}"
+            lines = [f"from to {kind} {way} {port}" for kind in kinds for port in (22, 53, 80, 8096)]
             verdicts = prober.go(lines)
             check(set(verdicts) == {".-"}, f"arrived: {[p for p in zip(lines, verdicts) if p[1] != '.-']}")
 
@@ -295,10 +300,10 @@ def diff_after_an_edit_has_a_line_per_person_and_service(lab):
     generation = lab.spaces.generation("extgw01")
     done = ran(lab.policyc("extgw01", "diff", lab.policy), 1, "diff")
     for client in CLIENTS:
-        for verb, service, destination in (("gains", "tv", "10.69.13.77:9999/tcp"), ("loses", "nzbget", "10.69.13.44:6789/tcp")):
-            found = [l.split() for l in done.stdout.splitlines() if l.split()[1:5] == [client, verb, service, destination]]
-            equal(len(found), 1, f"lines with {client} {verb} {service} {destination} in\n{done.stdout}")
-    changes = [l for l in done.stdout.splitlines() if l.startswith("  ")]
+        for words in (["gains", "tv", "10.69.13.77:9999/tcp"], ["loses", "nzbget", "10.69.13.44:6789/tcp"]):
+            found = [line for line in done.stdout.splitlines() if line.split()[1:5] == [client, *words]]
+            equal(len(found), 1, f"lines with {client} {' '.join(words)} in\n{done.stdout}")
+    changes = [line for line in done.stdout.splitlines() if line.startswith("  ")]
     equal(len(changes), 4, f"lines of change in\n{done.stdout}")
     equal(lab.spaces.generation("extgw01"), generation, "generation of nf_tables")
 

@@ -1,11 +1,14 @@
-"""Random small policies: what the kernel does with real packets must be what the naive evaluator says, on every probe.
+"""Random small policies: what the kernel does with real packets must be what the naive evaluator says, on every
+probe.
 
-Each policy is compiled and loaded in a namespace whose interfaces are TUN devices (wg0 stands for the tunnel) and probed at the boundaries of every address,
-port and protocol it names: forwarded, to the host and from it, and the answers to what arrived. Conntrack is flushed between policies.
+Each policy is compiled and loaded in a namespace whose interfaces are TUN devices (wg0 stands for the tunnel) and
+probed at the boundaries of every address, port and protocol it names: forwarded, to the host and from it, and the
+answers to what arrived. Conntrack is flushed between policies.
 
     test_random.py [--policies N] [--first SEED] [--keep]
 
-A disagreement prints the seed, the policy, the packet and both verdicts; `--policies 1 --first SEED` runs that one again."""
+A disagreement prints the seed, the policy, the packet and both verdicts; `--policies 1 --first SEED` runs that one
+again."""
 
 import argparse
 import ipaddress
@@ -17,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 
 sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..", folder) for folder in ("lab", "reference")]
 from evaluator import Flow, Packet, Policy  # noqa: E402
@@ -32,13 +36,14 @@ LOCALS = {
 }
 FORWARD_PATHS = [(a, b) for a in EGRESS for b in EGRESS]
 LIKELY_PATHS = [("wg0", "lan0"), ("wg0", "lan0"), ("wg0", "wg0"), ("lan0", "wg0"), ("lan0", "dmz0"), ("wg0", "old0")]
-PROBES = 1600  # about, per policy
+PROBES = 1200  # about, per policy
 
 gateway = None
+own_addresses = None  # the gateway's
 scratch = None
 
 
-# ---- where to probe ----------------------------------------------------------------------------------------------------
+# ---- where to probe ------------------------------------------------------------------------------------------------
 
 
 def routable(address):
@@ -86,8 +91,8 @@ class Probes:
     def add(self, way_in, way_out, kind, source, destination, port):
         if source.version != destination.version or source == destination:
             return
-        local = str(destination) in gateway.locals
-        own = str(source) in gateway.locals
+        local = destination in own_addresses
+        own = source in own_addresses
         if local:
             way_out = "host"
         if way_in == "host" and (not own or local):
@@ -95,21 +100,24 @@ class Probes:
         if kind == "timestamp" and source.version == 6:
             return
         if kind == "other":
-            # Without ports, a flow is its two addresses: the same ones turned round, or masqueraded alike, would belong to it.
-            key = destination if self.case.masquerade else (destination, source)
-            if key in self.untagged:
+            # Without ports, a flow is its two addresses: the same ones turned round belong to it, and where one of
+            # them may have been masqueraded, others too.
+            keys = {source, destination} if self.case.masquerade else {(destination, source)}
+            if keys & self.untagged:
                 return
-            self.untagged.update([(source, destination), key])
+            self.untagged |= keys if self.case.masquerade else {(source, destination)}
         self.found[way_in, way_out, kind, source, destination, port] = None
 
     def collect(self):
         rng = self.rng
         sources = sorted({a for c in self.case.sources for a in address_boundaries(c)}, key=lambda a: (a.version, a))
-        destinations = sorted({a for c in self.case.destinations for a in address_boundaries(c)}, key=lambda a: (a.version, a))
+        destinations = {a for c in self.case.destinations for a in address_boundaries(c)}
+        destinations = sorted(destinations, key=lambda a: (a.version, a))
         items = sorted({b for item in self.case.items for b in item_boundaries(item)})
-        locals_ = [ipaddress.ip_address(a) for a in gateway.locals]
+        locals_ = sorted(own_addresses, key=lambda a: (a.version, a))
 
-        # Around each permission: one of its three sides at a time steps over its boundaries, while the others are inside.
+        # Around each permission: one of its three sides at a time steps over its boundaries, while the others are
+        # inside.
         for who, where, item in self.case.permissions:
             if not who or not where:
                 continue
@@ -160,7 +168,7 @@ class Probes:
             self.add("host", rng.choice(list(EGRESS)), kind, rng.choice(locals_), destination, port)
 
 
-# ---- what should happen ------------------------------------------------------------------------------------------------
+# ---- what should happen --------------------------------------------------------------------------------------------
 
 
 def protocol_of(kind):
@@ -189,12 +197,14 @@ class Expected:
 
     def masquerades(self, probe):
         way_in, way_out, *_ = probe
-        return self.case.masquerade and self.policy.scope(self.policy.nodes["gw"]) != "none" and way_in == "wg0" and way_out not in ("wg0", "host")
+        if not self.case.masquerade or self.policy.scope(self.policy.nodes["gw"]) == "none":
+            return False
+        return way_in == "wg0" and way_out not in ("wg0", "host")
 
 
 def wants_reply(probe):
     way_in, way_out, kind, source, _, _ = probe
-    if way_in != "host" and str(source) in gateway.locals:
+    if way_in != "host" and source in own_addresses:
         return False  # an answer to the gateway's own address would not leave it
     # The kernel answers a SYN to a closed port with a reset, which ends the connection before the prober can answer.
     return way_out != "host" or kind == "udp"
@@ -209,14 +219,15 @@ def agrees(expected, verdict, masquerade):
     return back is None or verdict[1] == ("." if back == "deny" else "+")
 
 
-# ---- one policy ----------------------------------------------------------------------------------------------------------
+# ---- one policy ----------------------------------------------------------------------------------------------------
 
 
-def start_worker():
-    global gateway, scratch
+def start_worker(directory=None):
+    global gateway, own_addresses, scratch
     own_network_namespace()
     gateway = Gateway.build(LOCALS)
-    scratch = tempfile.mkdtemp(prefix="policyc-random-")
+    own_addresses = {ipaddress.ip_address(a) for a in gateway.locals}
+    scratch = tempfile.mkdtemp(dir=directory)
 
 
 def policyc(*words):
@@ -256,10 +267,12 @@ def run(seed):
         return record
     gateway.prober.command("flush -")
     probes = Probes(case).collect()
-    lines = [
-        f"{i} {o} {kind} {source} {destination} {port}{' reply' if wants_reply((i, o, kind, source, destination, port)) else ''}"
-        for i, o, kind, source, destination, port in probes
-    ]
+    text = cache(str)  # of addresses, which come again and again
+    lines = []
+    for probe in probes:
+        way_in, way_out, kind, source, destination, port = probe
+        reply = " reply" if wants_reply(probe) else ""
+        lines.append(f"{way_in} {way_out} {kind} {text(source)} {text(destination)} {port}{reply}")
     verdicts = gateway.prober.go(lines)
     expected = Expected(case)
     for probe, line, verdict in zip(probes, lines, verdicts):
@@ -287,26 +300,29 @@ def main():
     totals = {"probes": 0, "passed": 0, "answers": 0, "rejected": 0}
     wrong = trouble = 0
     seeds = range(arguments.first, arguments.first + arguments.policies)
-    with multiprocessing.Pool(min(2, os.cpu_count() or 1), start_worker) as pool:
+    workers = min(2, os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory(prefix="policyc-random-") as directory, multiprocessing.Pool(
+        workers, start_worker, [directory]
+    ) as pool:
         for record in pool.imap_unordered(run, seeds, chunksize=4):
             for key in totals:
                 totals[key] += record[key]
             if record["trouble"]:
                 trouble += 1
-                if trouble <= 5:
-                    print(f"seed {record['seed']}: not loaded\n{record['trouble']}")
+                print(f"seed {record['seed']}: not loaded" + (f"\n{record['trouble']}" if trouble <= 5 else ""))
             if record["wrong"]:
                 wrong += 1
+                print(f"seed {record['seed']}: {len(record['wrong'])} probes disagree, the first {record['wrong'][0]}")
                 if wrong <= 5:
-                    print(f"seed {record['seed']}: {len(record['wrong'])} probes disagree")
-                    print("\n".join(record["wrong"][:8]))
+                    print("\n".join(record["wrong"][1:8]))
                     print(record["policy"])
         pool.close()
         pool.join()
     seconds = time.monotonic() - began
     print(
         f"{len(seeds)} policies, {totals['probes']} probes ({totals['passed']} let through, {totals['answers']} answered, "
-        f"{totals['rejected']} rejected by ICMP) in {seconds:.1f} s; {wrong} policies disagree, {trouble} were not loaded"
+        f"{totals['rejected']} rejected by ICMP) in {seconds:.1f} s; "
+        f"{wrong} policies disagree, {trouble} were not loaded"
     )
     return 1 if wrong or trouble else 0
 

@@ -1,6 +1,8 @@
-"""The main job, shown: a policy is applied to a gateway between real tunnels, and what gets through is what it says. `./dev demo` runs it.
+"""The main job, shown: a policy is applied to a gateway between real tunnels, and what gets through is what it says.
+`./dev demo` runs it.
 
-Exit 0 only if everything that was tried went as the policy says; the naive evaluator of tests/reference says what that is."""
+Exit 0 only if everything that was tried went as the policy says; the naive evaluator of tests/reference says what
+that is."""
 
 import ipaddress
 import os
@@ -8,7 +10,8 @@ import re
 import sys
 import time
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "reference")]
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "reference")]
 from evaluator import Flow, Packet, Policy  # noqa: E402
 from lab import DOMAIN, HOSTS, RESOLVER, SERVICES, TUNNEL, Lab  # noqa: E402
 
@@ -62,13 +65,14 @@ class Demo:
                 print("  " + line)
         print(paint("2", "  ... the nodes, an escalated tier and four [[test]]s: policy/examples/homelab.toml is all of it"))
 
-    # ---- who gets through ----------------------------------------------------------------------------------------------
+    # ---- who gets through ------------------------------------------------------------------------------------------
 
     def rows(self):
         """(what people call it, host, port, protocol)"""
         rows = [(name, HOSTS[host], port, "tcp") for name, (host, port) in SERVICES.items()]
         rows += [("dns", RESOLVER, 53, "udp"), ("dns", RESOLVER, 53, "tcp")]
-        rows += [("jelly01, its ssh", HOSTS["jelly01"], 22, "tcp"), ("jelly01, next port", HOSTS["jelly01"], 8097, "tcp")]
+        rows += [("jelly01, its ssh", HOSTS["jelly01"], 22, "tcp")]
+        rows += [("jelly01, next port", HOSTS["jelly01"], 8097, "tcp")]
         rows += [("another host", "10.69.13.77", 443, "tcp"), ("another host", "10.69.13.77", 5000, "udp")]
         rows += [("extgw01, ssh", TUNNEL["extgw01"], 22, "tcp"), ("extgw01, ping", TUNNEL["extgw01"], 0, "ping")]
         rows += [("extgw01, http", TUNNEL["extgw01"], 80, "tcp"), ("jelly01, ping", HOSTS["jelly01"], 0, "ping")]
@@ -93,8 +97,9 @@ class Demo:
         for name, host, port, proto in rows:
             cells = ""
             for client in CLIENTS:
-                if host == TUNNEL[client] or (client == "vps" and host in (*TUNNEL.values(), "10.69.222.2") and host != TUNNEL["extgw01"]):
-                    cells += f"{'':9}"  # not a way through extgw01
+                beside = client == "vps" and host in (TUNNEL["laptop"], TUNNEL["phone"], "10.69.222.2")
+                if beside or host == TUNNEL[client]:  # not a way through extgw01
+                    cells += f"{'':9}"
                     continue
                 if proto == "tcp":
                     got = seen[client, host, port]
@@ -104,14 +109,15 @@ class Demo:
                     got = self.lab.ask(client, f"jelly01.{DOMAIN}") is not None
                 else:
                     got = self.lab.udp(client, host, port) is not None
-                as_it_should = self.expect(got, self.says(policy, client, host, port, proto), f"{client} to {host}:{port}/{proto}")
+                wanted = self.says(policy, client, host, port, proto)
+                as_it_should = self.expect(got, wanted, f"{client} to {host}:{port}/{proto}")
                 mark = (YES if got else NO).center(9)
                 cells += paint("32" if got else "2", mark) if as_it_should else paint("1;31", f"{'WRONG':^9}")
             where = f"{host} {proto}" if proto == "ping" else f"{host}:{port}/{proto}"
             print(f"  {name:20}{where:24}{cells}")
         print(paint("2", f"  {YES} came through   {NO} did not; something listens on every one of these"))
 
-    # ---- the connection that dies ----------------------------------------------------------------------------------------
+    # ---- the connection that dies ----------------------------------------------------------------------------------
 
     def alive(self, connection):
         connection.settimeout(0.25)
@@ -123,7 +129,10 @@ class Demo:
 
     def connections(self):
         lab = self.lab
-        live = {name: lab.open("phone", HOSTS[SERVICES[name][0]], SERVICES[name][1], 2) for name in ("nzbget", "grafana")}
+        live = {}
+        for name in ("nzbget", "grafana"):
+            host, port = SERVICES[name]
+            live[name] = lab.open("phone", HOSTS[host], port, 2)
         for name, connection in live.items():
             self.expect(connection is not None and self.alive(connection), True, f"a live connection to {name}")
         print("phone holds open connections to nzbget and to grafana; then someone edits the policy:")
@@ -145,7 +154,8 @@ class Demo:
         kept = live["grafana"] is not None and self.alive(live["grafana"])
         self.expect(took < 1, True, f"nzbget's connection ends within a second (it took {took:.1f})")
         self.expect(kept, True, "grafana's connection goes on")
-        print(f"phone's connection to nzbget: {paint('31', f'dead {took:.1f} s after apply')}; to grafana: {paint('32', 'alive' if kept else 'dead')}")
+        dead, alive = paint("31", f"dead {took:.1f} s after apply"), paint("32", "alive" if kept else "dead")
+        print(f"phone's connection to nzbget: {dead}; to grafana: {alive}")
         self.policyc("diff", lab.policy)
         for connection in live.values():
             if connection:
@@ -153,7 +163,7 @@ class Demo:
 
     def run(self, built):
         print(paint("1", "policyc: who may reach what over a WireGuard network, compiled into nftables"))
-        print(f"This network was just built from namespaces, with real tunnels, DNS, sshd and listeners ({built:.1f} s):{MAP}", end="")
+        print(f"A network of namespaces with real tunnels, DNS, sshd and listeners, just built ({built:.1f} s):{MAP}", end="")
         title(1, "The policy")
         self.show_policy()
         title(2, "Its names are looked up, and the gateway is programmed in one transaction")
@@ -166,7 +176,8 @@ class Demo:
         print()
         for wrong in self.wrong:
             print(paint("1;31", f"WRONG  {wrong}"))
-        print(paint("1;31" if self.wrong else "1;32", f"{self.tried - len(self.wrong)} of {self.tried} things went as the policy says"))
+        right = self.tried - len(self.wrong)
+        print(paint("1;31" if self.wrong else "1;32", f"{right} of {self.tried} things went as the policy says"))
         return 1 if self.wrong else 0
 
 

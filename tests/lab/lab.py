@@ -1,4 +1,5 @@
-"""The lab: the network of the home lab plan, in namespaces, with real tunnels, a real DNS server, a real sshd and real listeners.
+"""The lab: the network of the home lab plan, in namespaces, with real tunnels, a real DNS server, a real sshd and
+real listeners.
 
     internet --- laptop   wg0    10.69.50.11   uplink 198.51.100.11
              --- phone    wg0    10.69.50.12   uplink 203.0.113.12
@@ -10,7 +11,8 @@
                    |-- http-proxy  wg0 10.69.222.2, eth0 10.69.13.3
                    `-- every other address of the network: the five service hosts, the resolver 10.69.13.5, and the rest
 
-`house` answers for all other addresses of its network, and each has listeners on PORTS: what can't be reached was refused, it is not missing.
+`house` answers for all other addresses of its network, and each has listeners on PORTS: what can't be reached was
+refused, it is not missing.
 
     with Lab() as lab:
         lab.policyc("extgw01", "apply", lab.policy)
@@ -22,6 +24,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -50,7 +53,8 @@ TUNNEL = {"vps": "10.69.50.1", "extgw01": "10.69.50.2", "laptop": "10.69.50.11",
 PORTS = ["22", "80", "443", "3000", "6789", "7878", "8096", "8097", "8989", "9998", "9999", "5000/udp"]
 PROGRAMS = ["nft", "wg", "wireguard-go", "dnsmasq", "sshd", "ssh-keygen", "nsenter", "unshare"]
 
-# Brings a node up: tunnels in a private /run, since the sockets of wireguard-go are named after interfaces; then tells, and stays.
+# Brings a node up: tunnels in a private /run, since the sockets of wireguard-go are named after interfaces; then
+# tells, and stays.
 NODE_SCRIPT = r"""
 set -e
 mount --make-rprivate /
@@ -106,7 +110,7 @@ class Lab:
         self.errors.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    # ---- building ------------------------------------------------------------------------------------------------------
+    # ---- building --------------------------------------------------------------------------------------------------
 
     def build(self):
         self.spaces.add("internet", "laptop", "phone", "vps", "house", "extgw01", "http-proxy")
@@ -146,13 +150,13 @@ class Lab:
     def make_keys(self):
         for name in ("laptop", "phone", "vps", "vps-house", "vps-old", "extgw01", "http-proxy"):
             private = subprocess.run(["wg", "genkey"], capture_output=True, text=True, check=True).stdout.strip()
-            public = subprocess.run(["wg", "pubkey"], input=private, capture_output=True, text=True, check=True).stdout.strip()
-            self.keys[name] = (private, public)
+            public = subprocess.run(["wg", "pubkey"], input=private, capture_output=True, text=True, check=True)
+            self.keys[name] = (private, public.stdout.strip())
 
     def wire(self):
         spaces = self.spaces
-        for name, uplink in (("laptop", "198.51.100"), ("phone", "203.0.113"), ("vps", "192.0.2"), ("house", "100.64.7")):
-            far = {"laptop": 11, "phone": 12, "vps": 1, "house": 7}[name]
+        uplinks = {"laptop": ("198.51.100", 11), "phone": ("203.0.113", 12), "vps": ("192.0.2", 1), "house": ("100.64.7", 7)}
+        for name, (uplink, far) in uplinks.items():
             spaces.link(name, "uplink", "internet", f"to-{name}")
             spaces.ip("internet", f"address add {uplink}.254/24 dev to-{name}", f"link set to-{name} up")
             spaces.ip(
@@ -181,7 +185,8 @@ class Lab:
             )
         lines.append("route add 10.69.50.0/24 via 10.69.13.2")
         spaces.ip("house", *lines)
-        nat = "table ip nat {\n chain post {\n type nat hook postrouting priority 100\n oifname uplink masquerade\n }\n}\n"
+        nat = "type nat hook postrouting priority 100\n oifname uplink masquerade"
+        nat = f"table ip nat {{\n chain post {{\n {nat}\n }}\n}}\n"
         spaces.run("house", "nft", "-f", "-", input=nat, check=True)
 
     def write_configurations(self):
@@ -193,7 +198,8 @@ class Lab:
         self.write_tunnel("vps", "wg2", "vps-house", [("extgw01", None, "0.0.0.0/0")], 51821)
         self.write_tunnel("vps", "wg0", "vps-old", [("http-proxy", None, "10.69.222.2/32")], 51822)
         self.write_tunnel("extgw01", "wg-ext", "extgw01", [("vps-house", f"{vps}:51821", "10.69.50.0/24")], 51820)
-        self.write_tunnel("http-proxy", "wg0", "http-proxy", [("vps-old", f"{vps}:51822", "10.69.222.1/32,192.0.2.0/24")])
+        old = [("vps-old", f"{vps}:51822", "10.69.222.1/32,192.0.2.0/24")]
+        self.write_tunnel("http-proxy", "wg0", "http-proxy", old)
         for client in ("laptop", "phone"):
             self.write_ip(client, "wg0", f"{TUNNEL[client]}/32", "route add 10.0.0.0/8 dev wg0")
         self.write_ip(
@@ -285,16 +291,21 @@ class Lab:
         directory = os.path.join(self.directory, node)
         interfaces = sorted(f.removesuffix(".conf") for f in os.listdir(directory) if f.endswith(".conf"))
         return self.spaces.start(
-            node, "sh", "-c", NODE_SCRIPT, node, directory, *interfaces, stdout=subprocess.PIPE, stderr=self.errors, text=True
+            node,
+            *("sh", "-c", NODE_SCRIPT, node, directory, *interfaces),
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
         )
 
     def start_listeners(self, node, *ports):
-        command = ["python3", os.path.join(HERE, "listeners.py"), "4", *ports]
+        command = [sys.executable, os.path.join(HERE, "listeners.py"), "4", *ports]
         return self.spaces.start(node, *command, stdout=subprocess.PIPE, stderr=self.errors, text=True)
 
     def start_dns(self, moved=None):
         records = HOSTS | (moved or {})
-        command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file="]
+        command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root"]
+        command += ["--no-resolv", "--no-hosts"]
         command += [f"--listen-address={RESOLVER}", "--bind-interfaces", "--local-ttl=60", "--local=/2rjus.net/"]
         command += [f"--host-record={name}.{DOMAIN},{address}" for name, address in records.items()]
         command += ["--host-record=vps.2rjus.net,192.0.2.1"]
@@ -311,7 +322,7 @@ class Lab:
             time.sleep(0.02)
         raise RuntimeError("the DNS server of the lab did not come back")
 
-    # ---- using ---------------------------------------------------------------------------------------------------------
+    # ---- using -----------------------------------------------------------------------------------------------------
 
     def policyc(self, node, *words, timeout=60, env=None):
         """Runs policyc on a node, with a state directory of that node's own."""
@@ -396,5 +407,6 @@ class Lab:
     def ssh_command(self, host, *words):
         """The command line of an ssh session to a host of the lab, as root of extgw01."""
         key = self.node_file("extgw01", "user_key")
-        options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=3"]
+        options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
+        options.append("ConnectTimeout=3")
         return ["ssh", "-F", "none", "-i", key, *[w for o in options for w in ("-o", o)], f"root@{host}", *words]

@@ -1,9 +1,8 @@
-"""Listens inside a namespace of the lab: listeners.py 4|46 PORT... echoes on each TCP port and on each UDP port PORT/udp, on any local
-address of IPv4, or of both families.
+"""Listens inside a namespace of the lab: listeners.py 4|46 PORT... echoes on each TCP port and on each UDP port
+PORT/udp, on any local address of IPv4, or of both families.
 
-On two kinds of port the server speaks first: on one that ends in 99 it says "tick" every 50 ms until the client goes away, on one that
-ends in 98 it says "late" after 2 seconds, and echoes then.
-Prints "ready" when everything listens."""
+On two kinds of port the server speaks first: on one that ends in 99 it says "tick" every 50 ms until the client goes
+away, on one that ends in 98 it says "late" after 2 seconds, and echoes then. Prints "ready" when everything listens."""
 
 import asyncio
 import contextlib

@@ -10,8 +10,8 @@
 
 namespace probe {
 
-// `syn_ack`, `ack` and `fin` are TCP without a beginning, `null` is TCP without any flag (connection tracking calls it invalid), `other` is
-// protocol 253 of RFC 3692, `timestamp` is an ICMP request that is no echo.
+// `syn_ack`, `ack` and `fin` are TCP without a beginning, `null` is TCP without any flag (connection tracking calls
+// it invalid), `other` is protocol 253 of RFC 3692, `timestamp` is an ICMP request that is no echo.
 enum class Kind : std::uint8_t { tcp, syn_ack, ack, fin, null, udp, ping, timestamp, other };
 std::optional<Kind> kind_of(std::string_view word);
 
@@ -31,8 +31,8 @@ struct Packet {
     std::uint16_t destination_port = 0;
     std::uint8_t tos = 0;
     std::uint32_t tag = 0;
-    bool reply =
-        false;  // answers a packet of that kind: SYN/ACK, echo reply; ports and addresses are already those of the answer
+    // Answers a packet of that kind: SYN/ACK, echo reply. Ports and addresses are already those of the answer.
+    bool reply = false;
 };
 
 using Bytes = std::vector<std::uint8_t>;

@@ -107,10 +107,11 @@ void look_at(std::span<const std::uint8_t> packet, const Sink& sink, const Rejec
         rejected(*tag);
 }
 
-// ---- TUN -------------------------------------------------------------------------------------------------------------
+// ---- TUN ----------------------------------------------------------------------------------------------------------
 
-// The device is the prober's own: what is written is received by the namespace in the same system call, up to the verdict of its hooks
-// and the queue of the device it leaves through. So a packet that isn't there on the next read was denied, not late.
+// The device is the prober's own: what is written is received by the namespace in the same system call, up to the
+// verdict of its hooks and the queue of the device it leaves through. So a packet that isn't there on the next read
+// was denied, not late.
 class Tun : public Port {
 public:
     Tun(const std::string& space, std::string device, std::uint8_t tos) : device_(std::move(device)), tos_(tos) {
@@ -179,7 +180,7 @@ private:
     std::ifstream counters_;
 };
 
-// ---- an existing interface -------------------------------------------------------------------------------------------
+// ---- an existing interface ----------------------------------------------------------------------------------------
 
 class PacketSocket : public Port {
 public:
@@ -268,7 +269,7 @@ private:
     std::uint64_t lost_ = 0;
 };
 
-// ---- a host itself ---------------------------------------------------------------------------------------------------
+// ---- a host itself ------------------------------------------------------------------------------------------------
 
 // Raw sockets: what they send passes the output hook, what they receive has passed the input hook.
 class Host : public Port {

@@ -1,30 +1,33 @@
-// prober: sends real packets from and to anywhere in a set of network namespaces, and says which of them arrived. Entry point main().
+// prober: sends real packets from and to anywhere in a set of network namespaces, and says which of them arrived.
+// Entry point main().
 //
 // It reads commands from stdin and answers each with one line on stdout, so that a script drives it through two pipes:
 //
-//   port NAME tun SPACE DEVICE [TOS]     a TUN device that it makes there; packets for it bear this type of service, so that policy routing
-//                                        can send any destination out of any device
-//   port NAME packet SPACE DEVICE [MAC]  an interface that exists (AF_PACKET); MAC is that of the next hop, on a link that has such
-//   port NAME host SPACE                 the host itself: sending passes its output hook, and what arrives has passed its input hook
+//   port NAME tun SPACE DEVICE [TOS]     a TUN device that it makes there; packets for it bear this type of service,
+//                                        so that policy routing can send any destination out of any device
+//   port NAME packet SPACE DEVICE [MAC]  an interface that exists (AF_PACKET); MAC is that of the next hop, on Ethernet
+//   port NAME host SPACE                 the host itself: what is sent passes its output hook, what arrives its input hook
 //   flush SPACE                          forget the connections that are tracked there
 //   wait MS                              how long to wait in silence for packets that may be under way (300)
-//   pace US                              how long to rest after each 64 packets that only come to be judged later (2000)
+//   pace US                              how long to rest after each 64 packets that are judged later (2000)
 //   tries N                              how often a packet that did not arrive is sent in all (2)
 //   go N                                 N lines follow: FROM TO KIND SOURCE DESTINATION PORT [reply]
 //   stats                                "sent N arrived N lost N"
 //
-// SPACE is a name under /run/netns, a path, or "-" for its own. FROM and TO are ports. KIND is tcp (a SYN), udp, ping, or one of
-// packet.h. PORT is the destination port, 0 where there is none. Source ports are never used twice until 28,000 packets later.
+// SPACE is a name under /run/netns, a path, or "-" for its own. FROM and TO are ports. KIND is tcp (a SYN), udp,
+// ping, or one of packet.h. PORT is the destination port, 0 where there is none. Source ports are never used twice
+// until 28,000 packets later.
 //
-// The answer to `go` is two characters a probe. The first: `+` arrived at TO, `m` arrived there from another source (masquerade), `x`
-// arrived at another port, `r` did not arrive and ICMP said "administratively prohibited", `e` could not be sent, `.` none of this. The
-// second, for a probe with `reply` that arrived: `+` when an answer from TO came back to FROM, else `.`; and `-` where none was sent.
+// The answer to `go` is two characters a probe. The first: `+` arrived at TO, `m` arrived there from another source
+// (masquerade), `x` arrived at another port, `r` did not arrive and ICMP said "administratively prohibited", `e`
+// could not be sent, `.` none of this. The second, for a probe with `reply` that arrived: `+` when an answer from TO
+// came back to FROM, else `.`; and `-` where none was sent.
 //
-// Loss is not denial. Through tun and host ports a packet's fate is decided when the system call is back, and receive queues are emptied before
-// they can fill. What did not arrive is sent again. Where a receive queue lost a packet all the same, `go` says `error` instead of a verdict.
-// Between packet ports there are queues that the prober can't see: `pace` and `tries` are for them, and probes that are known to arrive,
-// strewn among the others, show that it was enough.
-// Everything else is answered with `ok` or `error TEXT`.
+// Loss is not denial. Through tun and host ports a packet's fate is decided when the system call is back, and receive
+// queues are emptied before they can fill. What did not arrive is sent again. Where a receive queue lost a packet all
+// the same, `go` says `error` instead of a verdict. Between packet ports there are queues that the prober can't see:
+// `pace` and `tries` are for them, and probes that are known to arrive, strewn among the others, show that it was
+// enough. Everything else is answered with `ok` or `error TEXT`.
 #include <unistd.h>
 
 #include <chrono>

@@ -1,4 +1,5 @@
-"""Drives the prober (prober.cpp says what it does) and makes the network namespace around it in which one gateway is judged."""
+"""Drives the prober (prober.cpp says what it does) and makes the network namespace around it in which one gateway is
+judged."""
 
 import ctypes
 import os
@@ -78,8 +79,9 @@ EGRESS = {"wg0": 0x04, "lan0": 0x08, "dmz0": 0x0C, "old0": 0x10}
 
 @dataclass
 class Gateway:
-    """A gateway in the namespace of this process, between four TUN devices that the prober holds the other ends of. Any packet can be made to
-    enter and leave through any pair of them; `locals` are the addresses that are its own. The prober's ports are named as the interfaces, and `host`."""
+    """A gateway in the namespace of this process, between four TUN devices that the prober holds the other ends of.
+    Any packet can be made to enter and leave through any pair of them; `locals` are the addresses that are its own.
+    The prober's ports are named as the interfaces, and `host`."""
 
     prober: Prober
     locals: list

@@ -1,7 +1,8 @@
 """The naive evaluator: what docs/language.md says of one packet, read straight off a policy.toml.
 
-Written from that page alone, as plainly as it can be, to be compared with what the compiled ruleset does to real packets. It shares
-nothing with the compiler and checks nothing: it expects a policy that `policyc check` accepts. Rates, fragments (`include`) and tests are left out.
+Written from that page alone, as plainly as it can be, to be compared with what the compiled ruleset does to real
+packets. It shares nothing with the compiler and checks nothing: it expects a policy that `policyc check` accepts.
+Rates, fragments (`include`) and tests are left out.
 
     policy = Policy(text, {"jelly01.home.example": ["10.69.13.20"]})
     policy.judge("extgw01", Packet("forward", Flow(source, destination, "tcp", 8096), iif="wg0", oif="eth0"))
@@ -36,8 +37,9 @@ class Flow:
 
 @dataclass(frozen=True)
 class Packet:
-    """One packet of a flow at a hook: forward, input or output. A reply goes from the flow's destination to its source. `begun_here`
-    says whether the node itself began the flow; a packet that is no part of a flow is not `tracked`."""
+    """One packet of a flow at a hook: forward, input or output. A reply goes from the flow's destination to its
+    source. `begun_here` says whether the node itself began the flow; a packet that is no part of a flow is not
+    `tracked`."""
 
     hook: str
     flow: Flow

@@ -1,8 +1,9 @@
 """Small random policies, and the boundaries of all that they name. Same seed, same policy.
 
-generate(seed) makes a policy for a gateway `gw` that has the tunnel `wg0` and the interfaces `lan0`, `dmz0` and `old0`. All of the language
-is drawn from that decides about packets; rates are far above what a test sends. What a reference stands for is written down here while it is made, by
-hand as it were, so that neither the compiler nor the evaluator says where to look."""
+generate(seed) makes a policy for a gateway `gw` that has the tunnel `wg0` and the interfaces `lan0`, `dmz0` and
+`old0`. All of the language is drawn from that decides about packets; rates are far above what a test sends. What a
+reference stands for is written down here while it is made, by hand as it were, so that neither the compiler nor the
+evaluator says where to look."""
 
 import random
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ class Generator:
         self.host_groups = {}  # name -> CIDRs
         self.target_groups = {}  # name -> [(CIDRs, port item)]
 
-    # ---- dice ----------------------------------------------------------------------------------------------------------
+    # ---- dice ------------------------------------------------------------------------------------------------------
 
     def chance(self, probability):
         return self.rng.random() < probability
@@ -81,7 +82,7 @@ class Generator:
             + [f"{low}-{high}/udp", "ping", "ping", "*/tcp", "*/udp", "*"]
         )
 
-    # ---- references ----------------------------------------------------------------------------------------------------
+    # ---- references ------------------------------------------------------------------------------------------------
 
     def source(self):
         """A source and its CIDRs."""
@@ -139,7 +140,7 @@ class Generator:
             self.case.items.add(item)
             self.case.permissions.append((sources, cidrs, item))
 
-    # ---- the parts of a policy -------------------------------------------------------------------------------------------
+    # ---- the parts of a policy -------------------------------------------------------------------------------------
 
     def add_networks(self):
         self.lines += ["", "[networks]"]

@@ -228,6 +228,16 @@ TEST_CASE("targets know their entry and their definition") {
     CHECK(checked.at(checked.policy->tiers[0].span) == "t");
 }
 
+TEST_CASE("a service's last day is that of its host, whatever the port") {
+    const Checked checked(base + "old = { host = \"10.69.13.9\", ports = 80, expires = 2020-01-01 }\n" +
+                          tier("\"laptop\"", "\"old\", \"old:22\", \"web:22\", \"10.69.13.9:23\""));
+    REQUIRE(checked.policy);
+    std::string held;
+    for (const Target& target : checked.policy->tiers[0].allow)
+        held += holds_on(target.expires, std::chrono::year(2026) / 1 / 1) ? "yes " : "no ";
+    CHECK(held == "no no yes yes ");
+}
+
 TEST_CASE("port items") {
     const auto ports = [](const std::string& item) {
         const Checked checked(base + "x = \"h.example:" + item + "\"\n" + tier("\"laptop\"", "\"x\", \"web\""));

@@ -48,7 +48,7 @@ struct Draft {
     Source source(const char* range) { return {parse_cidr(range)->range, range, span()}; }
     Target target(std::size_t service) {
         const Service& s = policy.services[service];
-        return {s.host, s.ports[0], service, s.name, span(), s.span};
+        return {s.host, s.ports[0], service, s.name, span(), s.span, s.expires};
     }
     Target target(const std::string& label, Host host, Ports ports) {
         return {std::move(host), ports, {}, label, span(), {}};

@@ -74,7 +74,7 @@ public:
     }
     [[nodiscard]] bool to(const std::vector<Target>& list, const Packet& packet) const {
         return std::any_of(list.begin(), list.end(), [&](const Target& t) {
-            if (t.service && !holds_on(policy_.services[*t.service].expires, today)) return false;
+            if (!holds_on(t.expires, today)) return false;
             return listed(t, packet);
         });
     }

@@ -22,6 +22,7 @@ std::optional<ir::Ruleset> sample(const std::string& name) {
     if (name == "small") return samples::small();
     if (name == "empty") return ir::Ruleset{};
     if (name == "refused") return samples::refused();
+    if (name == "overfull") return samples::overfull();
     if (name.starts_with("exact:")) return samples::large(std::strtoul(name.c_str() + 6, nullptr, 10), false);
     if (name.starts_with("ranges:")) return samples::large(std::strtoul(name.c_str() + 7, nullptr, 10), true);
     return std::nullopt;

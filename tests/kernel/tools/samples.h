@@ -233,6 +233,13 @@ inline Ruleset refused() {
     return out;
 }
 
+// A set that is declared smaller than it is: the kernel refuses its second element.
+inline Ruleset overfull() {
+    Ruleset out = small();
+    out.sets[0].size = 1;
+    return out;
+}
+
 // One set of so many elements; `interval` makes each a range.
 inline Ruleset large(std::size_t elements, bool interval) {
     Ruleset out = small();

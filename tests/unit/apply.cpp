@@ -1,0 +1,143 @@
+// apply on a kernel in memory: what no real kernel can be made to do.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "backends/disk.h"
+#include "backends/fake.h"
+#include "compiler/driver/apply.h"
+#include "compiler/driver/state.h"
+#include "compiler/lower.h"
+
+using namespace policyc;
+
+namespace {
+
+constexpr const char* policy_text = R"(version = 1
+[nodes.gw]
+role = "gateway"
+address = "10.0.0.1"
+interface = "wg0"
+serves = ["10.1.0.0/24"]
+[nodes.phone]
+address = "10.0.0.2"
+[tiers.vpn]
+who = ["phone"]
+allow = ["10.1.0.5:443"]
+)";
+
+// What the test sees of a kernel after the run that owned it.
+struct Log {
+    int transactions = 0;
+    std::optional<ir::Ruleset> loaded;
+};
+
+// Takes a transaction and then holds something else: its first `lies` reads after one are of an emptied table.
+class LyingKernel : public Kernel {
+public:
+    LyingKernel(std::shared_ptr<Log> log, int lies) : log_(std::move(log)), lies_(lies) {}
+
+    Result<std::optional<ir::Ruleset>> read() override {
+        if (log_->transactions == 0 || lies_ == 0) return log_->loaded;
+        --lies_;
+        return std::optional<ir::Ruleset>(ir::Ruleset{});
+    }
+    Result<void> replace(const ir::Ruleset& ruleset) override {
+        ++log_->transactions;
+        log_->loaded = ruleset.empty() ? std::optional<ir::Ruleset>() : ruleset;
+        return {};
+    }
+
+private:
+    std::shared_ptr<Log> log_;
+    int lies_;
+};
+
+struct Bench {
+    std::filesystem::path folder;
+    Disk disk;
+    World world;
+    Report report;
+    std::optional<Loaded> loaded;
+    std::shared_ptr<Log> log = std::make_shared<Log>();
+
+    explicit Bench(int lies) {
+        std::string pattern = (std::filesystem::temp_directory_path() / "policyc-unit-XXXXXX").string();
+        REQUIRE(mkdtemp(pattern.data()) != nullptr);
+        folder = pattern;
+        world.files = &disk;
+        world.kernel = [this, lies] { return std::make_unique<LyingKernel>(log, lies); };
+        world.resolver = [] { return std::make_unique<FakeResolver>(); };
+        world.hosts_file = "/dev/null";
+        world.state_dir = folder.string();
+        FakeFiles files;
+        files.files["policy.toml"] = policy_text;
+        loaded = load_policy("policy.toml", files, report.sources, report.diagnostics);
+        REQUIRE(loaded);
+    }
+    ~Bench() { std::filesystem::remove_all(folder); }
+    Bench(const Bench&) = delete;
+    Bench& operator=(const Bench&) = delete;
+
+    int apply() { return apply_policy(*loaded, {}, 0, {}, world, report); }
+};
+
+}  // namespace
+
+TEST_CASE("an apply that the kernel means is recorded") {
+    Bench bench(0);
+    CHECK(bench.apply() == 0);
+    CHECK(bench.log->transactions == 1);
+    REQUIRE(bench.log->loaded);
+    CHECK(same(*bench.log->loaded, lower(bench.loaded->policy, {}, 0, {})));
+    CHECK(load_applied(bench.world));
+}
+
+TEST_CASE("a kernel that holds something else than what was sent gets back what it had") {
+    Bench bench(1);
+    ir::Ruleset before;
+    before.chains.push_back({"old", {}, {}, {}});
+    bench.log->loaded = before;
+    CHECK(bench.apply() == 2);
+    REQUIRE(bench.report.error);
+    CHECK(bench.report.error->message == "internal error: the kernel holds something else than what was sent");
+    CHECK(bench.report.error->help.find("what was there before is in force again") == 0);
+    CHECK(bench.log->transactions == 2);
+    REQUIRE(bench.log->loaded);
+    CHECK(same(*bench.log->loaded, before));
+    CHECK_FALSE(load_applied(bench.world));
+    CHECK_FALSE(exists(bench.world.state_dir + "/applied.next.json"));
+}
+
+TEST_CASE("what policyc can't write is not put back, and that is said") {
+    Bench bench(1);
+    bench.log->loaded.emplace();
+    bench.log->loaded->unknown = {"chain by hand"};
+    CHECK(bench.apply() == 2);
+    CHECK(bench.report.error->help.find("was not put back") != std::string::npos);
+    CHECK(bench.log->transactions == 1);
+}
+
+TEST_CASE("counters go on by name and by place") {
+    const auto counted = [](std::uint64_t packets) {
+        ir::Ruleset ruleset;
+        ruleset.counters = {{"svc_a", "", {}, packets, packets * 100}, {"svc_b", "", {}, 0, 0}};
+        ruleset.chains.push_back(
+            {"c", {}, {}, {{{ir::Count{packets, 0}, ir::Drop{}}, "", {}}, {{ir::Accept{}}, "", {}}}});
+        return ruleset;
+    };
+    ir::Ruleset fresh = counted(0);
+    carry_counters(counted(7), fresh);
+    CHECK(fresh.counters[0].packets == 7);
+    CHECK(fresh.counters[0].bytes == 700);
+    CHECK(fresh.counters[1].packets == 0);
+    CHECK(std::get<ir::Count>(fresh.chains[0].rules[0].statements[0]).packets == 7);
+
+    // Another rule at that place has its own beginning.
+    ir::Ruleset other = counted(0);
+    other.chains[0].rules[0].statements = {ir::Count{}, ir::Accept{}};
+    carry_counters(counted(7), other);
+    CHECK(std::get<ir::Count>(other.chains[0].rules[0].statements[0]).packets == 0);
+}
