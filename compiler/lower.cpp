@@ -478,7 +478,7 @@ private:
     }
 
     void add_masquerade() {
-        chain("masquerade", "what comes out of the tunnel leaves with this host's address",
+        chain("source_nat", "what comes out of the tunnel leaves with this host's address",
               {rule({ir::MatchName{Field::iifname, tunnel()}, ir::MatchName{Field::oifname, tunnel(), true},
                      ir::Masquerade{}})},
               ir::BaseChain{ir::Hook::postrouting, priority_srcnat, true, false});

@@ -3,16 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace policyc {
 
 void report_redundant(const Lists& lists, std::string_view message, const std::string& who, Diagnostics& diagnostics) {
-    // A list that repeats itself more often than this has said so.
-    constexpr std::size_t most = 20;
-    for (std::size_t i = 0; i < std::min(most, lists.redundant().size()); ++i) {
-        const Redundant& found = lists.redundant()[i];
-
+    for (const Redundant& found : lists.redundant()) {
         const std::string& text = *found.entry->string();
         const std::string label =
             who.empty() ? fmt::format("stands for {}", found.first) : fmt::format("allows {} -> {}", who, found.first);

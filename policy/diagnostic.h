@@ -60,7 +60,8 @@ private:
     std::vector<Diagnostic> list_;
 };
 
-// The text of all diagnostics as a person reads them; `color` adds ANSI escapes.
+// The diagnostics as a person reads them; `color` adds ANSI escapes. Of one code the first 100 errors or 20 warnings are
+// shown, and how many more there are.
 std::string render(const Diagnostics& diagnostics, const Sources& sources, bool color);
 
 // A JSON array of records: code, severity, message, file, line, column, end_line, end_column, label, secondary, remarks.

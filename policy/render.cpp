@@ -213,14 +213,26 @@ Json json_of(const Diagnostic& diagnostic, const Sources& sources) {
     return record;
 }
 
+// One cause can have a thousand effects, and only the first are read.
+std::size_t most_shown(Code code) {
+    return info(code).severity == Severity::error ? 100 : 20;
+}
+
 }  // namespace
 
 std::string render(const Diagnostics& diagnostics, const Sources& sources, bool color) {
     Renderer renderer(sources, color);
     std::string text;
+    std::map<Code, std::size_t> seen;
     for (const Diagnostic& diagnostic : diagnostics.all()) {
+        if (++seen[diagnostic.code] > most_shown(diagnostic.code)) continue;
         if (!text.empty()) text += '\n';
         text += renderer.text_of(diagnostic);
+    }
+    for (const auto& [code, count] : seen) {
+        if (count <= most_shown(code)) continue;
+        Diagnostic rest{.code = code, .message = std::to_string(count - most_shown(code)) + " more like these"};
+        text += '\n' + renderer.text_of(rest.note("`--format json` gives all of them"));
     }
     return text;
 }

@@ -103,31 +103,10 @@ constexpr const char* too_many_help =
     "give the service a host name of its own, or name its network instead: \"NETWORK:PORT\"";
 constexpr const char* move_help = "if this move is meant, add the new network to [networks] and to `within`";
 
-// ---- reports that one cause can make by the thousand ------------------------------------------------------------------
-
-constexpr std::size_t most_alike = 20;
-
-struct Pending {
-    std::string name;
-    Span span;
-    std::function<void()> report;
-};
-
-// Reports the first of them, in the order of their places, and says how many more there are.
-void report_first(std::vector<Pending> pending, Code code, Diagnostics& diagnostics) {
-    std::stable_sort(pending.begin(), pending.end(),
-                     [](const Pending& a, const Pending& b) { return a.span < b.span; });
-    const std::size_t shown = std::min(pending.size(), most_alike);
-    for (std::size_t i = 0; i < shown; ++i) pending[i].report();
-    if (shown == pending.size()) return;
-    std::vector<std::string> rest;
-    for (std::size_t i = shown; i < pending.size(); ++i) rest.push_back(pending[i].name);
-    diagnostics
-        .report(code, pending[shown].span, fmt::format("the same holds for {} more names", rest.size()), list(rest, 4))
-        .note(fmt::format("only the first {} are shown one by one", shown));
-}
-
 // ---- names ----------------------------------------------------------------------------------------------------------
+
+// For how many names that nobody knows a near one is looked for.
+constexpr std::size_t most_searched = 20;
 
 // Looks for a name that may have been meant among those that are locked; a search over very many is not worth its time.
 std::string nearest_locked(const std::string& name, const Lock& lock) {
@@ -173,16 +152,11 @@ public:
             case Outcome::server_error: break;
         }
         if (old != nullptr) {
-            kept_.push_back({use.name, use.span, [this, use, answer, old] { report_kept(use, answer, *old); }});
+            report_kept(use, answer, *old);
             return *old;
         }
-        silent_.push_back({use.name, use.span, [this, use, answer] { report_silent(use, answer); }});
+        report_silent(use, answer);
         return std::nullopt;
-    }
-
-    void finish() {
-        report_first(std::move(kept_), Code::W0307, diagnostics_);
-        report_first(std::move(silent_), error_code(Code::E0303), diagnostics_);
     }
 
 private:
@@ -263,7 +237,7 @@ private:
             fmt::format("asked {} just now", server(answer)));
         if (!answer.cnames.empty())
             diagnostic.note(fmt::format("it is an alias (CNAME) of {}", list(answer.cnames, 4)));
-        const std::string near = searched_++ < most_alike ? nearest_locked(use.name, before_) : std::string{};
+        const std::string near = searched_++ < most_searched ? nearest_locked(use.name, before_) : std::string{};
         if (!near.empty()) {
             const LockEntry& entry = before_.at(near);
             diagnostic.note(fmt::format("{} has `{}` = {}, {}", policy_.resolve.lock, near, list_of(entry.addresses),
@@ -309,8 +283,6 @@ private:
     bool lenient_;
     Diagnostics& diagnostics_;
     std::size_t searched_ = 0;
-    std::vector<Pending> kept_;
-    std::vector<Pending> silent_;
 };
 
 // ---- addresses_of --------------------------------------------------------------------------------------------------------
@@ -374,25 +346,21 @@ std::vector<NameUse> names_of(const Policy& policy) {
 
 Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& hosts, Diagnostics& diagnostics) {
     Addresses out;
-    std::vector<Pending> absent;
+    std::size_t searched = 0;
     for (const NameUse& use : names_of(policy)) {
         const auto locked = lock.find(use.name);
         const auto local = hosts.find(use.name);
         if (locked == lock.end() && local == hosts.end()) {
-            absent.push_back(
-                {use.name, use.span, [&policy, &lock, &diagnostics, use] {
-                     Diagnostic& diagnostic = diagnostics.report(
-                         Code::W0305, use.span,
-                         fmt::format("`{}` is in neither {} nor /etc/hosts", use.name, policy.resolve.lock),
-                         "no address is known, so nothing is allowed to it");
-                     const std::string near = nearest_locked(use.name, lock);
-                     if (!near.empty()) {
-                         diagnostic.note(fmt::format("{} has `{}` = {}", policy.resolve.lock, near,
-                                                     list_of(lock.at(near).addresses)));
-                     }
-                     diagnostic.help(fmt::format("`policyc resolve` asks DNS and writes {}", policy.resolve.lock));
-                     if (!near.empty()) diagnostic.help(fmt::format("or did you mean `{}`?", near));
-                 }});
+            Diagnostic& diagnostic =
+                diagnostics.report(Code::W0305, use.span,
+                                   fmt::format("`{}` is in neither {} nor /etc/hosts", use.name, policy.resolve.lock),
+                                   "no address is known, so nothing is allowed to it");
+            const std::string near = searched++ < most_searched ? nearest_locked(use.name, lock) : std::string{};
+            if (!near.empty())
+                diagnostic.note(
+                    fmt::format("{} has `{}` = {}", policy.resolve.lock, near, list_of(lock.at(near).addresses)));
+            diagnostic.help(fmt::format("`policyc resolve` asks DNS and writes {}", policy.resolve.lock));
+            if (!near.empty()) diagnostic.help(fmt::format("or did you mean `{}`?", near));
             continue;
         }
         const bool from_lock = locked != lock.end();
@@ -428,7 +396,6 @@ Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& 
         std::sort(usable.begin(), usable.end());
         warn_ipv6(policy, use, addresses, diagnostics);
     }
-    report_first(std::move(absent), Code::W0305, diagnostics);
     return out;
 }
 
@@ -449,7 +416,6 @@ Settled settle(const Policy& policy, const Lock& before, const std::map<std::str
         if (old == before.end() || old->second != *entry) out.changed.push_back(use.name);
         out.lock.emplace(use.name, std::move(*entry));
     }
-    settler.finish();
     for (const auto& [name, entry] : before) {
         if (out.lock.find(name) == out.lock.end()) out.dropped.push_back(name);
     }

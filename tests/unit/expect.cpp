@@ -175,7 +175,10 @@ TEST_CASE("what has expired is closed, from the day after") {
     CHECK(told(draft.judged(today + std::chrono::days{1})).find("it was allowed up to 2026-11-24") !=
           std::string::npos);
     draft.policy.tiers[0].expires.reset();
-    draft.policy.services[draft.grafana].expires = {today, draft.span()};
+    const Spanned<Days> last_day{today, draft.span()};
+    draft.policy.services[draft.grafana].expires = last_day;
+    for (Target& target : draft.policy.tiers[0].allow)
+        if (target.service == draft.grafana) target.expires = last_day;
     CHECK(told(draft.judged()).empty());
     const Diagnostics late = draft.judged(today + std::chrono::days{1});
     REQUIRE(late.errors() == 1);

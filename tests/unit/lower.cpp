@@ -96,6 +96,11 @@ TEST_CASE("lower: what is empty, unknown, expired or not in force opens nothing"
         policy.services = {service};
         policy.tiers[0].allow = {target(range("10.0.13.20"), tcp(80, 80))};
         policy.tiers[0].allow[0].service = 0;
+        policy.tiers[0].allow[0].expires = service.expires;
+    }
+    SUBCASE("another port of the host of an expired service") {
+        policy.tiers[0].allow = {target(range("10.0.13.20"), tcp(22, 22))};
+        policy.tiers[0].allow[0].expires = {today - std::chrono::days{1}, {}};
     }
     SUBCASE("IPv6 where it is denied") {
         policy.nodes[1].addresses.push_back({address("fd00::11"), {}});

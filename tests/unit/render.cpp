@@ -281,3 +281,18 @@ TEST_CASE("the JSON holds all that the text says") {
     CHECK(json[1]["severity"] == "error");
     CHECK(render_json(Diagnostics{}, page.sources) == "[]");
 }
+
+TEST_CASE("what repeats itself is shown so often and no more, and the JSON holds all") {
+    const Page page("a = 1\n");
+    Diagnostics diagnostics;
+    for (int i = 0; i < 25; ++i) diagnostics.report(Code::W0601, {}, "warning " + std::to_string(i));
+    for (int i = 0; i < 101; ++i) diagnostics.report(Code::E0201, {}, "error " + std::to_string(i));
+    const std::string text = render(diagnostics, page.sources, false);
+    CHECK(text.find("warning[W0601]: warning 19\n") != std::string::npos);
+    CHECK(text.find("warning 20") == std::string::npos);
+    CHECK(text.find("\nwarning[W0601]: 5 more like these\n") != std::string::npos);
+    CHECK(text.find("error[E0201]: error 99\n") != std::string::npos);
+    CHECK(text.find("error 100") == std::string::npos);
+    CHECK(text.find("\nerror[E0201]: 1 more like these\n") != std::string::npos);
+    CHECK(nlohmann::json::parse(render_json(diagnostics, page.sources)).size() == 126);
+}

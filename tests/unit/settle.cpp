@@ -175,20 +175,6 @@ TEST_CASE("silence keeps the last answer") {
     }
 }
 
-TEST_CASE("silence about thousands of names is not told thousands of times") {
-    std::vector<std::string> names;
-    std::map<std::string, Answer> answers;
-    for (int i = 0; i < 1000; ++i) {
-        names.push_back("h" + std::to_string(i) + ".example");
-        answers[names.back()] = answer(Outcome::timeout);
-    }
-    Run run(policy_of(names), {}, answers);
-    CHECK(run.diagnostics.all().size() == 21);
-    CHECK(run.diagnostics.all()[0].message == "`h0.example` was not answered");
-    CHECK(run.diagnostics.all()[20].message == "the same holds for 980 more names");
-    CHECK(run.diagnostics.errors() == 21);
-}
-
 TEST_CASE("a name that does not exist") {
     const Lock before = {{"radarr-jail.home.example", entry({address("10.69.13.42")})}};
     Run never(policy_of({"radar-jail.home.example"}), before,
