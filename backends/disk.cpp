@@ -118,7 +118,7 @@ bool write_all(int fd, std::string_view text) {
 }  // namespace
 
 Result<std::string> Disk::read(const std::string& path, std::size_t limit) const {
-    if (has_nul(path)) return cannot_read(path.c_str(), "the name has a NUL byte in it");
+    if (has_nul(path)) return cannot_read(path.substr(0, path.find('\0')), "the name has a NUL byte in it");
     // Asked before opening, since to open some devices is to act on them; and after, since the path may have changed hands.
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) return cannot_read(path, reason(errno), help_for(errno));
@@ -173,7 +173,7 @@ Result<std::vector<std::string>> Disk::match(const std::string& directory, const
 }
 
 Result<void> Disk::write(const std::string& path, const std::string& text, unsigned mode) {
-    if (has_nul(path)) return cannot_write(path.c_str(), "the name has a NUL byte in it");
+    if (has_nul(path)) return cannot_write(path.substr(0, path.find('\0')), "the name has a NUL byte in it");
     const auto failed = [&path] { return cannot_write(path, reason(errno), help_for(errno)); };
     // A symbolic link stays one: the file it leads to is replaced.
     std::error_code ignored;

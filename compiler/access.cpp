@@ -105,10 +105,9 @@ Extent extent(const ir::Ruleset& before, const ir::Ruleset& after) {
     for (const auto& [name, pair] : sets) {
         const auto [old_set, new_set] = pair;
         if ((old_set != nullptr && old_set->dynamic) || (new_set != nullptr && new_set->dynamic)) continue;
-        if (old_set == nullptr)
-            result.elements += new_set->elements.size();
-        else if (new_set == nullptr)
-            result.elements += old_set->elements.size();
+        const ir::Set* only = old_set == nullptr ? new_set : new_set == nullptr ? old_set : nullptr;
+        if (only != nullptr)
+            result.elements += only->elements.size();
         else if (old_set->types != new_set->types || old_set->interval != new_set->interval)
             result.elements += old_set->elements.size() + new_set->elements.size();
         else

@@ -23,6 +23,10 @@ constexpr int priority_mangle = -150;  // NF_IP_PRI_MANGLE
 constexpr int priority_srcnat = 100;   // NF_IP_PRI_NAT_SRC
 // No program uses a TCP port up to this one to begin a connection from (NFS and rsh begin at 512).
 constexpr std::uint16_t last_server_port = 511;
+// Where Linux begins to choose ports for connections it begins (net.ipv4.ip_local_port_range), never one that something listens on.
+constexpr std::uint16_t first_ephemeral_port = 32768;
+// A range of at most this many ports is taken for ports that something listens on.
+constexpr int listening_ports = 16;
 constexpr std::uint32_t rate_sources = 65535;
 
 // RFC 792 and RFC 4443: destination unreachable, time exceeded, parameter problem; packet too big.
@@ -314,13 +318,16 @@ private:
 
     // Where nothing tracked connections before, a session with this host whose server speaks first is picked up as if the host had begun it. What
     // arrives at a port that only servers use is no reply, so it is judged by what the packet itself says: a session that was picked up so lives
-    // only as long as its permission.
+    // only as long as its permission. Of a wide range of ports, those that this host may begin connections from are not among them.
     void add_turned() {
         std::vector<Cuboid> ports{{.sides = {{{1, last_server_port}}}}};
         for (const Input& input : node_.inputs)
-            for (const Ports& p : input.ports)
-                if (p.protocol == Protocol::tcp && !(p.lo == 1 && p.hi == UINT16_MAX))
-                    ports.push_back({.sides = {{{p.lo, p.hi}}}});
+            for (const Ports& p : input.ports) {
+                if (p.protocol != Protocol::tcp || (p.lo == 1 && p.hi == UINT16_MAX)) continue;
+                const bool wide = p.hi - p.lo >= listening_ports;
+                const auto hi = wide ? std::min<std::uint16_t>(p.hi, first_ephemeral_port - 1) : p.hi;
+                if (p.lo <= hi) ports.push_back({.sides = {{{p.lo, hi}}}});
+            }
         ir::Set set{.name = "server_ports",
                     .types = {ir::Type::inet_service},
                     .interval = true,

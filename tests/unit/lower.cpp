@@ -122,6 +122,33 @@ TEST_CASE("lower: what is empty, unknown, expired or not in force opens nothing"
         }
 }
 
+TEST_CASE("lower: replies to what this host began are not taken for sessions with its servers") {
+    Policy policy = base();
+    Input input;
+    input.name = "x";
+    input.from = policy.tiers[0].who;
+    const auto server_ports = [&](Ports ports) {
+        input.ports = {ports};
+        policy.nodes[0].inputs = {input};
+        std::string out;
+        for (const ir::Set& set : lower(policy, {}, 0, today).sets) {
+            if (set.name != "server_ports") continue;
+            for (std::size_t i = 0; i < set.elements.size(); ++i) {
+                const auto bound = set.elements.bound(i, 0);
+                out += std::to_string(static_cast<unsigned>(bound.lo)) + "-" +
+                       std::to_string(static_cast<unsigned>(bound.hi)) + " ";
+            }
+        }
+        return out;
+    };
+    CHECK(server_ports(tcp(22, 22)) == "1-511 ");
+    CHECK(server_ports(tcp(40000, 40000)) == "1-511 40000-40000 ");
+    CHECK(server_ports(tcp(8000, 65535)) == "1-511 8000-32767 ");
+    CHECK(server_ports(tcp(33000, 65535)) == "1-511 ");
+    CHECK(server_ports(tcp(1, 65535)) == "1-511 ");
+    CHECK(server_ports({Protocol::udp, 8000, 8000}) == "1-511 ");
+}
+
 TEST_CASE("lower: a date holds through its last day") {
     Policy policy = base();
     policy.tiers[0].expires = {today, {}};
