@@ -11,10 +11,12 @@ public:
     std::optional<ir::Ruleset> loaded;
     std::optional<Error> read_error;     // returned by read() when set
     std::optional<Error> replace_error;  // returned by replace() when set; nothing is changed then
+    std::vector<ForeignChain> others;
     int transactions = 0;
 
     Result<std::optional<ir::Ruleset>> read() override;
     Result<void> replace(const ir::Ruleset& ruleset) override;
+    Result<std::vector<ForeignChain>> foreign_chains() override { return others; }
 };
 
 // Answers from a map; a name that is not there times out.

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "backends/foreign_chains.h"
 #include "backends/json.h"
 #include "backends/libnftables_probe.h"
 #include "backends/text.h"
@@ -161,6 +162,8 @@ public:
         if (run(context.value().get(), text) == 0) return {};
         return refused(text, nft_ctx_get_error_buffer(context.value().get()));
     }
+
+    Result<std::vector<ForeignChain>> foreign_chains() override { return policyc::foreign_chains(); }
 
 private:
     static std::string first_unknown(const ir::Ruleset& ruleset) {

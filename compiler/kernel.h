@@ -4,11 +4,19 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "compiler/ir.h"
 #include "policy/result.h"
 
 namespace policyc {
+
+// A base chain whose policy is drop, of a table that is not ours.
+struct ForeignChain {
+    std::string table;  // "inet filter": family and name
+    std::string name;
+    std::string hook;  // "prerouting", "input", "forward", "output", "postrouting"
+};
 
 class Kernel {
 public:
@@ -20,6 +28,10 @@ public:
     // In one transaction, makes `table inet policyc` be exactly this (an empty Ruleset: be gone). Touches no other table.
     // After an error the kernel holds what it held before.
     virtual Result<void> replace(const ir::Ruleset& ruleset) = 0;
+
+    // The base chains of other tables (families inet, ip and ip6) that drop what they do not accept: they can refuse
+    // what ours allows, since a packet passes only when every base chain of a hook accepts it.
+    virtual Result<std::vector<ForeignChain>> foreign_chains() = 0;
 };
 
 }  // namespace policyc

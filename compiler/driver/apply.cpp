@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "compiler/driver/changes_report.h"
+#include "compiler/driver/neighbours.h"
 #include "compiler/driver/state.h"
 #include "compiler/lower.h"
 #include "policy/expect.h"
@@ -143,6 +144,8 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     if (!read) return report.fail(read.error());
     const std::optional<ir::Ruleset>& before = read.value();
     const Applied applied = make_applied(loaded, report.sources, node, addresses, world);
+
+    report_neighbours(wanted, *kernel, report);
 
     report.record["changed"] = false;
     if (wanted.empty() ? !before : before && same(*before, wanted)) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "compiler/driver/changes_report.h"
+#include "compiler/driver/neighbours.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/state.h"
 #include "compiler/lower.h"
@@ -95,8 +96,10 @@ int verb_diff(const Options& options, World& world, Report& report) {
         return finish(difference(before, after, view, old_view), name, headline, report);
     }
 
-    const Result<std::optional<ir::Ruleset>> before = world.kernel()->read();
+    const std::unique_ptr<Kernel> kernel = world.kernel();
+    const Result<std::optional<ir::Ruleset>> before = kernel->read();
     if (!before) return report.fail(before.error());
+    report_neighbours(after, *kernel, report);
     const std::optional<Applied> last = load_applied(world);
     const std::unique_ptr<Past> past = last && last->node == name ? past_of(*last, today(world)) : nullptr;
     if (!before.value() && !after.empty())

@@ -57,7 +57,7 @@ Result<void> save(const LockFile& lock, const Lock& settled, bool fallback, Worl
     report.record["lock"] = lock.path;
     report.record["written"] = false;
     if (lock.text ? *lock.text == text : settled.empty()) return {};
-    const Result<void> written = world.files->write(lock.path, text, 0644);
+    Result<void> written = world.files->write(lock.path, text, 0644);
     if (written) {
         report.record["written"] = true;
         report.data += fmt::format("{} written\n", lock.path);

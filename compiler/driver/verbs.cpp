@@ -104,6 +104,8 @@ std::vector<Verb> make_verbs() {
                   "Names that are in neither the lock nor /etc/hosts are asked from DNS, unless --offline is given; "
                   "one that can't be had "
                   "is denied.",
+                  "Chains of other tables that drop by policy are named: what this policy allows must be accepted "
+                  "there too.",
                   "On any error the kernel keeps what it had."},
         .arguments = {policy_argument},
         .options = {{"--dry-run", "", "Say what would change; change and record nothing.", &Options::dry_run},

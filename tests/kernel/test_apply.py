@@ -158,6 +158,32 @@ def other_tables_stay_byte_for_byte(folder):
 
 
 @case
+def other_chains_that_may_refuse_are_named(folder):
+    clear()
+    nft("-f", "-", input="""
+        table inet byhand {
+            chain through { type filter hook forward priority 0; policy drop; }
+            chain open { type filter hook input priority 0; policy accept; }
+        }
+        table ip docker {
+            chain FORWARD { type filter hook forward priority 0; policy drop; }
+        }""")
+    with_lock(folder)
+    for _ in range(2):  # also when there is nothing to change
+        result = apply(folder)
+        expect_exit(0, result)
+        for chain, name in (("through", "inet byhand"), ("FORWARD", "ip docker")):
+            expect_words(f"note: chain {chain} of table {name} drops what it does not accept itself (forward hook)", result)
+        expect_equal(2, result.stderr.count("note: chain"), "chains named")
+    record = record_of(policyc(folder, "diff", "policy.toml", "--format", "json"))
+    expect_equal([("inet byhand", "through", "forward"), ("ip docker", "FORWARD", "forward")],
+                 sorted((one["table"], one["chain"], one["hook"]) for one in record["foreign_chains"]), "the record")
+    clear()
+    expect_exit(0, apply(folder))
+    expect_equal(0, apply(folder).stderr.count("note: chain"), "chains named")
+
+
+@case
 def a_dry_run_says_what_would_change_and_writes_nothing(folder):
     clear()
     with_lock(folder)

@@ -49,6 +49,7 @@ public:
         log_->loaded = ruleset.empty() ? std::optional<ir::Ruleset>() : ruleset;
         return {};
     }
+    Result<std::vector<ForeignChain>> foreign_chains() override { return std::vector<ForeignChain>{}; }
 
 private:
     std::shared_ptr<Log> log_;
