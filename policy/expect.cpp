@@ -54,7 +54,7 @@ public:
         const AddressSet from(std::move(ranges));
         from_ = ByFamily(from);
         for (const AddressSet& sources : permissions.sources) reaching_.emplace_back(intersection(from, sources));
-        for (const Permission& permission : permissions.list) counts_.push_back(counts(permission));
+        for (const Permission& permission : permissions.list) counts_.push_back(counts(permission) ? 1 : 0);
     }
 
     void run() {

@@ -288,8 +288,7 @@ std::string write_lock(const Lock& lock) {
         out += "]\n";
         quote_list(out, "addresses", entry.addresses, [](const Address& address) { return to_string(address); });
         if (!entry.cnames.empty())
-            quote_list(out, "cnames", entry.cnames,
-                       [](const std::string& cname) -> const std::string& { return cname; });
+            quote_list(out, "cnames", entry.cnames, [](const std::string& cname) { return cname; });
         out += fmt::format("ttl = {}\nresolved = \"{}\"\n", entry.ttl, time_text(entry.resolved));
     }
     return out;

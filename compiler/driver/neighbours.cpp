@@ -16,9 +16,10 @@ void report_neighbours(const ir::Ruleset& wanted, Kernel& kernel, Report& report
     for (const ForeignChain& chain : chains.value()) {
         report.record["foreign_chains"].push_back(
             {{"table", chain.table}, {"chain", chain.name}, {"hook", chain.hook}, {"policy", "drop"}});
-        report.notes.push_back(fmt::format("note: chain {} of table {} drops what it does not accept itself ({} hook): "
-                                           "what this policy allows must be accepted there too",
-                                           chain.name, chain.table, chain.hook));
+        report.notes.push_back(
+            fmt::format("note: chain {} of table {} drops what it does not accept itself ({} hook): "
+                        "what this policy allows must be accepted there too",
+                        chain.name, chain.table, chain.hook));
     }
 }
 
