@@ -81,6 +81,7 @@ struct Writer {
         return match({{"ct", {{"key", "state"}}}}, "in", states.size() == 1 ? states[0] : states);
     }
     Json operator()(const MatchDnat&) const { return match({{"ct", {{"key", "status"}}}}, "in", "dnat"); }
+    Json operator()(const MatchConfirmed&) const { return match({{"ct", {{"key", "status"}}}}, "in", "confirmed"); }
     Json operator()(const MatchReply& s) const {
         return match({{"ct", {{"key", "direction"}}}}, "==", s.reply ? "reply" : "original");
     }

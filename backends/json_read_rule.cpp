@@ -31,10 +31,10 @@ struct Word {
     unsigned number;
 };
 
-// linux/netfilter/nf_conntrack_common.h: bits of `ct state` as nft prints them; IPS_DST_NAT; IP_CT_DIR_*.
+// linux/netfilter/nf_conntrack_common.h: bits of `ct state` as nft prints them; IPS_CONFIRMED, IPS_DST_NAT; IP_CT_DIR_*.
 constexpr std::array<Word, 5> states{
     {{"invalid", 1}, {"established", 2}, {"related", 4}, {"new", 8}, {"untracked", 64}}};
-constexpr std::array<Word, 1> statuses{{{"dnat", 32}}};
+constexpr std::array<Word, 2> statuses{{{"confirmed", 8}, {"dnat", 32}}};
 constexpr std::array<Word, 2> directions{{{"original", 0}, {"reply", 1}}};
 constexpr std::array<Word, 2> families{{{"ipv4", 2}, {"ipv6", 10}}};  // NFPROTO_*
 constexpr std::array<Word, 5> protocols{
@@ -172,7 +172,11 @@ Maybe icmp(Family family, const json& right, const std::array<Word, N>& words) {
 }
 
 Maybe match_bits(const json& left, const json& right) {
-    if (reads(left, "ct", "status")) return bits_of(right, statuses) == 32U ? Maybe(MatchDnat{}) : std::nullopt;
+    if (reads(left, "ct", "status")) {
+        const auto bits = bits_of(right, statuses);
+        if (bits == 8U) return MatchConfirmed{};
+        return bits == 32U ? Maybe(MatchDnat{}) : std::nullopt;
+    }
     if (!reads(left, "ct", "state")) return std::nullopt;
     const auto bits = bits_of(right, states);
     if (!bits || *bits == 0 || (*bits & ~79U) != 0) return std::nullopt;

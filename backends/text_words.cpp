@@ -154,6 +154,7 @@ struct Writer {
         return "ct state " + out;
     }
     std::string operator()(const MatchDnat&) const { return "ct status dnat"; }
+    std::string operator()(const MatchConfirmed&) const { return "ct status confirmed"; }
     std::string operator()(const MatchReply& s) const {
         return s.reply ? "ct direction reply" : "ct direction original";
     }

@@ -242,9 +242,9 @@ bool is_match(const Statement& s) {
     return std::holds_alternative<Lookup>(s) || std::holds_alternative<MatchPort>(s) ||
            std::holds_alternative<MatchName>(s) || std::holds_alternative<MatchL4>(s) ||
            std::holds_alternative<MatchFamily>(s) || std::holds_alternative<MatchState>(s) ||
-           std::holds_alternative<MatchDnat>(s) || std::holds_alternative<MatchReply>(s) ||
-           std::holds_alternative<MatchIcmp>(s) || std::holds_alternative<MatchHopLimit>(s) ||
-           std::holds_alternative<MatchSyn>(s);
+           std::holds_alternative<MatchDnat>(s) || std::holds_alternative<MatchConfirmed>(s) ||
+           std::holds_alternative<MatchReply>(s) || std::holds_alternative<MatchIcmp>(s) ||
+           std::holds_alternative<MatchHopLimit>(s) || std::holds_alternative<MatchSyn>(s);
 }
 
 }  // namespace
@@ -289,6 +289,9 @@ bool equal(const MatchFamily& a, const MatchFamily& b) {
 bool equal(const MatchState& a, const MatchState& b) {
     return a.invalid == b.invalid && a.established == b.established && a.related == b.related && a.fresh == b.fresh &&
            a.untracked == b.untracked;
+}
+bool equal(const MatchConfirmed&, const MatchConfirmed&) {
+    return true;
 }
 bool equal(const MatchDnat&, const MatchDnat&) {
     return true;

@@ -151,7 +151,8 @@ struct MatchFamily {
 struct MatchState {
     bool invalid = false, established = false, related = false, fresh = false /* `new` */, untracked = false;
 };
-struct MatchDnat {};  // ct status dnat
+struct MatchDnat {};       // ct status dnat
+struct MatchConfirmed {};  // ct status confirmed: an earlier packet of the flow was let through
 // ct direction reply, or original
 struct MatchReply {
     bool reply = true;
@@ -210,9 +211,10 @@ struct Unknown {
     std::string text;
 };
 
-using Statement = std::variant<Lookup, MatchPort, MatchName, MatchL4, MatchFamily, MatchState, MatchDnat, MatchReply,
-                               MatchIcmp, MatchHopLimit, MatchSyn, ClampMss, Limit, UpdateRate, LogPacket, Count,
-                               CountByMap, Accept, Drop, Return, Reject, Masquerade, Jump, Goto, Unknown>;
+using Statement =
+    std::variant<Lookup, MatchPort, MatchName, MatchL4, MatchFamily, MatchState, MatchDnat, MatchConfirmed, MatchReply,
+                 MatchIcmp, MatchHopLimit, MatchSyn, ClampMss, Limit, UpdateRate, LogPacket, Count, CountByMap, Accept,
+                 Drop, Return, Reject, Masquerade, Jump, Goto, Unknown>;
 
 struct Rule {
     std::vector<Statement> statements;

@@ -255,7 +255,7 @@ private:
             look_up(rules, kind, fmt::format("log_{}", word(kind)),
                     {ir::LogPacket{"policyc new ", policy_.log.nflog_group}});
             if (rules.empty()) continue;
-            rules.insert(rules.begin(), rule({ir::MatchState{.established = true, .related = true}, ir::Accept{}}));
+            rules.insert(rules.begin(), rule({ir::MatchConfirmed{}, ir::Accept{}}));
             rules.push_back(rule({ir::Accept{}}));
             chain(fmt::format("{}_opened", word(kind)), "what begins is counted and logged", std::move(rules));
         }
@@ -266,7 +266,7 @@ private:
         for (std::size_t i = 0; i < permissions_.limit_classes().size(); ++i) {
             const auto& members = permissions_.limit_classes()[i];
             std::vector<ir::Rule> rules;
-            rules.push_back(rule({ir::MatchState{.established = true, .related = true}, ir::Accept{}}));
+            rules.push_back(rule({ir::MatchConfirmed{}, ir::Accept{}}));
             for (const Family family : families_) {
                 Statements statements;
                 for (const std::size_t member : members) {

@@ -88,6 +88,7 @@ struct Printer {
         return text;
     }
     std::string operator()(const MatchDnat&) const { return "match dnat"; }
+    std::string operator()(const MatchConfirmed&) const { return "match confirmed"; }
     std::string operator()(const MatchReply& s) const {
         return s.reply ? "match direction reply" : "match direction original";
     }

@@ -122,6 +122,7 @@ TEST_CASE("same sees every difference of a rule") {
                                      MatchState{.fresh = true},
                                      MatchState{.untracked = true},
                                      MatchDnat{},
+                                     MatchConfirmed{},
                                      MatchReply{true},
                                      MatchReply{false},
                                      MatchIcmp{Family::ipv4, {3}},

@@ -126,6 +126,7 @@ TEST_CASE("numbers read as words do") {
                MatchState{.invalid = true, .untracked = true}));
     CHECK(same(statement(match(R"({"ct": {"key": "state"}})", "in", "\"new\"")), MatchState{.fresh = true}));
     CHECK(same(statement(match(R"({"ct": {"key": "status"}})", "in", "32")), MatchDnat{}));
+    CHECK(same(statement(match(R"({"ct": {"key": "status"}})", "in", R"("confirmed")")), MatchConfirmed{}));
     CHECK(same(statement(match(R"({"ct": {"key": "direction"}})", "==", "1")), MatchReply{true}));
     const char* icmp = R"({"payload": {"protocol": "icmp", "field": "type"}})";
     CHECK(same(statement(match(icmp, "==", R"({"set": [12, 3, "time-exceeded"]})")),
