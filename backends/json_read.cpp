@@ -124,6 +124,11 @@ void Listing::item(const json& object) {
     if (!ours(body, kind == "table" ? "name" : "table")) return;
     if (kind == "table") {
         // A dormant table judges nothing.
+        // libnftables 1.0.6 can't say which flags they are.
+        if (body.contains("flags")) {
+            out_.unknown.emplace_back("the table has flags: dormant (then it judges nothing), or owned by a program");
+            return;
+        }
         if (!has_only(body, {"family", "name"})) unknown(object);
     } else if (kind == "counter") {
         counter(object, body);

@@ -50,7 +50,8 @@ struct Change {
         destination;   // "10.69.13.30:3000/tcp"; for a move the old and the new address, "10.69.13.20 -> 10.69.13.21"
     std::string file;  // of the line that causes it; "" where there is none
     std::size_t line = 0;
-    std::string reason;  // "tiers.vpn", "removed", "DNS, locked 2 h ago", "not from policyc"
+    std::string reason;      // "tiers.vpn", "removed", "DNS, locked 2 h ago", "not from policyc"
+    std::vector<Box> boxes;  // what `destination` says in words, whole; empty for a move
 
     auto operator<=>(const Change&) const = default;
 };
@@ -60,6 +61,9 @@ struct Change {
 std::vector<Change> changes(const ir::Ruleset& before, const ir::Ruleset& after, const View& new_view,
                             const std::optional<View>& old_view);
 
+// Whether packets of that direction are judged at all: a Ruleset without such a base chain lets them pass.
+bool judges(const ir::Ruleset& ruleset, Direction direction);
+
 // How much of the table would change: elements of sets that go or come (the kernel's own entries of rate sets apart), and whether anything else
 // differs (a rule, a chain, a set's declaration, a counter's name, something that isn't policyc's).
 struct Extent {
@@ -67,5 +71,8 @@ struct Extent {
     bool rules = false;
 };
 Extent extent(const ir::Ruleset& before, const ir::Ruleset& after);
+
+// The chains that are not the same in both (elements of sets apart), in order of their names.
+std::vector<std::string> differing_chains(const ir::Ruleset& before, const ir::Ruleset& after);
 
 }  // namespace policyc

@@ -50,10 +50,31 @@ std::string box_text(const Box& box, const std::string& node) {
     return fmt::format("{}:{}", host, to_string(box.ports));
 }
 
+// Boxes that differ in their ports alone, and those are neighbours, as one.
+std::vector<Box> with_ports_joined(std::vector<Box> boxes) {
+    std::ranges::sort(boxes);
+    std::vector<Box> out;
+    for (const Box& box : boxes) {
+        const bool continues = !out.empty() && out.back().ports.hi != UINT16_MAX && box.ports.lo != 0 &&
+                               box.ports.protocol == out.back().ports.protocol &&
+                               box.ports.lo == out.back().ports.hi + 1;
+        if (continues) {
+            Box last = out.back();
+            last.ports = box.ports;
+            if (last == box) {
+                out.back().ports.hi = box.ports.hi;
+                continue;
+            }
+        }
+        out.push_back(box);
+    }
+    return out;
+}
+
 std::string joined(const std::vector<Box>& boxes, const std::string& node) {
     constexpr std::size_t shown = 3;
     std::vector<std::string> texts;
-    for (const Box& box : boxes) {
+    for (const Box& box : with_ports_joined(boxes)) {
         std::string text = box_text(box, node);
         if (std::ranges::find(texts, text) == texts.end()) texts.push_back(std::move(text));
     }
@@ -145,12 +166,25 @@ Words guess(const Box& box, const View& view) {
 class Difference {
 public:
     Difference(const View& view, const ir::Ruleset& after, const std::optional<View>& last) : now_(view, after) {
-        if (last) last_.emplace(*last, lower(*last->policy, *last->addresses, last->node, last->today));
+        if (!last) return;
+        last_.emplace(*last, lower(*last->policy, *last->addresses, last->node, last->today));
+        if (last->today == view.today) return;
+        View then = view;
+        then.today = last->today;
+        then_.emplace(then, lower(*view.policy, *view.addresses, view.node, then.today));
     }
 
     std::vector<Change> run(const ir::Ruleset& before, const ir::Ruleset& after) {
-        const std::vector<Box> old_boxes = boxes_of(before);
-        const std::vector<Box> new_boxes = boxes_of(after);
+        std::vector<Box> old_boxes = boxes_of(before);
+        std::vector<Box> new_boxes = boxes_of(after);
+        // Where judging itself begins or ends, a permission that comes or goes is no gain or loss; a first table is shown whole.
+        if (!before.chains.empty()) {
+            const auto one_sided = [&](const Box& box) {
+                return judges(before, box.direction) != judges(after, box.direction);
+            };
+            std::erase_if(old_boxes, one_sided);
+            std::erase_if(new_boxes, one_sided);
+        }
         std::map<Words, Line> gains = lines(new_boxes, BoxIndex(old_boxes));
         std::map<Words, Line> losses = lines(old_boxes, BoxIndex(new_boxes));
         take_moves(gains, losses);
@@ -235,6 +269,7 @@ private:
     [[nodiscard]] Change gain(const Line& line) const {
         Change change{.kind = Kind::gain, .cause = Cause::edit, .who = line.words.who, .service = line.words.service};
         change.destination = joined(line.boxes, node_name());
+        change.boxes = line.boxes;
         const Words* mine = now_.find(line.words);
         if (mine == nullptr) return change;
         place(change, now_, mine->span);
@@ -255,6 +290,7 @@ private:
     [[nodiscard]] Change loss(const Line& line) const {
         Change change{.kind = Kind::loss, .cause = Cause::edit, .who = line.words.who, .service = line.words.service};
         change.destination = joined(line.boxes, node_name());
+        change.boxes = line.boxes;
         change.reason = "removed";
         if (!last_) return change;
         const Words* old = last_->find(line.words);
@@ -268,6 +304,12 @@ private:
             change.reason = dns_reason(line.words.service);
             return change;
         }
+        // What the new policy would still allow on the day of the last apply has only expired.
+        if (const Words* still = then_ && !now_.find(line.words) ? then_->find(line.words) : nullptr) {
+            place(change, *then_, still->span);
+            change.reason = "expired";
+            return change;
+        }
         place(change, *last_, old->span);
         if (now_.find(line.words) != nullptr) change.reason = "edited";
         return change;
@@ -275,6 +317,7 @@ private:
 
     Compiled now_;
     std::optional<Compiled> last_;
+    std::optional<Compiled> then_;  // the new policy on the day of the last apply, where that is another day
     std::vector<Change> out_;
 };
 

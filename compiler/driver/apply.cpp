@@ -157,7 +157,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     }
 
     const std::optional<Applied> last = load_applied(world);
-    const std::unique_ptr<Past> past = last && last->node == chosen.name ? past_of(*last, today(world)) : nullptr;
+    const std::unique_ptr<Past> past = last && last->node == chosen.name ? past_of(*last) : nullptr;
     const View view{&policy, &addresses, &report.sources, node, today(world), &known, world.now};
     const Difference differs =
         difference(before.value_or(ir::Ruleset{}), wanted, view, past ? std::optional<View>(past->view) : std::nullopt);

@@ -5,6 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
+
+#include "backends/text_words.h"
+#include "compiler/lower.h"
 
 namespace policyc {
 
@@ -22,6 +26,54 @@ std::vector<std::string> foreign_in(const ir::Ruleset& ruleset) {
         }
     }
     return texts;
+}
+
+// The chains of the kernel that are not as the policy that was applied last has them, by the first rule that differs.
+void add_drift(const ir::Ruleset& before, const View& last, std::vector<std::string>& foreign) {
+    const ir::Ruleset applied = lower(*last.policy, *last.addresses, last.node, last.today);
+    for (const std::string& name : differing_chains(before, applied)) {
+        const auto seen = std::ranges::find(before.chains, name, &ir::Chain::name);
+        const auto meant = std::ranges::find(applied.chains, name, &ir::Chain::name);
+        if (seen == before.chains.end()) {
+            foreign.push_back(fmt::format("chain {} is missing", name));
+        } else if (meant == applied.chains.end()) {
+            foreign.push_back(fmt::format("chain {}", name));
+        } else {
+            std::size_t at = 0;
+            while (at < seen->rules.size() && at < meant->rules.size() && same(seen->rules[at], meant->rules[at])) ++at;
+            std::string rule;
+            if (at < seen->rules.size()) {
+                for (const ir::Statement& statement : seen->rules[at].statements)
+                    rule += (rule.empty() ? "" : " ") + to_nft(statement);
+                foreign.push_back(fmt::format("chain {}, rule {}: {}", name, at + 1, rule));
+            } else if (at < meant->rules.size()) {
+                foreign.push_back(fmt::format("chain {}: rules are missing from rule {} on", name, at + 1));
+            } else {
+                foreign.push_back(fmt::format("chain {}: its hook, priority or policy", name));
+            }
+        }
+    }
+}
+
+// What begins or ends to be judged between two tables that are there.
+void compare_judging(const ir::Ruleset& before, const ir::Ruleset& after, Difference& result) {
+    if (before.empty()) return;
+    if (after.empty()) {
+        result.judging.emplace_back("nothing is judged any more: policyc refuses nothing here");
+        result.opens = true;
+        return;
+    }
+    constexpr std::array<std::pair<Direction, const char*>, 3> directions{
+        {{Direction::forward, "what goes through this host"},
+         {Direction::input, "what comes to this host"},
+         {Direction::output, "what this host itself sends"}}};
+    for (const auto& [direction, what] : directions) {
+        if (judges(before, direction) == judges(after, direction)) continue;
+        const bool begins = judges(after, direction);
+        result.judging.push_back(begins ? fmt::format("{} is judged from now on, and refused unless it is listed", what)
+                                        : fmt::format("{} is no longer judged: all of it is let through", what));
+        (begins ? result.closes : result.opens) = true;
+    }
 }
 
 struct Words {
@@ -103,8 +155,11 @@ std::string summary_of(const Difference& difference, Tense tense) {
     add(Change::Kind::gain, "wider");
     add(Change::Kind::loss, "narrower");
     add(Change::Kind::move, "moved");
-    std::string text = parts.empty() ? "who reaches what is the same: limits, logs or rules differ"
-                                     : fmt::format("{}", fmt::join(parts, ", "));
+    std::string text = fmt::format("{}", fmt::join(parts, ", "));
+    if (parts.empty()) {
+        text = "no permission comes or goes";
+        if (!difference.chains.empty()) text += fmt::format(", chains differ: {}", fmt::join(difference.chains, ", "));
+    }
     const std::size_t elements = difference.extent.elements;
     const std::string amount = elements == 0 ? "no elements" : count_of(elements, "element");
     const bool rules = difference.extent.rules;
@@ -128,12 +183,18 @@ Difference difference(const ir::Ruleset& before, const ir::Ruleset& after, const
     if (result.same) return result;
     result.changes = changes(before, after, new_view, old_view);
     result.extent = extent(before, after);
-    result.foreign = foreign_in(before);
+    result.foreign = old_view ? before.unknown : foreign_in(before);
+    if (old_view) add_drift(before, *old_view, result.foreign);
+    result.chains = differing_chains(before, after);
+    compare_judging(before, after, result);
+    // What policyc did not write may let anything through, or nothing.
+    if (!result.foreign.empty()) result.opens = result.closes = true;
     return result;
 }
 
 void report_difference(const Difference& difference, const std::string& headline, Tense tense, Report& report) {
     report.data += headline + "\n" + lines_of(difference.changes);
+    for (const std::string& line : difference.judging) report.data += fmt::format("  ! {}\n", line);
     constexpr std::size_t shown = 5;
     for (std::size_t i = 0; i < std::min(shown, difference.foreign.size()); ++i) {
         report.data += fmt::format("  ! not from policyc: {}\n", difference.foreign[i]);
@@ -143,8 +204,8 @@ void report_difference(const Difference& difference, const std::string& headline
     }
     report.data += summary_of(difference, tense);
 
-    report.record["widens"] = count(difference.changes, Change::Kind::gain) > 0;
-    report.record["narrows"] = count(difference.changes, Change::Kind::loss) > 0;
+    report.record["widens"] = difference.opens || count(difference.changes, Change::Kind::gain) > 0;
+    report.record["narrows"] = difference.closes || count(difference.changes, Change::Kind::loss) > 0;
     report.record["changes"] = nlohmann::ordered_json::array();
     for (const Change& change : difference.changes) {
         const std::size_t slash = change.destination.rfind('/');
@@ -160,6 +221,12 @@ void report_difference(const Difference& difference, const std::string& headline
             one["port"] = at == std::string::npos ? std::string() : ports.substr(0, at);
             one["proto"] = at == std::string::npos ? ports : ports.substr(at + 1);
         }
+        one["flows"] = nlohmann::ordered_json::array();
+        for (const Box& box : change.boxes)
+            one["flows"].push_back(
+                {{"source", box.direction == Direction::output ? "" : to_string(box.source)},
+                 {"destination", box.direction == Direction::input ? "" : to_string(box.destination)},
+                 {"ports", to_string(box.ports)}});
         one["cause"] = word(change.cause);
         one["file"] = change.file;
         one["line"] = change.line;
@@ -169,6 +236,8 @@ void report_difference(const Difference& difference, const std::string& headline
     report.record["elements"] = difference.extent.elements;
     report.record["rules"] = difference.extent.rules;
     report.record["foreign"] = difference.foreign;
+    report.record["chains"] = difference.chains;
+    report.record["judging"] = difference.judging;
 }
 
 }  // namespace policyc

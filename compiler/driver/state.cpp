@@ -159,8 +159,9 @@ void drop_applied(const World& world) {
     unlink(prepared_path(world).c_str());
 }
 
-std::unique_ptr<Past> past_of(const Applied& applied, Days day) {
-    if (applied.files.empty()) return nullptr;
+std::unique_ptr<Past> past_of(const Applied& applied) {
+    const std::optional<Time> then = parse_time(applied.time);
+    if (applied.files.empty() || !then) return nullptr;
     FakeFiles files;
     for (const auto& [name, text] : applied.files) files.files[name] = text;
     auto past = std::make_unique<Past>();
@@ -176,7 +177,7 @@ std::unique_ptr<Past> past_of(const Applied& applied, Days day) {
                       .addresses = &past->addresses,
                       .sources = &past->sources,
                       .node = node,
-                      .today = day};
+                      .today = std::chrono::floor<std::chrono::days>(*then)};
         return past;
     }
     return nullptr;

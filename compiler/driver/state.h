@@ -63,6 +63,6 @@ struct Past {
     Addresses addresses;
     View view;
 };
-std::unique_ptr<Past> past_of(const Applied& applied, Days day);
+std::unique_ptr<Past> past_of(const Applied& applied);
 
 }  // namespace policyc

@@ -101,7 +101,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
     if (!before) return report.fail(before.error());
     report_neighbours(after, *kernel, report);
     const std::optional<Applied> last = load_applied(world);
-    const std::unique_ptr<Past> past = last && last->node == name ? past_of(*last, today(world)) : nullptr;
+    const std::unique_ptr<Past> past = last && last->node == name ? past_of(*last) : nullptr;
     if (!before.value() && !after.empty())
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");
     Difference differs = difference(before.value().value_or(ir::Ruleset{}), after, view,

@@ -536,7 +536,7 @@ def diff_says_when_only_limits_or_logs_differ(folder):
     write_policy(folder, POLICY.replace("6/minute", "7/minute"))
     result = run("diff", "policy.toml", "--against", "old.toml", cwd=folder)
     expect_exit(1, result)
-    expect_data("limits, logs or rules differ", result)
+    expect_data("no permission comes or goes, chains differ: limit1; ", result)
 
 
 @case

@@ -358,6 +358,64 @@ def an_edit_by_hand_is_drift_and_apply_mends_it(folder):
 
 
 @case
+def edits_of_rules_and_chains_by_hand_are_named(folder):
+    for edit, words in (
+        (["insert rule inet policyc forward accept"], "! not from policyc: chain forward, rule 1: accept"),
+        (["insert rule inet policyc tiers counter accept"], "! not from policyc: chain tiers, rule 1: counter accept"),
+        (["flush chain inet policyc forward"], "! not from policyc: chain forward: rules are missing from rule 1 on"),
+        (["add chain inet policyc forward { policy accept; }"], "! not from policyc: chain forward: its hook, priority or policy"),
+        (["add chain inet policyc more { type filter hook forward priority -20; policy drop; }"], "! not from policyc: chain more"),
+        (["add table inet policyc { flags dormant; }"], "! not from policyc: the table has flags: dormant"),
+    ):
+        applied(folder)
+        good = table()
+        for line in edit:
+            nft("-f", "-", input=line + "\n")
+        result = policyc(folder, "diff", "policy.toml")
+        expect_exit(1, result)
+        expect_data(words, result)
+        record = record_of(policyc(folder, "diff", "policy.toml", "--format", "json"))
+        expect_equal((False, True, True), (record["same"], record["widens"], record["narrows"]), words)
+        expect_exit(0, apply(folder))
+        expect_equal(good, table(), "the table")
+        expect_exit(0, policyc(folder, "diff", "policy.toml"))
+
+
+@case
+def what_begins_or_ends_to_be_judged_is_no_gain_and_no_loss(folder):
+    applied(folder)
+    judged = POLICY.replace('interface = "wg0"', 'interface = "wg0"\noutput = ["home:53/udp"]')
+    none = POLICY.replace('interface = "wg0"', 'interface = "wg0"\nscope = "none"')
+    for text, words, widens, narrows in (
+        (judged, "! what this host itself sends is judged from now on, and refused unless it is listed", False, True),
+        (POLICY, "! what this host itself sends is no longer judged: all of it is let through", True, False),
+        (none, "! nothing is judged any more: policyc refuses nothing here", True, False),
+    ):
+        write_policy(folder, text)
+        result = policyc(folder, "diff", "policy.toml")
+        expect_exit(1, result)
+        expect_data(words, result)
+        expect(" gains " not in result.stdout and " loses " not in result.stdout, result)
+        record = record_of(policyc(folder, "diff", "policy.toml", "--format", "json"))
+        expect_equal((widens, narrows, []), (record["widens"], record["narrows"], record["changes"]), words)
+        expect_exit(0, apply(folder))
+
+
+@case
+def what_has_expired_says_so(folder):
+    text = POLICY + '\n[tiers.guest]\nwho = ["phone"]\nallow = ["home:443"]\nexpires = 2026-12-31\n'
+    clear()
+    with_lock(folder, text)
+    expect_exit(0, policyc(folder, "apply", "policy.toml", now="2026-12-31T12:00:00Z"))
+    expect_exit(0, policyc(folder, "diff", "policy.toml", now="2026-12-31T23:00:00Z"))
+    result = policyc(folder, "diff", "policy.toml", now="2027-01-01T12:00:00Z")
+    expect_exit(1, result)
+    words = " ".join(result.stdout.split())
+    expect("- phone loses home 10.69.13.0/24:443/tcp policy.toml:" in words and " expired " in words, result)
+    expect("not from policyc" not in result.stdout, result)
+
+
+@case
 def diff_with_no_table_says_so(folder):
     clear()
     with_lock(folder)

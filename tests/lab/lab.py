@@ -76,6 +76,8 @@ if [ -f sshd_config ]; then
     mount --bind passwd /etc/passwd
     mount --bind shadow /etc/shadow
     /usr/sbin/sshd -D -f sshd_config -E sshd.log &
+    n=0
+    while ! grep -q ':0016 00000000:0000 0A' /proc/self/net/tcp; do n=$((n + 1)); [ $n -lt 500 ]; sleep 0.01; done
 fi
 echo ready
 exec sleep 86400
