@@ -9,6 +9,7 @@
 
 #include "compiler/permissions.h"
 #include "compiler/program.h"
+#include "compiler/server_ports.h"
 
 namespace policyc {
 
@@ -316,25 +317,29 @@ private:
         chain("from_host", "what this host may reach", std::move(rules));
     }
 
-    // Where nothing tracked connections before, a session with this host whose server speaks first is picked up as if the host had begun it. What
-    // arrives at a port that only servers use is no reply, so it is judged by what the packet itself says: a session that was picked up so lives
-    // only as long as its permission. Of a wide range of ports, those that this host may begin connections from are not among them.
+    [[nodiscard]] bool is_this_host(const Host& host) const {
+        if (const auto* ref = std::get_if<NodeRef>(&host)) return &policy_.nodes[ref->node] == &node_;
+        const auto* range = std::get_if<Range>(&host);
+        return range != nullptr && std::ranges::any_of(node_.addresses, [&](const auto& address) {
+                   return range_of(address.value) == *range;
+               });
+    }
+
+    // See server_ports.h. Of a wide range of ports, those that this host may begin connections from are not among them; apply adds the ports that
+    // something listens on.
     void add_turned() {
-        std::vector<Cuboid> ports{{.sides = {{{1, last_server_port}}}}};
-        for (const Input& input : node_.inputs)
-            for (const Ports& p : input.ports) {
-                if (p.protocol != Protocol::tcp || (p.lo == 1 && p.hi == UINT16_MAX)) continue;
-                const bool wide = p.hi - p.lo >= listening_ports;
-                const auto hi = wide ? std::min<std::uint16_t>(p.hi, first_ephemeral_port - 1) : p.hi;
-                if (p.lo <= hi) ports.push_back({.sides = {{{p.lo, hi}}}});
-            }
-        ir::Set set{.name = "server_ports",
-                    .types = {ir::Type::inet_service},
-                    .interval = true,
-                    .comment = "of this host: nothing begins a TCP connection from them"};
-        set.elements = ir::Elements(set.types, true);
-        for (const Cuboid& cuboid : disjoint(ports, 1)) set.elements.add({cuboid.sides[0]});
-        out_.sets.push_back(std::move(set));
+        std::vector<PortRange> ports{{1, last_server_port}};
+        const auto add = [&](const Ports& p) {
+            if (p.protocol != Protocol::tcp || (p.lo == 1 && p.hi == UINT16_MAX)) return;
+            const bool wide = p.hi - p.lo >= listening_ports;
+            const auto hi = wide ? std::min<std::uint16_t>(p.hi, first_ephemeral_port - 1) : p.hi;
+            if (p.lo <= hi) ports.emplace_back(p.lo, hi);
+        };
+        for (const Input& input : node_.inputs) std::ranges::for_each(input.ports, add);
+        for (const Tier& tier : policy_.tiers)
+            for (const Target& target : tier.allow)
+                if (is_this_host(target.host)) add(target.ports);
+        out_.sets.push_back(make_server_ports(std::move(ports)));
 
         std::vector<ir::Rule> rules;
         for (const Kind kind : {Kind::input, Kind::allow}) {

@@ -145,6 +145,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     const std::optional<ir::Ruleset>& before = read.value();
     const Applied applied = make_applied(loaded, report.sources, node, addresses, world);
 
+    add_live_server_ports(before, wanted, world);
     report_neighbours(wanted, *kernel, report);
 
     report.record["changed"] = false;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "compiler/server_ports.h"
 #include "policy/check.h"
 #include "policy/parse.h"
 
@@ -135,6 +136,15 @@ Result<std::size_t> choose_node(const Policy& policy, const Options& options, co
 
 Days today(const World& world) {
     return std::chrono::floor<std::chrono::days>(world.now);
+}
+
+void add_live_server_ports(const std::optional<ir::Ruleset>& before, ir::Ruleset& wanted, const World& world) {
+    std::vector<PortRange> ports;
+    if (before) ports = server_ports_of(*before);
+    if (ports.empty()) {
+        for (const std::uint16_t port : world.listening_ports()) ports.emplace_back(port, port);
+    }
+    add_server_ports(wanted, ports);
 }
 
 bool exists(const std::string& path) {

@@ -77,7 +77,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
     const Addresses addresses = addresses_of(policy, known, hosts, report.diagnostics);
     judge(policy, addresses, today(world), report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
-    const ir::Ruleset after = lower(policy, addresses, node.value(), today(world));
+    ir::Ruleset after = lower(policy, addresses, node.value(), today(world));
     const View view{&policy, &addresses, &report.sources, node.value(), today(world), &known, world.now};
 
     if (options.against) {
@@ -99,6 +99,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
     const std::unique_ptr<Kernel> kernel = world.kernel();
     const Result<std::optional<ir::Ruleset>> before = kernel->read();
     if (!before) return report.fail(before.error());
+    add_live_server_ports(before.value(), after, world);
     report_neighbours(after, *kernel, report);
     const std::optional<Applied> last = load_applied(world);
     const std::unique_ptr<Past> past = last && last->node == name ? past_of(*last) : nullptr;

@@ -13,6 +13,7 @@
 #include "backends/dns.h"
 #include "backends/fake.h"
 #include "backends/libnftables.h"
+#include "backends/listening.h"
 
 namespace policyc {
 
@@ -82,6 +83,7 @@ Result<World> real_world(const Options& options) {
     world.files = &disk;
     world.kernel = make_libnftables_kernel;
     world.resolver = [] { return make_dns_resolver(); };
+    world.listening_ports = listening_ports;
     world.now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     world.hosts_file = options.hosts;
 

@@ -17,6 +17,7 @@ struct World {
     Files* files = nullptr;
     std::function<std::unique_ptr<Kernel>()> kernel;
     std::function<std::unique_ptr<Resolver>()> resolver;
+    std::function<std::vector<std::uint16_t>()> listening_ports;
     Time now{};  // read once: a run has one time
     std::string host_name;
     std::string hosts_file;

@@ -17,6 +17,7 @@ GATEWAY = TUNNEL["extgw01"]
 OTHER = "10.69.13.77"
 SCOPE_LINE = 'scope      = "tunnel"                     # judge only what enters or leaves wg-ext (the default)'
 SSH_LINE = 'input.ssh  = { from = ["clients"], limit = "6/minute" }           # the bastion'
+WEB_LINE = '\ninput.web = { from = ["clients"], ports = [8199] }'
 # The tunnel's own packets: the vps listens for the gateway on a port of its own in the lab.
 OUTER = '"192.0.2.1:51821/udp"'
 
@@ -91,6 +92,21 @@ def drain(connection):
         pass
 
 
+def falls_silent(connection):
+    """Whether a session whose server speaks every 50 ms is dead: nothing for a second. What the gateway itself sends is
+    not judged, so for a while it repeats what is not acknowledged, at growing intervals."""
+    end = time.monotonic() + 6
+    connection.settimeout(1)
+    while time.monotonic() < end:
+        try:
+            connection.sendall(b".")
+            if not connection.recv(65536):
+                return True
+        except OSError:
+            return True
+    return False
+
+
 class Sessions:
     """What is alive before the first apply."""
 
@@ -98,6 +114,9 @@ class Sessions:
         self.idle = lab.open("laptop", HOSTS["monitoring01"], 3000, 3)
         self.ticker = lab.open("phone", OTHER, 9999, 3)
         self.forbidden = lab.open("laptop", OTHER, 8097, 3)
+        self.tick_forbidden = lab.open("phone", GATEWAY, 8099, 3)
+        self.tick_permitted = lab.open("phone", GATEWAY, 8199, 3)
+        check(hears(self.tick_forbidden, b"tick", 3) and hears(self.tick_permitted, b"tick", 3), "the gateway's servers don't speak")
         self.house = lab.open("house", "10.69.13.2", 9100, 3)
         self.ssh_ticks = Ssh(lab, "laptop", "while :; do echo tick; sleep 0.05; done")
         self.ssh_quiet = Ssh(lab, "phone", "echo on; cat")
@@ -127,13 +146,14 @@ class Sessions:
         self.ssh_quiet.say(b"who is there\n")
         check(self.ssh_quiet.hears(b"who is there\n", 4), "ssh: no answer where the client spoke first")
         check(hears(self.idle, b"still", 4, b"still"), "grafana: no answer where the client spoke first")
-        drain(self.ticker)
-        check(hears(self.ticker, b"tick", 5, b"."), "what the server goes on saying no longer arrives")
+        for ticker in (self.ticker, self.tick_permitted):
+            drain(ticker)
+            check(hears(ticker, b"tick", 5, b"."), "what the server goes on saying no longer arrives")
         check(hears(self.late, b"late" if late else b"more", 6, b"more"), "no answer where the server spoke first")
         check(hears(self.house, b"!", 2, b"!"), "a session of the house with the gateway itself is gone")
 
     def close(self):
-        for session in (self.idle, self.ticker, self.forbidden, self.house, self.late):
+        for session in (self.idle, self.ticker, self.forbidden, self.house, self.late, self.tick_forbidden, self.tick_permitted):
             session.close()
         for session in (self.ssh_ticks, self.ssh_quiet, self.ssh_late):
             session.close()
@@ -144,6 +164,8 @@ def scenario(*edits, client_first=False):
     with Lab() as lab:
         lab.edit('dns      = { host =', f'ticker   = "{OTHER}:9999"\nlate     = "{OTHER}:9998"\ndns      = {{ host =')
         lab.edit('media   = ["jellyfin",', 'media   = ["ticker", "late", "jellyfin",')
+        lab.edit(SSH_LINE, SSH_LINE + WEB_LINE)
+        lab.edit('"extgw01:22", "extgw01:ping"]', '"extgw01:22", "extgw01:8199", "extgw01:ping"]')
         for old, new in edits:
             lab.edit(old, new)
         ran(lab.policyc("extgw01", "resolve", lab.policy), 0, "resolve")
@@ -165,14 +187,15 @@ def scenario(*edits, client_first=False):
             took = time.monotonic() - began
             sessions.survive(late=True, client_first=client_first)
             check(not hears(sessions.forbidden, b"!", 1.2, b"!"), "a session that nothing permits lives on")
+            check(falls_silent(sessions.tick_forbidden), "a session with the gateway that nothing permits lives on")
 
             with Prober() as prober:
                 prober.command(f"flush {lab.spaces.path('extgw01')}")
             sessions.survive(client_first=client_first)
 
             # What was picked up in the middle ends with its permission as everything does.
-            lab.edit(SSH_LINE, 'input.ssh = { from = ["laptop"] }')
-            lab.edit('only = ["grafana", "media", "dns", "extgw01:22", "extgw01:ping"]', 'deny = ["home:23"]')
+            lab.edit(SSH_LINE + WEB_LINE, 'input.ssh = { from = ["laptop"] }')
+            lab.edit('only = ["grafana", "media", "dns", "extgw01:22", "extgw01:8199", "extgw01:ping"]', 'deny = ["home:23"]')
             lab.edit('media   = ["ticker", ', "media   = [")
             ran(lab.policyc("extgw01", "apply", lab.policy, "--offline"), 0, "apply that revokes")
             time.sleep(0.5)
@@ -180,6 +203,9 @@ def scenario(*edits, client_first=False):
             check(not sessions.ssh_quiet.hears(b"and now", 1), "phone's ssh session outlives its permission")
             drain(sessions.ticker)
             check(not hears(sessions.ticker, b"tick", 1, b"."), "the ticker outlives its permission")
+            check(falls_silent(sessions.tick_permitted), "the gateway's ticker outlives its permission")
+            differs = lab.policyc("extgw01", "diff", lab.policy)
+            check(differs.returncode == 0, f"diff after apply: {differs.stdout}{differs.stderr}")
             sessions.ssh_ticks.forget()
             check(sessions.ssh_ticks.hears(b"tick", 3), "laptop's ssh session ended, though it is permitted")
             return f"apply took {took:.1f} s, login and all"

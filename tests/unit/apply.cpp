@@ -71,6 +71,7 @@ struct Bench {
         world.files = &disk;
         world.kernel = [this, lies] { return std::make_unique<LyingKernel>(log, lies); };
         world.resolver = [] { return std::make_unique<FakeResolver>(); };
+        world.listening_ports = [] { return std::vector<std::uint16_t>{}; };
         world.hosts_file = "/dev/null";
         world.state_dir = folder.string();
         FakeFiles files;
