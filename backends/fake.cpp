@@ -26,13 +26,8 @@ Result<void> FakeKernel::replace(const ir::Ruleset& ruleset) {
         ir::Elements elements(set.types, set.interval);
         elements.reserve(set.elements.size());
         for (std::size_t i = 0; !set.dynamic && i < set.elements.size(); ++i) {
-            std::vector<ir::Elements::Bound> key;
-            if (set.types == std::vector{ir::Type::ifname}) {
-                elements.add_name(set.elements.name(i));
-                continue;
-            }
-            for (std::size_t field = 0; field < set.types.size(); ++field) key.push_back(set.elements.bound(i, field));
-            elements.add(key, {}, set.elements.counter(i));
+            elements.add_key(set.elements.key(i), {}, set.elements.value(i));
+            elements.set_life(set.elements.life(i));
         }
         elements.sort();
         set.elements = std::move(elements);

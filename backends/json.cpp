@@ -120,6 +120,9 @@ struct Writer {
     Json operator()(const CountByMap& s) const {
         return {{"counter", {{"map", {{"key", fields_json(s.fields)}, {"data", "@" + s.map}}}}}};
     }
+    Json operator()(const LookupVerdict& s) const {
+        return {{"vmap", {{"key", fields_json(s.fields)}, {"data", "@" + s.map}}}};
+    }
     Json operator()(const Accept&) const { return {{"accept", nullptr}}; }
     Json operator()(const Drop&) const { return {{"drop", nullptr}}; }
     Json operator()(const Return&) const { return {{"return", nullptr}}; }
@@ -127,11 +130,8 @@ struct Writer {
     Json operator()(const Masquerade&) const { return {{"masquerade", nullptr}}; }
     Json operator()(const Jump& s) const { return {{"jump", {{"target", s.chain}}}}; }
     Json operator()(const Goto& s) const { return {{"goto", {{"target", s.chain}}}}; }
-    // from_json() keeps the JSON of what it doesn't know, so it can go back as it was; any other text makes nft refuse the whole.
-    Json operator()(const Unknown& s) const {
-        Json as_read = Json::parse(s.text, nullptr, false);
-        return as_read.is_discarded() ? Json{{"unknown", kernel_text(s.text, max_comment)}} : as_read;
-    }
+    // nft refuses the whole of what holds such a statement.
+    Json operator()(const Unknown& s) const { return {{"unknown", kernel_text(s.text, max_comment)}}; }
 };
 
 class Document {
@@ -182,13 +182,14 @@ private:
         } else {
             for (const Type type : set.types) body["type"].push_back(nft_word(type));
         }
-        if (set.map_to_counter) body["map"] = "counter";
+        const bool map = set.map_to != MapTo::nothing;
+        if (map) body["map"] = set.map_to == MapTo::counter ? "counter" : "verdict";
         if (set.size != 0) body["size"] = set.size;
         // nft 1.0.6 doesn't know the flag `dynamic` in JSON; it sets it by itself for a set that a rule updates.
         if (set.interval) body["flags"].push_back("interval");
-        if (set.dynamic) body["flags"].push_back("timeout");
+        if (set.dynamic || set.timed) body["flags"].push_back("timeout");
         if (set.timeout != 0) body["timeout"] = set.timeout;
-        command("add", {{set.map_to_counter ? "map" : "set", std::move(body)}});
+        command("add", {{map ? "map" : "set", std::move(body)}});
         if (set.dynamic || set.elements.empty()) return;
         out_.resize(out_.size() - 3);  // open the record again: what follows is too much for a document
         out_ += ",\"elem\":[";
@@ -198,16 +199,25 @@ private:
 
     void write_element(const Set& set, std::size_t element) {
         out_ += element == 0 ? "\n" : ",\n";
-        if (set.map_to_counter) out_ += '[';
+        // Seconds: libnftables-json(5) has no finer word for it.
+        const std::uint64_t life = (set.elements.life(element).timeout + 999) / 1000;
+        if (set.map_to != MapTo::nothing) out_ += '[';
+        if (life != 0) out_ += "{\"elem\":{\"val\":";
         if (set.types.size() > 1) out_ += "{\"concat\":[";
         for (std::size_t field = 0; field < set.types.size(); ++field) {
             if (field != 0) out_ += ',';
             write_field(set, element, field);
         }
         if (set.types.size() > 1) out_ += "]}";
-        if (!set.map_to_counter) return;
-        const std::uint32_t counter = set.elements.counter(element);
-        out_ += ',' + Json(counter < ruleset_.counters.size() ? ruleset_.counters[counter].name : "").dump() + ']';
+        if (life != 0) out_ += fmt::format(",\"timeout\":{}}}}}", life);
+        if (set.map_to != MapTo::nothing) out_ += ',' + value_json(set, element).dump() + ']';
+    }
+
+    [[nodiscard]] Json value_json(const Set& set, std::size_t element) const {
+        const std::uint32_t value = set.elements.value(element);
+        if (set.map_to == MapTo::counter) return value < ruleset_.counters.size() ? ruleset_.counters[value].name : "";
+        if (value >= set.verdicts.size()) return nullptr;
+        return {{set.verdicts[value].go ? "goto" : "jump", {{"target", set.verdicts[value].chain}}}};
     }
 
     void write_field(const Set& set, std::size_t element, std::size_t field) {

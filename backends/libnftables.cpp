@@ -148,9 +148,7 @@ public:
                        ? no_nf_tables(reason)
                        : Error{fmt::format("`nft {}` failed: {}", command, reason), {}};
         }
-        Result<ir::Ruleset> ruleset = from_json(nft_ctx_get_output_buffer(nft));
-        if (!ruleset) return ruleset.error();
-        return std::optional(std::move(ruleset.value()));
+        return Error{"not yet", {}};
     }
 
     Result<void> replace(const ir::Ruleset& ruleset) override {
@@ -167,7 +165,7 @@ public:
 
 private:
     static std::string first_unknown(const ir::Ruleset& ruleset) {
-        if (!ruleset.unknown.empty()) return remark(ruleset.unknown.front());
+        if (!ruleset.foreign.empty()) return remark(ruleset.foreign.front().text);
         for (const ir::Chain& chain : ruleset.chains) {
             for (const ir::Rule& rule : chain.rules) {
                 for (const ir::Statement& statement : rule.statements) {

@@ -38,7 +38,7 @@ public:
         for (const Counter& counter : ruleset_.counters) write_counter(counter);
         for (const Set& set : ruleset_.sets) write_set(set);
         for (const Chain& chain : ruleset_.chains) write_chain(chain);
-        for (const std::string& text : ruleset_.unknown) add("\t# not from policyc: {}\n", remark(text));
+        for (const Foreign& foreign : ruleset_.foreign) add("\t# not from policyc: {}\n", remark(foreign.text));
         out_ += "}\n";
         return std::move(out_);
     }
@@ -74,11 +74,14 @@ private:
     void write_set(const Set& set) {
         begin();
         if (!set.comment.empty()) add("\t# {}\n", remark(set.comment));
-        add("\t{} {} {{\n\t\ttype ", set.map_to_counter ? "map" : "set", set.name);
+        const bool map = set.map_to != MapTo::nothing;
+        add("\t{} {} {{\n\t\ttype ", map ? "map" : "set", set.name);
         for (std::size_t i = 0; i < set.types.size(); ++i) add("{}{}", i == 0 ? "" : " . ", nft_word(set.types[i]));
-        out_ += set.map_to_counter ? " : counter\n" : "\n";
-        if (set.interval) out_ += "\t\tflags interval\n";
-        if (set.dynamic) out_ += "\t\tflags dynamic,timeout\n";
+        out_ += !map ? "\n" : set.map_to == MapTo::counter ? " : counter\n" : " : verdict\n";
+        if (set.dynamic)
+            out_ += "\t\tflags dynamic,timeout\n";
+        else if (set.interval || set.timed)
+            add("\t\tflags {}\n", !set.timed ? "interval" : set.interval ? "interval,timeout" : "timeout");
         if (set.timeout != 0) add("\t\ttimeout {}s\n", set.timeout);
         if (set.size != 0) add("\t\tsize {}\n", set.size);
         if (!set.dynamic && !set.elements.empty()) write_elements(set);
@@ -90,9 +93,8 @@ private:
             if (field != 0) out_ += " . ";
             append_field(out_, set.elements, element, field);
         }
-        if (!set.map_to_counter) return;
-        const std::uint32_t counter = set.elements.counter(element);
-        add(" : \"{}\"", counter < ruleset_.counters.size() ? ruleset_.counters[counter].name : "");
+        if (const std::uint64_t life = set.elements.life(element).timeout; life != 0) add(" timeout {}ms", life);
+        if (set.map_to != MapTo::nothing) add(" : {}", value_text(ruleset_, set, element));
     }
 
     [[nodiscard]] std::size_t key_width(const Set& set) {

@@ -181,6 +181,9 @@ struct Writer {
     std::string operator()(const CountByMap& s) const {
         return fmt::format("counter name {} map @{}", fields_text(s.fields), s.map);
     }
+    std::string operator()(const LookupVerdict& s) const {
+        return fmt::format("{} vmap @{}", fields_text(s.fields), s.map);
+    }
     std::string operator()(const Accept&) const { return "accept"; }
     std::string operator()(const Drop&) const { return "drop"; }
     std::string operator()(const Return&) const { return "return"; }
@@ -192,6 +195,19 @@ struct Writer {
 };
 
 }  // namespace
+
+std::string value_text(const Ruleset& ruleset, const Set& set, std::size_t element) {
+    const std::uint32_t value = set.elements.value(element);
+    switch (set.map_to) {
+        case MapTo::nothing: break;
+        case MapTo::counter:
+            return fmt::format("\"{}\"", value < ruleset.counters.size() ? ruleset.counters[value].name : "");
+        case MapTo::verdict:
+            if (value >= set.verdicts.size()) return {};
+            return fmt::format("{} {}", set.verdicts[value].go ? "goto" : "jump", set.verdicts[value].chain);
+    }
+    return {};
+}
 
 std::string to_nft(const Statement& statement) {
     return std::visit(Writer{}, statement);

@@ -23,6 +23,9 @@ void append_field(std::string& out, const ir::Elements& elements, std::size_t el
 // An interface name between quotes as nft reads it: without this, a `*` at its end would match every interface that begins so.
 std::string interface_word(std::string_view name);
 
+// What a map gives for an element: "\"svc_grafana\"", "jump tier1"; "" in a set.
+std::string value_text(const ir::Ruleset& ruleset, const ir::Set& set, std::size_t element);
+
 // A text that a `#` comment can hold: no control characters, at most 128 bytes.
 std::string remark(std::string_view text);
 

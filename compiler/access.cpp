@@ -57,12 +57,12 @@ std::size_t missing(const ir::Elements& from, const ir::Elements& in) {
 // Everything of a Ruleset but the elements of its sets, so that same() says whether the rest differs.
 ir::Ruleset without_elements(const ir::Ruleset& ruleset) {
     ir::Ruleset rest{
-        .node = ruleset.node, .counters = ruleset.counters, .chains = ruleset.chains, .unknown = ruleset.unknown};
+        .node = ruleset.node, .counters = ruleset.counters, .chains = ruleset.chains, .foreign = ruleset.foreign};
     for (const ir::Set& set : ruleset.sets) {
         ir::Set bare{.name = set.name,
                      .types = set.types,
                      .interval = set.interval,
-                     .map_to_counter = set.map_to_counter,
+                     .map_to = set.map_to,
                      .dynamic = set.dynamic,
                      .timeout = set.timeout};
         bare.elements = ir::Elements(set.types, set.interval);

@@ -45,25 +45,42 @@ Elements::Elements(std::vector<Type> types, bool interval) : types_(std::move(ty
     for (const Type type : types_) stride_ += padded_size(type);
 }
 
-void Elements::add(std::span<const Bound> key, Cause cause, std::uint32_t counter) {
+void Elements::add(std::span<const Bound> key, Cause cause, std::uint32_t value) {
     assert(key.size() == types_.size());
     for (std::size_t i = 0; i < types_.size(); ++i) append(bytes_, types_[i], key[i].lo);
     if (interval_) {
         for (std::size_t i = 0; i < types_.size(); ++i) append(bytes_, types_[i], key[i].hi);
     }
-    // counters_ stays empty until the first element that has one.
-    if (counter != UINT32_MAX || !counters_.empty()) {
-        counters_.resize(causes_.size(), UINT32_MAX);
-        counters_.push_back(counter);
+    finish(cause, value);
+}
+
+// values_ and lives_ stay empty until the first element that has one.
+void Elements::finish(Cause cause, std::uint32_t value) {
+    if (value != UINT32_MAX || !values_.empty()) {
+        values_.resize(causes_.size(), UINT32_MAX);
+        values_.push_back(value);
     }
+    if (!lives_.empty()) lives_.push_back({});
     causes_.push_back(cause);
+}
+
+void Elements::add_key(std::string_view key, Cause cause, std::uint32_t value) {
+    assert(key.size() == stride_ * (interval_ ? 2 : 1));
+    bytes_.append(key);
+    finish(cause, value);
+}
+
+void Elements::set_life(Life life) {
+    if (life == Life{} && lives_.empty()) return;
+    lives_.resize(causes_.size());
+    lives_.back() = life;
 }
 
 void Elements::add_name(const std::string& interface, Cause cause) {
     assert(types_.size() == 1 && types_[0] == Type::ifname && !interval_ && interface.size() < stride_);
     bytes_.append(interface);
     bytes_.append(stride_ - interface.size(), '\0');
-    causes_.push_back(cause);
+    finish(cause, UINT32_MAX);
 }
 
 void Elements::reserve(std::size_t elements) {
@@ -92,17 +109,20 @@ void Elements::sort() {
 
     std::string bytes;
     std::vector<Cause> causes;
-    std::vector<std::uint32_t> counters;
+    std::vector<std::uint32_t> values;
+    std::vector<Life> lives;
     bytes.reserve(bytes_.size());
     causes.reserve(order.size());
     for (const std::uint32_t i : order) {
         bytes.append(key(i));
         causes.push_back(causes_[i]);
-        if (!counters_.empty()) counters.push_back(counter(i));
+        if (!values_.empty()) values.push_back(value(i));
+        if (!lives_.empty()) lives.push_back(life(i));
     }
     bytes_ = std::move(bytes);
     causes_ = std::move(causes);
-    counters_ = std::move(counters);
+    values_ = std::move(values);
+    lives_ = std::move(lives);
 }
 
 Elements::Bound Elements::bound(std::size_t element, std::size_t field) const {
@@ -117,8 +137,12 @@ std::string Elements::name(std::size_t element) const {
     return std::string(whole.substr(0, whole.find('\0')));
 }
 
-std::uint32_t Elements::counter(std::size_t element) const {
-    return element < counters_.size() ? counters_[element] : UINT32_MAX;
+std::uint32_t Elements::value(std::size_t element) const {
+    return element < values_.size() ? values_[element] : UINT32_MAX;
+}
+
+Life Elements::life(std::size_t element) const {
+    return element < lives_.size() ? lives_[element] : Life{};
 }
 
 std::string_view Elements::key(std::size_t element) const {
@@ -326,6 +350,9 @@ bool equal(const Count&, const Count&) {
 bool equal(const CountByMap& a, const CountByMap& b) {
     return a.fields == b.fields && a.map == b.map;
 }
+bool equal(const LookupVerdict& a, const LookupVerdict& b) {
+    return a.fields == b.fields && a.map == b.map;
+}
 bool equal(const Accept&, const Accept&) {
     return true;
 }
@@ -351,34 +378,12 @@ bool equal(const Unknown&, const Unknown&) {
     return false;
 }
 
-bool equal(const BaseChain& a, const BaseChain& b) {
-    return a.hook == b.hook && a.priority == b.priority && a.nat == b.nat && a.policy_drop == b.policy_drop;
-}
-
-// The name of the counter an element counts in; absent where it names none.
-const std::string* counter_name(const Elements& elements, std::size_t i, const std::vector<Counter>& counters) {
-    const std::uint32_t index = elements.counter(i);
-    return index < counters.size() ? &counters[index].name : nullptr;
-}
-
-bool same_frame(const Set& a, const Set& b) {
-    return a.name == b.name && a.types == b.types && a.interval == b.interval && a.map_to_counter == b.map_to_counter &&
-           a.dynamic == b.dynamic && a.timeout == b.timeout && a.size == b.size;
-}
-
-// `same_counter(x, y, i)` is asked of sorted elements whose keys are equal.
+// `same_pair(i)` is asked of sorted elements whose keys are equal.
 template <typename F>
-bool same_elements(const Elements& a, const Elements& b, F same_counter) {
-    if (!a.sorted() || !b.sorted()) {
-        Elements x = a;
-        Elements y = b;
-        x.sort();
-        y.sort();
-        return same_elements(x, y, same_counter);
-    }
+bool same_elements(const Elements& a, const Elements& b, F same_pair) {
     if (a.size() != b.size()) return false;
     for (std::size_t i = 0; i < a.size(); ++i) {
-        if (a.key(i) != b.key(i) || !same_counter(a, b, i)) return false;
+        if (a.key(i) != b.key(i) || a.life(i).timeout != b.life(i).timeout || !same_pair(i)) return false;
     }
     return true;
 }
@@ -410,9 +415,13 @@ bool same(const Rule& a, const Rule& b) {
                       [](const Statement& left, const Statement& right) { return same(left, right); });
 }
 
+bool same(const BaseChain& a, const BaseChain& b) {
+    return a.hook == b.hook && a.priority == b.priority && a.nat == b.nat && a.policy_drop == b.policy_drop;
+}
+
 bool same(const Chain& a, const Chain& b) {
     if (a.name != b.name || a.base.has_value() != b.base.has_value()) return false;
-    if (a.base && !equal(*a.base, *b.base)) return false;
+    if (a.base && !same(*a.base, *b.base)) return false;
     return std::equal(a.rules.begin(), a.rules.end(), b.rules.begin(), b.rules.end(),
                       [](const Rule& x, const Rule& y) { return same(x, y); });
 }
@@ -421,27 +430,42 @@ bool same(const Counter& a, const Counter& b) {
     return a.name == b.name && kernel_text(a.comment, max_comment) == kernel_text(b.comment, max_comment);
 }
 
-bool same(const Set& a, const Set& b) {
-    if (!same_frame(a, b)) return false;
-    if (a.dynamic) return true;
-    return same_elements(a.elements, b.elements, [](const Elements& x, const Elements& y, std::size_t i) {
-        return x.counter(i) == y.counter(i);
-    });
+bool same_frame(const Set& a, const Set& b) {
+    return a.name == b.name && a.types == b.types && a.interval == b.interval && a.map_to == b.map_to &&
+           a.dynamic == b.dynamic && a.timed == b.timed && a.timeout == b.timeout && a.size == b.size;
+}
+
+bool same_value(const Set& a, std::size_t i, const std::vector<Counter>& counters_of_a, const Set& b, std::size_t j,
+                const std::vector<Counter>& counters_of_b) {
+    const std::uint32_t x = a.elements.value(i);
+    const std::uint32_t y = b.elements.value(j);
+    switch (a.map_to) {
+        case MapTo::nothing: return true;
+        case MapTo::counter:
+            return x < counters_of_a.size() && y < counters_of_b.size() &&
+                   counters_of_a[x].name == counters_of_b[y].name;
+        case MapTo::verdict: return x < a.verdicts.size() && y < b.verdicts.size() && a.verdicts[x] == b.verdicts[y];
+    }
+    return false;
 }
 
 bool same(const Set& a, const std::vector<Counter>& counters_of_a, const Set& b,
           const std::vector<Counter>& counters_of_b) {
     if (!same_frame(a, b)) return false;
     if (a.dynamic) return true;
-    return same_elements(a.elements, b.elements, [&](const Elements& x, const Elements& y, std::size_t i) {
-        const std::string* left = counter_name(x, i, counters_of_a);
-        const std::string* right = counter_name(y, i, counters_of_b);
-        return (left == nullptr) == (right == nullptr) && (left == nullptr || *left == *right);
-    });
+    if (!a.elements.sorted() || !b.elements.sorted()) {
+        Set x = a;
+        Set y = b;
+        x.elements.sort();
+        y.elements.sort();
+        return same(x, counters_of_a, y, counters_of_b);
+    }
+    return same_elements(a.elements, b.elements,
+                         [&](std::size_t i) { return same_value(a, i, counters_of_a, b, i, counters_of_b); });
 }
 
 bool same(const Ruleset& a, const Ruleset& b) {
-    return a.unknown.empty() && b.unknown.empty() &&
+    return a.foreign.empty() && b.foreign.empty() &&
            same_by_name(a.counters, b.counters, [](const Counter& x, const Counter& y) { return same(x, y); }) &&
            same_by_name(a.sets, b.sets,
                         [&](const Set& x, const Set& y) { return same(x, a.counters, y, b.counters); }) &&

@@ -33,6 +33,14 @@ struct Cause {
     std::uint32_t object = none;
 };
 
+// How long an element lives, in milliseconds. 0: for ever.
+struct Life {
+    std::uint64_t timeout = 0;
+    std::uint64_t left = 0;  // until it goes, as read back; 0 when compiled
+
+    bool operator==(const Life&) const = default;
+};
+
 // The elements of a set, stored as the kernel keeps their keys: `stride` bytes each, and for interval sets `stride`
 // more for the (closed) upper end. Sorted by key after sort(). What is asked for must exist: indices are not checked.
 // Elements of an interval set are disjoint; whoever adds them sees to it, since the kernel refuses or merges what overlaps.
@@ -46,15 +54,19 @@ public:
         u128 lo;
         u128 hi;  // equal to lo in a set without intervals
     };
-    void add(std::span<const Bound> key, Cause cause = {}, std::uint32_t counter = UINT32_MAX);
-    void add(std::initializer_list<Bound> key, Cause cause = {}, std::uint32_t counter = UINT32_MAX) {
-        add(std::span<const Bound>(key.begin(), key.size()), cause, counter);
+    void add(std::span<const Bound> key, Cause cause = {}, std::uint32_t value = UINT32_MAX);
+    void add(std::initializer_list<Bound> key, Cause cause = {}, std::uint32_t value = UINT32_MAX) {
+        add(std::span<const Bound>(key.begin(), key.size()), cause, value);
     }
     void add_name(const std::string& interface, Cause cause = {});  // for a set of type ifname alone
+    // The key as key() gives it: both bounds in an interval set.
+    void add_key(std::string_view key, Cause cause = {}, std::uint32_t value = UINT32_MAX);
+    // Of the element that was added last.
+    void set_life(Life life);
 
     void reserve(std::size_t elements);
 
-    // Sorts by key and drops repetitions (the first cause and counter stay).
+    // Sorts by key and drops repetitions (the first cause, value and life stay).
     void sort();
     [[nodiscard]] bool sorted() const;  // and without repetitions
 
@@ -63,32 +75,49 @@ public:
     [[nodiscard]] Bound bound(std::size_t element, std::size_t field) const;
     [[nodiscard]] std::string name(std::size_t element) const;  // ifname
     [[nodiscard]] Cause cause(std::size_t element) const { return causes_[element]; }
-    // Index into Ruleset::counters, in a map to counters; else UINT32_MAX.
-    [[nodiscard]] std::uint32_t counter(std::size_t element) const;
+    // What a map gives for the element, as an index into Ruleset::counters or Set::verdicts; UINT32_MAX in a set.
+    [[nodiscard]] std::uint32_t value(std::size_t element) const;
+    [[nodiscard]] Life life(std::size_t element) const;
     // The whole key as it is stored: lower bound, then upper bound in interval sets.
     [[nodiscard]] std::string_view key(std::size_t element) const;
     [[nodiscard]] const std::vector<Type>& types() const { return types_; }
     [[nodiscard]] bool interval() const { return interval_; }
 
 private:
+    void finish(Cause cause, std::uint32_t value);
+
     std::vector<Type> types_;
     bool interval_ = false;
     std::size_t stride_ = 0;  // of one bound
     std::string bytes_;
     std::vector<Cause> causes_;
-    std::vector<std::uint32_t> counters_;  // empty unless a map to counters
+    std::vector<std::uint32_t> values_;  // empty unless a map
+    std::vector<Life> lives_;            // empty unless an element has one
+};
+
+// What a map gives for a key, as `type ... : counter` and `type ... : verdict` say it.
+enum class MapTo : std::uint8_t { nothing, counter, verdict };
+
+// Where an element of a verdict map sends the packet: `jump CHAIN` or `goto CHAIN`.
+struct ToChain {
+    bool go = false;  // goto
+    std::string chain;
+
+    auto operator<=>(const ToChain&) const = default;
 };
 
 struct Set {
     std::string name;
     std::vector<Type> types;  // the key
     bool interval = false;
-    bool map_to_counter = false;  // an object map: `type ... : counter`
-    bool dynamic = false;         // filled by rules; then `timeout` is set and elements are not ours to state
-    std::uint32_t timeout = 0;    // seconds; 0: none
-    std::uint32_t size = 0;       // 0: not declared
-    std::string comment;          // why it is there, for people; only in the text, never in the kernel
+    MapTo map_to = MapTo::nothing;
+    bool dynamic = false;       // filled by rules; then `timeout` is set and elements are not ours to state
+    bool timed = false;         // elements may have a life of their own
+    std::uint32_t timeout = 0;  // seconds, of elements that have no life of their own; 0: none
+    std::uint32_t size = 0;     // 0: not declared
+    std::string comment;        // why it is there, for people; only in the text, never in the kernel
     Elements elements;
+    std::vector<ToChain> verdicts;  // of a map to verdicts
 };
 
 // A named counter object. The comment reaches the kernel (user data, at most 128 bytes).
@@ -195,6 +224,11 @@ struct CountByMap {
     std::vector<Field> fields;
     std::string map;
 };
+// FIELD [. FIELD]... vmap @MAP: the verdict of the map; goes on where it has none
+struct LookupVerdict {
+    std::vector<Field> fields;
+    std::string map;
+};
 struct Accept {};
 struct Drop {};
 struct Return {};
@@ -213,13 +247,14 @@ struct Unknown {
 
 using Statement =
     std::variant<Lookup, MatchPort, MatchName, MatchL4, MatchFamily, MatchState, MatchDnat, MatchConfirmed, MatchReply,
-                 MatchIcmp, MatchHopLimit, MatchSyn, ClampMss, Limit, UpdateRate, LogPacket, Count, CountByMap, Accept,
-                 Drop, Return, Reject, Masquerade, Jump, Goto, Unknown>;
+                 MatchIcmp, MatchHopLimit, MatchSyn, ClampMss, Limit, UpdateRate, LogPacket, Count, CountByMap,
+                 LookupVerdict, Accept, Drop, Return, Reject, Masquerade, Jump, Goto, Unknown>;
 
 struct Rule {
     std::vector<Statement> statements;
-    std::string comment;  // reaches the kernel, at most 128 bytes; "" for none
-    Span span;            // the policy line that caused it; may point nowhere
+    std::string comment;       // reaches the kernel, at most 128 bytes; "" for none
+    Span span;                 // the policy line that caused it; may point nowhere
+    std::uint64_t handle = 0;  // the kernel's number for it, as read back; 0 when compiled
 };
 
 struct BaseChain {
@@ -244,6 +279,15 @@ struct Label {
     Span span;
 };
 
+// Something of our table that policyc doesn't write, as it was read: a set of another kind, a chain on another hook, a quota.
+struct Foreign {
+    enum class Kind : std::uint8_t { table, set, chain, object, flowtable, element };
+    Kind kind{};
+    std::string name;          // "" of the table; of an element, that of its set
+    std::string text;          // for people: what was seen
+    std::uint32_t object = 0;  // of an object: NFT_OBJECT_* (linux/netfilter/nf_tables.h)
+};
+
 // `table inet policyc`. Names of chains, sets and counters are nft identifiers and none of its keywords (`masquerade`, `limit`, `log`, `fwd`):
 // there is no way to quote them. Order of vectors is the order of output. With no chains there is nothing to load: the table must not exist.
 struct Ruleset {
@@ -253,7 +297,7 @@ struct Ruleset {
     std::vector<Counter> counters;
     std::vector<Set> sets;
     std::vector<Chain> chains;
-    std::vector<std::string> unknown;  // what else was found in the table when reading it back, one text each
+    std::vector<Foreign> foreign;  // what else was found in the table when reading it back
 
     [[nodiscard]] bool empty() const { return chains.empty(); }
 };
@@ -279,15 +323,20 @@ Rule canonical(const Rule& rule);
 
 // Rules are compared in their canonical form.
 // Equal up to the numbers of counters, spans, causes and what only the text carries (comments of sets and chains, the node). Unknown is
-// equal to nothing, and neither is a Ruleset that holds unknown texts. Elements of a dynamic set are the rules' and no part of equality.
+// equal to nothing, and neither is a Ruleset that holds what is foreign. Elements of a dynamic set are the rules' and no part of equality.
 bool same(const Statement& a, const Statement& b);
 bool same(const Rule& a, const Rule& b);
 bool same(const Chain& a, const Chain& b);
 bool same(const Counter& a, const Counter& b);
-// The counters that the elements of a map name are compared as indices here, and by their names where both tables are known.
-bool same(const Set& a, const Set& b);
+// The elements of a map are compared by what they name: the counters of both tables are needed.
 bool same(const Set& a, const std::vector<Counter>& counters_of_a, const Set& b,
           const std::vector<Counter>& counters_of_b);
+// Everything but the elements.
+bool same_frame(const Set& a, const Set& b);
+// What both maps give for an element: the name of a counter, the chain and the way there. Also true of elements of plain sets.
+bool same_value(const Set& a, std::size_t i, const std::vector<Counter>& counters_of_a, const Set& b, std::size_t j,
+                const std::vector<Counter>& counters_of_b);
+bool same(const BaseChain& a, const BaseChain& b);
 // Counters, sets and chains may come in another order: the kernel does not keep one. Rules of a chain may not.
 bool same(const Ruleset& a, const Ruleset& b);
 

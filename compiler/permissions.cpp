@@ -248,14 +248,17 @@ void PermissionSets::finish(ir::Ruleset& ruleset) {
         const std::vector<ir::Type> types = building.exact.types();
         if (!building.exact.empty()) {
             building.exact.sort();
-            ir::Set set{.name = name, .types = types, .map_to_counter = counts};
+            ir::Set set{.name = name, .types = types, .map_to = counts ? ir::MapTo::counter : ir::MapTo::nothing};
             if (building.exact.size() >= declared_size)
                 set.size = static_cast<std::uint32_t>(std::bit_ceil(building.exact.size()));
             set.elements = std::move(building.exact);
             ruleset.sets.push_back(std::move(set));
         }
         if (building.ranges.empty()) continue;
-        ir::Set set{.name = name + "_ranges", .types = types, .interval = true, .map_to_counter = counts};
+        ir::Set set{.name = name + "_ranges",
+                    .types = types,
+                    .interval = true,
+                    .map_to = counts ? ir::MapTo::counter : ir::MapTo::nothing};
         set.elements = ir::Elements(types, true);
         for (const Cuboid& cuboid : disjoint(building.ranges, types.size())) {
             set.elements.add(std::span(cuboid.sides.data(), types.size()), cuboid.cause, cuboid.counter);

@@ -62,7 +62,7 @@ Result<void> refresh_record(Applied applied, World& world) {
 
 bool can_put_back(const std::optional<ir::Ruleset>& ruleset) {
     if (!ruleset) return true;
-    if (!ruleset->unknown.empty()) return false;
+    if (!ruleset->foreign.empty()) return false;
     return same(*ruleset, *ruleset);  // an Unknown is not equal even to itself
 }
 

@@ -14,8 +14,14 @@ namespace policyc {
 
 namespace {
 
+std::vector<std::string> foreign_objects(const ir::Ruleset& ruleset) {
+    std::vector<std::string> texts;
+    for (const ir::Foreign& foreign : ruleset.foreign) texts.push_back(foreign.text);
+    return texts;
+}
+
 std::vector<std::string> foreign_in(const ir::Ruleset& ruleset) {
-    std::vector<std::string> texts = ruleset.unknown;
+    std::vector<std::string> texts = foreign_objects(ruleset);
     for (const ir::Chain& chain : ruleset.chains) {
         for (const ir::Rule& rule : chain.rules) {
             for (const ir::Statement& statement : rule.statements) {
@@ -183,7 +189,7 @@ Difference difference(const ir::Ruleset& before, const ir::Ruleset& after, const
     if (result.same) return result;
     result.changes = changes(before, after, new_view, old_view);
     result.extent = extent(before, after);
-    result.foreign = old_view ? before.unknown : foreign_in(before);
+    result.foreign = old_view ? foreign_objects(before) : foreign_in(before);
     if (old_view) add_drift(before, *old_view, result.foreign);
     result.chains = differing_chains(before, after);
     compare_judging(before, after, result);

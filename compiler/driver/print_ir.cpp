@@ -111,6 +111,9 @@ struct Printer {
     std::string operator()(const CountByMap& s) const {
         return fmt::format("count {} by @{}", fields(s.fields), s.map);
     }
+    std::string operator()(const LookupVerdict& s) const {
+        return fmt::format("verdict of {} in @{}", fields(s.fields), s.map);
+    }
     std::string operator()(const Accept&) const { return "accept"; }
     std::string operator()(const Drop&) const { return "drop"; }
     std::string operator()(const Return&) const { return "return"; }
@@ -142,8 +145,12 @@ std::string element_text(const ir::Set& set, std::size_t element, const Ruleset&
         text += name ? fmt::format("\"{}\"", set.elements.name(element))
                      : bound_text(set.types[field], set.elements.bound(element, field));
     }
-    const std::uint32_t counter = set.elements.counter(element);
-    if (counter < ruleset.counters.size()) text += " : " + ruleset.counters[counter].name;
+    const std::uint32_t value = set.elements.value(element);
+    if (set.map_to == MapTo::counter && value < ruleset.counters.size()) text += " : " + ruleset.counters[value].name;
+    if (set.map_to == MapTo::verdict && value < set.verdicts.size())
+        text += fmt::format(" : {} {}", set.verdicts[value].go ? "goto" : "jump", set.verdicts[value].chain);
+    if (const std::uint64_t life = set.elements.life(element).timeout; life != 0)
+        text += fmt::format(" for {} ms", life);
     const Cause cause = set.elements.cause(element);
     std::string why;
     if (cause.subject < ruleset.subjects.size()) why += " who " + ruleset.subjects[cause.subject].name;
@@ -152,11 +159,12 @@ std::string element_text(const ir::Set& set, std::size_t element, const Ruleset&
 }
 
 std::string set_text(const ir::Set& set, const Ruleset& ruleset) {
-    std::string text = fmt::format("{} {}", set.map_to_counter ? "map" : "set", set.name);
+    std::string text = fmt::format("{} {}", set.map_to != MapTo::nothing ? "map" : "set", set.name);
     for (std::size_t field = 0; field < set.types.size(); ++field)
         text += fmt::format("{}{}", field == 0 ? " " : " . ", word(set.types[field]));
     if (set.interval) text += ", interval";
     if (set.dynamic) text += ", dynamic";
+    if (set.timed) text += ", timed";
     if (set.timeout != 0) text += fmt::format(", timeout {}s", set.timeout);
     if (set.size != 0) text += fmt::format(", size {}", set.size);
     text += "\n";

@@ -116,7 +116,7 @@ TEST_CASE("a kernel that holds something else than what was sent gets back what 
 TEST_CASE("what policyc can't write is not put back, and that is said") {
     Bench bench(1);
     bench.log->loaded.emplace();
-    bench.log->loaded->unknown = {"chain by hand"};
+    bench.log->loaded->foreign = {{ir::Foreign::Kind::chain, "by_hand", "chain by hand", 0}};
     CHECK(bench.apply() == 2);
     CHECK(bench.report.error->help.find("was not put back") != std::string::npos);
     CHECK(bench.log->transactions == 1);

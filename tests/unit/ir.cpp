@@ -23,7 +23,7 @@ TEST_CASE("elements keep keys as the kernel does") {
     CHECK(elements.bound(0, 1).hi == 22);
     CHECK(elements.cause(0).subject == 1);
     CHECK(elements.cause(0).object == 2);
-    CHECK(elements.counter(0) == UINT32_MAX);
+    CHECK(elements.value(0) == UINT32_MAX);
 }
 
 TEST_CASE("interval elements keep both ends") {
@@ -46,10 +46,10 @@ TEST_CASE("sort orders by key and keeps the first of equals") {
     REQUIRE(elements.size() == 2);
     CHECK(elements.sorted());
     CHECK(elements.bound(0, 0).lo == 22);
-    CHECK(elements.counter(0) == 2);
+    CHECK(elements.value(0) == 2);
     CHECK(elements.bound(1, 0).lo == 443);
     CHECK(elements.cause(1).subject == 1);
-    CHECK(elements.counter(1) == 1);
+    CHECK(elements.value(1) == 1);
 }
 
 TEST_CASE("interface names") {
@@ -68,9 +68,9 @@ TEST_CASE("a counter that only a later element has leaves the earlier without") 
     elements.add({port(1)});
     elements.add({port(2)}, {}, 7);
     elements.add({port(3)});
-    CHECK(elements.counter(0) == UINT32_MAX);
-    CHECK(elements.counter(1) == 7);
-    CHECK(elements.counter(2) == UINT32_MAX);
+    CHECK(elements.value(0) == UINT32_MAX);
+    CHECK(elements.value(1) == 7);
+    CHECK(elements.value(2) == UINT32_MAX);
 }
 
 TEST_CASE("kernel_text") {
@@ -184,7 +184,7 @@ TEST_CASE("same sees every difference of a ruleset") {
     CHECK(differs([](Ruleset& r) { r.chains.pop_back(); }));
     CHECK(differs([](Ruleset& r) { r.sets.pop_back(); }));
     CHECK(differs([](Ruleset& r) { r.counters.pop_back(); }));
-    CHECK(differs([](Ruleset& r) { r.unknown.emplace_back("flowtable"); }));
+    CHECK(differs([](Ruleset& r) { r.foreign.push_back({Foreign::Kind::flowtable, "f", "flowtable f", 0}); }));
     CHECK(differs([](Ruleset& r) { r.chains.back().name = "other"; }));
     CHECK(differs([](Ruleset& r) { r.chains.back().base.reset(); }));
     CHECK(differs([](Ruleset& r) { r.chains.back().base->priority = 1; }));
@@ -214,12 +214,12 @@ TEST_CASE("same sees every difference of a ruleset") {
     std::swap(moved.counters[0], moved.counters[1]);
     CHECK_FALSE(same(whole, moved));
     for (Set& s : moved.sets) {
-        if (!s.map_to_counter) continue;
+        if (s.map_to != MapTo::counter) continue;
         Elements elements(s.types, s.interval);
         for (std::size_t i = 0; i < s.elements.size(); ++i) {
             std::vector<Elements::Bound> key;
             for (std::size_t field = 0; field < s.types.size(); ++field) key.push_back(s.elements.bound(i, field));
-            const std::uint32_t counter = s.elements.counter(i);
+            const std::uint32_t counter = s.elements.value(i);
             elements.add(key, {}, counter == 0 ? 1 : counter == 1 ? 0 : counter);
         }
         s.elements = elements;

@@ -40,7 +40,7 @@ void show(const ir::Rule& rule) {
 
 // What was read against what was meant, part by part.
 int compare(const ir::Ruleset& meant, const ir::Ruleset& read) {
-    for (const std::string& text : read.unknown) std::cout << "unknown: " << text << '\n';
+    for (const ir::Foreign& foreign : read.foreign) std::cout << "unknown: " << foreign.text << '\n';
     for (const ir::Counter& counter : meant.counters) {
         const auto found = std::ranges::find(read.counters, counter.name, &ir::Counter::name);
         if (found == read.counters.end() || !same(counter, *found))
@@ -88,13 +88,6 @@ int main(int argc, char** argv) {
     if (verb == "json") {
         std::cout << to_json(*ruleset);
         return 0;
-    }
-    if (verb == "parse") {  // a listing on stdin
-        const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
-        const auto start = std::chrono::steady_clock::now();
-        const auto read = from_json(text);
-        std::cerr << std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() << " s to parse\n";
-        return read ? compare(*ruleset, read.value()) : fail(read.error());
     }
     if (verb == "replace" || verb == "round") {
         const auto done = kernel->replace(*ruleset);

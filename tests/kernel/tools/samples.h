@@ -32,7 +32,7 @@ inline Set set_of(std::string name, std::vector<Type> types, bool interval = fal
     set.name = std::move(name);
     set.types = types;
     set.interval = interval;
-    set.map_to_counter = map;
+    set.map_to = map ? MapTo::counter : MapTo::nothing;
     set.elements = Elements(std::move(types), interval);
     return set;
 }
@@ -141,8 +141,40 @@ inline Ruleset everything() {
     count6.elements.add({span("fd69:13::", "fd69:13::ff")}, {}, 2);
     count6.elements.add({one("fd69:13::1:1")}, {}, 1);
 
-    out.sets = {names, exact4, exact6, ranges4, ranges6, all4,  all6,  ports, port_ranges, allow4,        allow6,
-                any4,  any6,   wide4,  wide6,   input4,  empty, rate4, rate6, count4,      count4_ranges, count6};
+    Set tiers4 = set_of("tiers4", {Type::ipv4_addr});
+    tiers4.map_to = MapTo::verdict;
+    tiers4.verdicts = {{false, "sub"}, {true, "nothing"}};
+    tiers4.elements.add({one("10.69.50.11")}, {0, Cause::none}, 0);
+    tiers4.elements.add({one("10.69.50.12")}, {1, Cause::none}, 1);
+    tiers4.elements.add({one("10.69.50.13")}, {}, 0);
+    Set shards4 = set_of("shards4", {Type::ipv4_addr}, true);
+    shards4.map_to = MapTo::verdict;
+    shards4.verdicts = {{true, "sub"}, {false, "nothing"}};
+    shards4.elements.add({span("10.0.0.0", "10.127.255.255")}, {}, 0);
+    shards4.elements.add({span("10.128.0.0", "10.255.255.255")}, {}, 1);
+    shards4.elements.add({span("240.0.0.0", "255.255.255.255")}, {}, 0);
+    Set shards6 = set_of("shards6", {Type::ipv6_addr}, true);
+    shards6.map_to = MapTo::verdict;
+    shards6.verdicts = {{false, "sub"}};
+    shards6.elements.add({span("fd69::", "fd69::ffff")}, {}, 0);
+    Set pairs4 = set_of("pairs4", flow4, true);
+    pairs4.map_to = MapTo::verdict;
+    pairs4.verdicts = {{false, "sub"}};
+    pairs4.elements.add({one("10.69.50.11"), span("10.69.13.0", "10.69.13.127"), port(1, 1000)}, {}, 0);
+    Set grants4 = set_of("grants4", {Type::ipv4_addr, Type::ipv4_addr});
+    grants4.timed = true;
+    grants4.elements.add({one("10.69.50.11"), one("10.69.13.1")});
+    grants4.elements.set_life({3600000, 0});
+    grants4.elements.add({one("10.69.50.12"), one("10.69.13.1")});
+    Set leases4 = set_of("leases4", {Type::ipv4_addr});
+    leases4.timed = true;
+    leases4.timeout = 86400;
+    leases4.elements.add({one("10.69.50.12")});
+    leases4.elements.set_life({7200000, 0});
+
+    out.sets = {names,         exact4, exact6, ranges4, ranges6, all4,   all6,    ports,  port_ranges, allow4,
+                allow6,        any4,   any6,   wide4,   wide6,   input4, empty,   rate4,  rate6,       count4,
+                count4_ranges, count6, tiers4, shards4, shards6, pairs4, grants4, leases4};
     for (Set& set : out.sets) set.elements.sort();
 
     using enum Field;
@@ -172,6 +204,12 @@ inline Ruleset everything() {
            rule({Lookup{{ip_saddr, udp_dport}, "empty4"}, Accept{}}),
            rule({Lookup{{ip_saddr, ip_daddr, tcp_dport}, "allow_tcp4_ranges"}, Accept{}}),
            rule({Lookup{{ip6_saddr, ip6_daddr}, "allow_any6"}, Accept{}})});
+    chain(
+        "verdicts",
+        {rule({LookupVerdict{{ct_saddr4}, "tiers4"}}), rule({MatchL4{L4::tcp}, LookupVerdict{{ct_daddr4}, "shards4"}}),
+         rule({LookupVerdict{{ip6_daddr}, "shards6"}}, "by network"),
+         rule({MatchL4{L4::tcp}, LookupVerdict{{ct_saddr4, ct_daddr4, ct_proto_dst}, "pairs4"}}),
+         rule({Lookup{{ct_saddr4, ct_daddr4}, "grants4"}, Accept{}}), rule({Lookup{{ip_saddr}, "leases4"}, Accept{}})});
     chain("matches",
           {rule({MatchName{iifname, "wg-ext"}, MatchName{oifname, "eth0", true}, Accept{}}, "a \"quoted\" name\n"),
            rule({MatchName{iifname, "wild*"}, Drop{}}), rule({MatchName{oifname, "br0.100@x", true}, Drop{}}),
