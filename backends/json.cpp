@@ -149,8 +149,13 @@ public:
         if (!ruleset_.empty()) {
             command("add", {{"table", {{"family", "inet"}, {"name", table_name}}}});
             for (const Counter& counter : ruleset_.counters) write_counter(counter);
-            for (const Set& set : ruleset_.sets) write_set(set);
-            for (const Chain& chain : ruleset_.chains) write_chain(chain);
+            // Elements that send to a chain come when it is there.
+            for (const bool verdicts : {false, true}) {
+                for (const Set& set : ruleset_.sets)
+                    if ((set.map_to == MapTo::verdict) == verdicts) write_set(set);
+                for (const Chain& chain : ruleset_.chains)
+                    if (!verdicts) write_chain(chain);
+            }
             for (const Chain& chain : ruleset_.chains) {
                 for (const Rule& rule : chain.rules) write_rule(chain, rule);
             }

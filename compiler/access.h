@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compiler/ir.h"
+#include "compiler/layout.h"
 #include "policy/lock.h"
 #include "policy/model.h"
 
@@ -37,6 +38,7 @@ struct View {
     Days today{};
     const Lock* lock = nullptr;  // for the age of an answer, where it is known
     Time now{};
+    Layout layout;  // that the policy is compiled with
 };
 
 struct Change {

@@ -167,11 +167,11 @@ class Difference {
 public:
     Difference(const View& view, const ir::Ruleset& after, const std::optional<View>& last) : now_(view, after) {
         if (!last) return;
-        last_.emplace(*last, lower(*last->policy, *last->addresses, last->node, last->today));
+        last_.emplace(*last, lower(*last->policy, *last->addresses, last->node, last->today, last->layout));
         if (last->today == view.today) return;
         View then = view;
         then.today = last->today;
-        then_.emplace(then, lower(*view.policy, *view.addresses, view.node, then.today));
+        then_.emplace(then, lower(*view.policy, *view.addresses, view.node, then.today, view.layout));
     }
 
     std::vector<Change> run(const ir::Ruleset& before, const ir::Ruleset& after) {

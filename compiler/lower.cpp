@@ -7,9 +7,12 @@
 #include <algorithm>
 #include <array>
 
+#include "compiler/lookups.h"
+#include "compiler/node_sets.h"
 #include "compiler/permissions.h"
 #include "compiler/program.h"
 #include "compiler/server_ports.h"
+#include "compiler/tier_chains.h"
 
 namespace policyc {
 
@@ -17,7 +20,6 @@ namespace {
 
 using ir::Field;
 using program::Kind;
-using Statements = std::vector<ir::Statement>;
 
 constexpr int priority_filter = -10;   // filter - 10: before other people's filter chains
 constexpr int priority_mangle = -150;  // NF_IP_PRI_MANGLE
@@ -28,7 +30,6 @@ constexpr std::uint16_t last_server_port = 511;
 constexpr std::uint16_t first_ephemeral_port = 32768;
 // A range of at most this many ports is taken for ports that something listens on.
 constexpr int listening_ports = 16;
-constexpr std::uint32_t rate_sources = 65535;
 
 // RFC 792 and RFC 4443: destination unreachable, time exceeded, parameter problem; packet too big.
 const std::vector<std::uint8_t> icmp_errors{3, 11, 12};
@@ -36,33 +37,13 @@ const std::vector<std::uint8_t> icmpv6_errors{1, 2, 3, 4};
 // RFC 4861: router and neighbour solicitation and advertisement. Redirects are left out: they move routes.
 const std::vector<std::uint8_t> neighbour_discovery{133, 134, 135, 136};
 
-Field source_of_packet(Family family) {
-    return family == Family::ipv4 ? Field::ip_saddr : Field::ip6_saddr;
-}
-Field destination_of_packet(Family family) {
-    return family == Family::ipv4 ? Field::ip_daddr : Field::ip6_daddr;
-}
-std::string numbered(const char* word, Family family) {
-    return fmt::format("{}{}", word, family == Family::ipv4 ? 4 : 6);
-}
-
-std::uint32_t refill_seconds(Rate::Unit unit) {
-    switch (unit) {
-        case Rate::Unit::second: return 10;  // a bucket that was not used for so long is full again, in all four cases
-        case Rate::Unit::minute: return 60;
-        case Rate::Unit::hour: return 3600;
-        case Rate::Unit::day: return 86400;
-    }
-    return 0;
-}
-
 class Program {
 public:
-    Program(const Policy& policy, const Addresses& addresses, std::size_t node, Days today)
+    Program(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, const Layout& layout)
         : policy_(policy),
           node_(policy.nodes[node]),
-          sides_(sides_of(policy, node)),
-          permissions_(policy, addresses, node, today) {
+          layout_(layout),
+          permissions_(policy, addresses, node, today, layout.form) {
         if (policy.ipv6 == Ipv6::dual) families_.push_back(Family::ipv6);
     }
 
@@ -70,14 +51,16 @@ public:
         out_.node = node_.name;
         if (node_.scope == Scope::none) return std::move(out_);
         permissions_.collect(out_);
-        add_side_sets();
-        if (host_scope()) add_untouched_sets();
-        add_rate_sets();
+        tiers_.emplace(policy_, permissions_.members(), !node_.output, layout_, out_);
+        add_side_sets(sides_of(policy_, index()), families_, out_);
+        if (host_scope()) add_untouched_sets(node_.untouched, out_);
+        add_rate_sets(permissions_.limiters(), families_, out_);
+        lookups_.emplace(out_, families_, layout_.shard);
 
         // Regular chains before those that jump to them.
         add_opened();
         add_limits();
-        chain("tiers", "what tiers allow, by the tuple that began the flow", permission_rules(Kind::allow));
+        add_tiers();
         add_to_host();
         add_denied();
         if (node_.output)
@@ -100,115 +83,11 @@ private:
     [[nodiscard]] bool has_untouched() const {
         return !node_.untouched.interfaces.empty() || !node_.untouched.ranges.empty();
     }
-    [[nodiscard]] bool has_set(const std::string& name) const {
-        return std::ranges::any_of(out_.sets, [&](const ir::Set& set) { return set.name == name; });
-    }
-
-    // ---- sets --------------------------------------------------------------------------------------------------------
-
-    void add_set(std::string name, std::vector<ir::Type> types, std::string comment, const std::vector<Range>& ranges) {
-        ir::Set set{.name = std::move(name), .types = types, .interval = true, .comment = std::move(comment)};
-        set.elements = ir::Elements(std::move(types), true);
-        for (const Range& range : ranges) set.elements.add({{range.lo, range.hi}});
-        set.elements.sort();
-        out_.sets.push_back(std::move(set));
-    }
-
-    static ir::Type address_type(Family family) {
-        return family == Family::ipv4 ? ir::Type::ipv4_addr : ir::Type::ipv6_addr;
-    }
-
-    void add_side_sets() {
-        for (const Family family : families_) {
-            add_set(numbered("tunnel", family), {address_type(family)}, "who may send through the tunnel",
-                    sides_.tunnel.ranges(family));
-            const auto far = sides_.far.ranges(family);
-            if (!far.empty())
-                add_set(numbered("far", family), {address_type(family)}, "who is behind the tunnel and nowhere else",
-                        far);
-        }
-    }
-
-    void add_untouched_sets() {
-        if (!node_.untouched.interfaces.empty()) {
-            ir::Set set{.name = "untouched_interfaces", .types = {ir::Type::ifname}, .comment = "never judged"};
-            set.elements = ir::Elements(set.types, false);
-            for (const auto& interface : node_.untouched.interfaces) set.elements.add_name(interface.value);
-            set.elements.sort();
-            out_.sets.push_back(std::move(set));
-        }
-        AddressSet untouched;
-        for (const auto& range : node_.untouched.ranges) untouched.add(range.value);
-        for (const Family family : {Family::ipv4, Family::ipv6}) {
-            const auto ranges = untouched.ranges(family);
-            if (!ranges.empty()) add_set(numbered("untouched", family), {address_type(family)}, "never judged", ranges);
-        }
-    }
-
-    static std::string rate_set(std::size_t limiter, Family family) {
-        return fmt::format("rate{}_{}", limiter + 1, numbered("ip", family));
-    }
-
-    void add_rate_sets() {
-        for (std::size_t i = 0; i < permissions_.limiters().size(); ++i) {
-            const Limiter& limiter = permissions_.limiters()[i];
-            for (const Family family : families_) {
-                ir::Set set{.name = rate_set(i, family),
-                            .types = {address_type(family)},
-                            .dynamic = true,
-                            .timeout = refill_seconds(limiter.rate.unit),
-                            .size = rate_sources,
-                            .comment = fmt::format("{}: {} per source", limiter.what, to_string(limiter.rate))};
-                set.elements = ir::Elements(set.types, false);
-                out_.sets.push_back(std::move(set));
-            }
-        }
-    }
-
-    // ---- rules -------------------------------------------------------------------------------------------------------
+    [[nodiscard]] std::size_t index() const { return static_cast<std::size_t>(&node_ - policy_.nodes.data()); }
 
     void chain(std::string name, std::string comment, std::vector<ir::Rule> rules,
                std::optional<ir::BaseChain> base = std::nullopt) {
         out_.chains.push_back({std::move(name), base, std::move(comment), std::move(rules)});
-    }
-
-    static ir::Rule rule(Statements statements, std::string comment = {}, Span span = {}) {
-        return {std::move(statements), std::move(comment), span};
-    }
-
-    static ir::MatchL4 transport(Protocol protocol, Family family) {
-        switch (protocol) {
-            case Protocol::tcp: return {ir::L4::tcp};
-            case Protocol::udp: return {ir::L4::udp};
-            case Protocol::ping:
-            case Protocol::any: break;
-        }
-        return {family == Family::ipv4 ? ir::L4::icmp : ir::L4::icmpv6};
-    }
-
-    // What a look-up of that protocol's sets needs in front: the transport protocol, and for ping the type of the ICMP message.
-    static Statements before_lookup(Protocol protocol, Family family) {
-        if (protocol == Protocol::any) return {};
-        Statements statements{transport(protocol, family)};
-        if (protocol == Protocol::ping)
-            statements.push_back(ir::MatchPort{Field::ct_proto_dst, program::echo_request(family)});
-        return statements;
-    }
-
-    // One look-up for every set whose name is `prefix` and the suffix of a protocol, ending in `verdict`.
-    void look_up(std::vector<ir::Rule>& rules, Kind kind, const std::string& prefix, const Statements& verdict) const {
-        for (const Family family : families_) {
-            for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::ping, Protocol::any}) {
-                for (const char* form : {"", "_ranges"}) {
-                    const std::string set = prefix + "_" + program::suffix(protocol, family) + form;
-                    if (!has_set(set)) continue;
-                    Statements statements = before_lookup(protocol, family);
-                    statements.push_back(ir::Lookup{program::fields_of(kind, protocol, family), set});
-                    statements.insert(statements.end(), verdict.begin(), verdict.end());
-                    rules.push_back(rule(std::move(statements)));
-                }
-            }
-        }
     }
 
     static const char* word(Kind kind) {
@@ -227,39 +106,43 @@ private:
         return exists ? ir::Statement{ir::Goto{opened}} : ir::Statement{ir::Accept{}};
     }
 
-    [[nodiscard]] std::vector<ir::Rule> permission_rules(Kind kind) const {
-        std::vector<ir::Rule> rules;
-        look_up(rules, kind, word(kind), {admitted(kind)});
-        for (std::size_t i = 1; i <= permissions_.limit_classes().size(); ++i)
-            look_up(rules, kind, fmt::format("{}_limit{}", word(kind), i), {ir::Jump{fmt::format("limit{}", i)}});
-        return rules;
+    void add_permissions(std::vector<ir::Rule>& rules, Kind kind, std::size_t limit) {
+        const ir::Statement verdict = limit == 0 ? admitted(kind) : ir::Jump{fmt::format("limit{}", limit)};
+        lookups_->permissions(rules, {.kind = kind, .limit = static_cast<std::uint32_t>(limit)}, {verdict},
+                              Lookups::Way::map);
     }
+
+    void add_limited_permissions(std::vector<ir::Rule>& rules, Kind kind) {
+        for (std::size_t limit = 1; limit <= limits(); ++limit) add_permissions(rules, kind, limit);
+    }
+
+    [[nodiscard]] std::size_t limits() const { return permissions_.limit_classes().size(); }
 
     // allow_opened, input_opened: counts and logs the first packets of what is let through. Left out where there is nothing to count or log.
     void add_opened() {
+        const ir::LogPacket log{"policyc new ", policy_.log.nflog_group};
         for (const Kind kind : {Kind::allow, Kind::input}) {
             std::vector<ir::Rule> rules;
             if (kind == Kind::allow) {
-                for (const Family family : families_) {
-                    for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::ping, Protocol::any}) {
-                        for (const char* form : {"", "_ranges"}) {
-                            const std::string map = "count_" + program::suffix(protocol, family) + form;
-                            if (!has_set(map)) continue;
-                            Statements statements = before_lookup(protocol, family);
-                            statements.push_back(
-                                ir::CountByMap{program::fields_of(Kind::output, protocol, family), map});
-                            rules.push_back(rule(std::move(statements)));
-                        }
-                    }
-                }
+                lookups_->counters(rules);
+                tiers_->add_logs(rules, log, *lookups_);
             }
-            look_up(rules, kind, fmt::format("log_{}", word(kind)),
-                    {ir::LogPacket{"policyc new ", policy_.log.nflog_group}});
+            lookups_->permissions(rules, {.kind = kind}, {log}, Lookups::Way::list, "log_");
             if (rules.empty()) continue;
-            rules.insert(rules.begin(), rule({ir::MatchConfirmed{}, ir::Accept{}}));
-            rules.push_back(rule({ir::Accept{}}));
+            rules.insert(rules.begin(), make_rule({ir::MatchConfirmed{}, ir::Accept{}}));
+            rules.push_back(make_rule({ir::Accept{}}));
             chain(fmt::format("{}_opened", word(kind)), "what begins is counted and logged", std::move(rules));
         }
+    }
+
+    // What needs no rate comes first: a flow that it covers takes nothing from a bucket.
+    void add_tiers() {
+        tiers_->add_chains(admitted(Kind::allow), limits(), *lookups_);
+        std::vector<ir::Rule> rules;
+        add_permissions(rules, Kind::allow, 0);
+        tiers_->add_jumps(rules, *lookups_);
+        add_limited_permissions(rules, Kind::allow);
+        chain("tiers", "what tiers allow, by the tuple that began the flow", std::move(rules));
     }
 
     // limitN: lets the flow pass while every bucket of its class has room for this source, else goes back to ask the other permissions.
@@ -267,7 +150,7 @@ private:
         for (std::size_t i = 0; i < permissions_.limit_classes().size(); ++i) {
             const auto& members = permissions_.limit_classes()[i];
             std::vector<ir::Rule> rules;
-            rules.push_back(rule({ir::MatchConfirmed{}, ir::Accept{}}));
+            rules.push_back(make_rule({ir::MatchConfirmed{}, ir::Accept{}}));
             for (const Family family : families_) {
                 Statements statements;
                 for (const std::size_t member : members) {
@@ -277,7 +160,7 @@ private:
                 }
                 const bool of_input = permissions_.limiters()[members.front()].what.starts_with("input.");
                 statements.push_back(admitted(of_input ? Kind::input : Kind::allow));
-                rules.push_back(rule(std::move(statements), "", permissions_.limiters()[members.front()].span));
+                rules.push_back(make_rule(std::move(statements), "", permissions_.limiters()[members.front()].span));
             }
             std::string what;
             for (const std::size_t member : members) {
@@ -297,23 +180,25 @@ private:
     void add_implied_port(std::vector<ir::Rule>& rules, std::optional<std::uint16_t> port, const char* comment) const {
         if (!port || !host_scope()) return;
         for (const Family family : families_)
-            rules.push_back(rule({ir::MatchFamily{family}, ir::MatchL4{ir::L4::udp},
-                                  ir::MatchPort{Field::ct_proto_dst, *port}, ir::Accept{}},
-                                 comment));
+            rules.push_back(make_rule({ir::MatchFamily{family}, ir::MatchL4{ir::L4::udp},
+                                       ir::MatchPort{Field::ct_proto_dst, *port}, ir::Accept{}},
+                                      comment));
     }
 
     void add_to_host() {
         std::vector<ir::Rule> rules;
         add_implied_port(rules, wireguard_port(node_), "WireGuard itself");
-        for (ir::Rule& r : permission_rules(Kind::input)) rules.push_back(std::move(r));
-        rules.push_back(rule({ir::Jump{"tiers"}}));
+        add_permissions(rules, Kind::input, 0);
+        add_limited_permissions(rules, Kind::input);
+        rules.push_back(make_rule({ir::Jump{"tiers"}}));
         chain("to_host", "what may reach this host", std::move(rules));
     }
 
     void add_from_host() {
         std::vector<ir::Rule> rules;
         if (node_.peer) add_implied_port(rules, wireguard_port(policy_.nodes[*node_.peer]), "WireGuard itself");
-        for (ir::Rule& r : permission_rules(Kind::output)) rules.push_back(std::move(r));
+        add_permissions(rules, Kind::output, 0);
+        add_limited_permissions(rules, Kind::output);
         chain("from_host", "what this host may reach", std::move(rules));
     }
 
@@ -343,19 +228,11 @@ private:
 
         std::vector<ir::Rule> rules;
         for (const Kind kind : {Kind::input, Kind::allow}) {
-            for (std::size_t limit = 0; limit <= permissions_.limit_classes().size(); ++limit)
-                for (const Family family : families_)
-                    for (const Protocol protocol : {Protocol::tcp, Protocol::any})
-                        for (const bool interval : {false, true}) {
-                            const std::string name =
-                                program::name_of({kind, static_cast<std::uint32_t>(limit), protocol, family, interval});
-                            if (has_set(name))
-                                rules.push_back(
-                                    rule({ir::Lookup{program::packet_fields_of(kind, protocol, family), name},
-                                          ir::Accept{}}));
-                        }
+            for (std::size_t limit = 0; limit <= limits(); ++limit)
+                lookups_->packets(rules, {.kind = kind, .limit = static_cast<std::uint32_t>(limit)}, {ir::Accept{}});
         }
-        rules.push_back(rule({ir::Goto{"denied"}}));
+        tiers_->add_turned_jumps(rules, *lookups_);
+        rules.push_back(make_rule({ir::Goto{"denied"}}));
         chain("turned", "TCP sessions that were picked up in the wrong direction: judged by the packet",
               std::move(rules));
     }
@@ -363,11 +240,11 @@ private:
     void add_denied() {
         std::vector<ir::Rule> rules;
         if (policy_.log.denied)
-            rules.push_back(rule({ir::Limit{policy_.log.denied_limit, policy_.log.denied_burst},
-                                  ir::LogPacket{"policyc deny ", policy_.log.nflog_group}}));
+            rules.push_back(make_rule({ir::Limit{policy_.log.denied_limit, policy_.log.denied_burst},
+                                       ir::LogPacket{"policyc deny ", policy_.log.nflog_group}}));
         const ir::Statement verdict =
             node_.denied == Denied::reject ? ir::Statement{ir::Reject{}} : ir::Statement{ir::Drop{}};
-        rules.push_back(rule({ir::Count{}, verdict}, "not allowed by the policy"));
+        rules.push_back(make_rule({ir::Count{}, verdict}, "not allowed by the policy"));
         chain("denied", "what no permission covers", std::move(rules));
     }
 
@@ -375,12 +252,12 @@ private:
         std::vector<ir::Rule> rules;
         if (!node_.untouched.interfaces.empty())
             for (const Field field : {Field::iifname, Field::oifname})
-                rules.push_back(rule({ir::Lookup{{field}, "untouched_interfaces"}, ir::Accept{}}));
+                rules.push_back(make_rule({ir::Lookup{{field}, "untouched_interfaces"}, ir::Accept{}}));
         for (const Family family : {Family::ipv4, Family::ipv6}) {
             const std::string set = numbered("untouched", family);
-            if (!has_set(set)) continue;
+            if (!lookups_->has(set)) continue;
             for (const Field field : {source_of_packet(family), destination_of_packet(family)})
-                rules.push_back(rule({ir::Lookup{{field}, set}, ir::Accept{}}));
+                rules.push_back(make_rule({ir::Lookup{{field}, set}, ir::Accept{}}));
         }
         chain("not_ours", "what neither enters nor leaves the tunnel and is untouched", std::move(rules));
     }
@@ -389,45 +266,47 @@ private:
     void add_refusals(std::vector<ir::Rule>& rules) const {
         if (!dual())
             rules.push_back(
-                rule({ir::MatchFamily{Family::ipv6}, ir::Goto{"denied"}}, "ipv6 = deny", policy_.ipv6_span));
-        rules.push_back(rule({ir::MatchState{.invalid = true, .untracked = true}, ir::Count{}, ir::Drop{}},
-                             "not a part of a flow"));
-        rules.push_back(rule({ir::MatchDnat{}, ir::Count{}, ir::Drop{}}, "rewritten destination"));
+                make_rule({ir::MatchFamily{Family::ipv6}, ir::Goto{"denied"}}, "ipv6 = deny", policy_.ipv6_span));
+        rules.push_back(make_rule({ir::MatchState{.invalid = true, .untracked = true}, ir::Count{}, ir::Drop{}},
+                                  "not a part of a flow"));
+        rules.push_back(make_rule({ir::MatchDnat{}, ir::Count{}, ir::Drop{}}, "rewritten destination"));
     }
 
     void add_spoof_rules(std::vector<ir::Rule>& rules, bool only_tunnel) const {
         for (const Family family : families_) {
-            rules.push_back(rule(
+            rules.push_back(make_rule(
                 {ir::MatchName{Field::iifname, tunnel()},
                  ir::Lookup{{source_of_packet(family)}, numbered("tunnel", family), true}, ir::Count{}, ir::Drop{}},
                 "spoofed: not a source of the tunnel"));
-            if (!only_tunnel && has_set(numbered("far", family)))
-                rules.push_back(
-                    rule({ir::MatchName{Field::iifname, tunnel(), true},
-                          ir::Lookup{{source_of_packet(family)}, numbered("far", family)}, ir::Count{}, ir::Drop{}},
-                         "spoofed: its place is behind the tunnel"));
+            if (!only_tunnel && lookups_->has(numbered("far", family)))
+                rules.push_back(make_rule(
+                    {ir::MatchName{Field::iifname, tunnel(), true},
+                     ir::Lookup{{source_of_packet(family)}, numbered("far", family)}, ir::Count{}, ir::Drop{}},
+                    "spoofed: its place is behind the tunnel"));
         }
     }
 
     void add_icmp_errors(std::vector<ir::Rule>& rules) const {
         for (const Family family : families_)
             rules.push_back(
-                rule({ir::MatchState{.related = true},
-                      ir::MatchIcmp{family, family == Family::ipv4 ? icmp_errors : icmpv6_errors}, ir::Accept{}},
-                     "ICMP errors about a tracked flow"));
+                make_rule({ir::MatchState{.related = true},
+                           ir::MatchIcmp{family, family == Family::ipv4 ? icmp_errors : icmpv6_errors}, ir::Accept{}},
+                          "ICMP errors about a tracked flow"));
     }
 
     void add_host_only(std::vector<ir::Rule>& rules, Field interface) const {
         if (!host_scope()) {
-            rules.push_back(rule({ir::MatchName{interface, tunnel(), true}, ir::Accept{}}, "not ours: no opinion"));
+            rules.push_back(
+                make_rule({ir::MatchName{interface, tunnel(), true}, ir::Accept{}}, "not ours: no opinion"));
             return;
         }
-        rules.push_back(rule({ir::MatchName{interface, "lo"}, ir::Accept{}}, "loopback"));
-        if (has_untouched()) rules.push_back(rule({ir::MatchName{interface, tunnel(), true}, ir::Jump{"not_ours"}}));
+        rules.push_back(make_rule({ir::MatchName{interface, "lo"}, ir::Accept{}}, "loopback"));
+        if (has_untouched())
+            rules.push_back(make_rule({ir::MatchName{interface, tunnel(), true}, ir::Jump{"not_ours"}}));
         if (dual())
             rules.push_back(
-                rule({ir::MatchIcmp{Family::ipv6, neighbour_discovery}, ir::MatchHopLimit{255}, ir::Accept{}},
-                     "neighbour discovery"));
+                make_rule({ir::MatchIcmp{Family::ipv6, neighbour_discovery}, ir::MatchHopLimit{255}, ir::Accept{}},
+                          "neighbour discovery"));
     }
 
     void add_input() {
@@ -437,15 +316,16 @@ private:
         add_spoof_rules(rules, !host_scope());
         add_icmp_errors(rules);
         if (node_.output) {
-            rules.push_back(rule({ir::MatchReply{true}, ir::Jump{"from_host"}}, "replies to what this host may reach"));
-            rules.push_back(rule({ir::MatchReply{true}, ir::Goto{"denied"}}));
+            rules.push_back(
+                make_rule({ir::MatchReply{true}, ir::Jump{"from_host"}}, "replies to what this host may reach"));
+            rules.push_back(make_rule({ir::MatchReply{true}, ir::Goto{"denied"}}));
         } else {
             rules.push_back(
-                rule({ir::MatchReply{true}, ir::Lookup{{Field::tcp_dport}, "server_ports"}, ir::Goto{"turned"}}));
-            rules.push_back(rule({ir::MatchReply{true}, ir::Accept{}}, "replies to what this host began"));
+                make_rule({ir::MatchReply{true}, ir::Lookup{{Field::tcp_dport}, "server_ports"}, ir::Goto{"turned"}}));
+            rules.push_back(make_rule({ir::MatchReply{true}, ir::Accept{}}, "replies to what this host began"));
         }
-        rules.push_back(rule({ir::Jump{"to_host"}}));
-        rules.push_back(rule({ir::Goto{"denied"}}));
+        rules.push_back(make_rule({ir::Jump{"to_host"}}));
+        rules.push_back(make_rule({ir::Goto{"denied"}}));
         chain("input", "packets to this host", std::move(rules),
               ir::BaseChain{ir::Hook::input, priority_filter, false, true});
     }
@@ -453,17 +333,17 @@ private:
     void add_forward() {
         std::vector<ir::Rule> rules;
         if (!host_scope())
-            rules.push_back(rule({ir::MatchName{Field::iifname, tunnel(), true},
-                                  ir::MatchName{Field::oifname, tunnel(), true}, ir::Accept{}},
-                                 "not ours: no opinion"));
+            rules.push_back(make_rule({ir::MatchName{Field::iifname, tunnel(), true},
+                                       ir::MatchName{Field::oifname, tunnel(), true}, ir::Accept{}},
+                                      "not ours: no opinion"));
         else if (has_untouched())
-            rules.push_back(rule({ir::MatchName{Field::iifname, tunnel(), true},
-                                  ir::MatchName{Field::oifname, tunnel(), true}, ir::Jump{"not_ours"}}));
+            rules.push_back(make_rule({ir::MatchName{Field::iifname, tunnel(), true},
+                                       ir::MatchName{Field::oifname, tunnel(), true}, ir::Jump{"not_ours"}}));
         add_refusals(rules);
         add_spoof_rules(rules, false);
         add_icmp_errors(rules);
-        rules.push_back(rule({ir::Jump{"tiers"}}));
-        rules.push_back(rule({ir::Goto{"denied"}}));
+        rules.push_back(make_rule({ir::Jump{"tiers"}}));
+        rules.push_back(make_rule({ir::Goto{"denied"}}));
         chain("forward", "packets through this host", std::move(rules),
               ir::BaseChain{ir::Hook::forward, priority_filter, false, true});
     }
@@ -473,10 +353,10 @@ private:
         add_host_only(rules, Field::oifname);
         add_refusals(rules);
         add_icmp_errors(rules);
-        rules.push_back(rule({ir::MatchReply{true}, ir::Jump{"to_host"}}, "replies to what may reach this host"));
-        rules.push_back(rule({ir::MatchReply{true}, ir::Goto{"denied"}}));
-        rules.push_back(rule({ir::Jump{"from_host"}}));
-        rules.push_back(rule({ir::Goto{"denied"}}));
+        rules.push_back(make_rule({ir::MatchReply{true}, ir::Jump{"to_host"}}, "replies to what may reach this host"));
+        rules.push_back(make_rule({ir::MatchReply{true}, ir::Goto{"denied"}}));
+        rules.push_back(make_rule({ir::Jump{"from_host"}}));
+        rules.push_back(make_rule({ir::Goto{"denied"}}));
         chain("output", "packets of this host", std::move(rules),
               ir::BaseChain{ir::Hook::output, priority_filter, false, true});
     }
@@ -484,30 +364,33 @@ private:
     void add_mss() {
         std::vector<ir::Rule> rules;
         for (const Field field : {Field::iifname, Field::oifname})
-            rules.push_back(rule({ir::MatchName{field, tunnel()}, ir::MatchSyn{}, ir::ClampMss{}}));
+            rules.push_back(make_rule({ir::MatchName{field, tunnel()}, ir::MatchSyn{}, ir::ClampMss{}}));
         chain("mss", "TCP segments that fit the tunnel", std::move(rules),
               ir::BaseChain{ir::Hook::forward, priority_mangle, false, false});
     }
 
     void add_masquerade() {
         chain("source_nat", "what comes out of the tunnel leaves with this host's address",
-              {rule({ir::MatchName{Field::iifname, tunnel()}, ir::MatchName{Field::oifname, tunnel(), true},
-                     ir::Masquerade{}})},
+              {make_rule({ir::MatchName{Field::iifname, tunnel()}, ir::MatchName{Field::oifname, tunnel(), true},
+                          ir::Masquerade{}})},
               ir::BaseChain{ir::Hook::postrouting, priority_srcnat, true, false});
     }
 
     const Policy& policy_;
     const Node& node_;
-    Sides sides_;
+    Layout layout_;
     PermissionSets permissions_;
+    std::optional<TierChains> tiers_;
+    std::optional<Lookups> lookups_;
     std::vector<Family> families_{Family::ipv4};
     ir::Ruleset out_;
 };
 
 }  // namespace
 
-ir::Ruleset lower(const Policy& policy, const Addresses& addresses, std::size_t node, Days today) {
-    return Program(policy, addresses, node, today).build();
+ir::Ruleset lower(const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
+                  const Layout& layout) {
+    return Program(policy, addresses, node, today, layout).build();
 }
 
 }  // namespace policyc

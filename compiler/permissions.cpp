@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <span>
+
+#include "compiler/shards.h"
 
 namespace policyc {
 
@@ -15,8 +17,6 @@ using program::Kind;
 
 // A port range up to this many ports becomes that many exact elements: a hash look-up is cheaper than an interval one, and so is a change.
 constexpr unsigned expanded_ports = 16;
-// From here on a hash set declares its size, so that the kernel allocates its table once.
-constexpr std::size_t declared_size = 1024;
 
 ir::Elements::Bound bound(const Range& range) {
     return {range.lo, range.hi};
@@ -80,12 +80,15 @@ Sides sides_of(const Policy& policy, std::size_t node) {
     return sides;
 }
 
-PermissionSets::PermissionSets(const Policy& policy, const Addresses& addresses, std::size_t node, Days today)
-    : policy_(policy), addresses_(addresses), node_(node), today_(today) {}
+PermissionSets::PermissionSets(const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
+                               Layout::Form form)
+    : policy_(policy), addresses_(addresses), node_(node), today_(today), form_(form) {}
 
 void PermissionSets::collect(ir::Ruleset& ruleset) {
-    for (const Tier& tier : policy_.tiers)
-        if (!tier.grant && !tier.bastion && holds_on(tier.expires, today_)) add_tier(tier);
+    for (std::uint32_t i = 0; i < policy_.tiers.size(); ++i) {
+        const Tier& tier = policy_.tiers[i];
+        if (!tier.grant && !tier.bastion && holds_on(tier.expires, today_)) add_tier(tier, i + 1);
+    }
     add_inputs(policy_.nodes[node_]);
     add_output(policy_.nodes[node_]);
     if (policy_.log.counters) add_counters(ruleset);
@@ -94,7 +97,34 @@ void PermissionSets::collect(ir::Ruleset& ruleset) {
     finish(ruleset);
 }
 
-void PermissionSets::add_tier(const Tier& tier) {
+bool PermissionSets::stands_alone(const Tier& tier) const {
+    switch (form_) {
+        case Layout::Form::tuples: return false;
+        case Layout::Form::pairs: return true;
+        case Layout::Form::automatic: break;
+    }
+    std::array<TierSize, 2> sizes{};
+    for (const Source& source : tier.who)
+        for (const Range& range : ranges_of(policy_, addresses_, source.host)) {
+            TierSize& size = sizes.at(static_cast<std::size_t>(range.family));
+            ++(range.single() ? size.exact_sources : size.range_sources);
+        }
+    for (const Target& target : tier.allow) {
+        if (!holds_on(target.expires, today_)) continue;
+        const std::size_t ports = std::size_t{target.ports.hi} - target.ports.lo + 1;
+        for (const Range& range : ranges_of(policy_, addresses_, target.host)) {
+            TierSize& size = sizes.at(static_cast<std::size_t>(range.family));
+            if (range.single() && ports <= expanded_ports)
+                size.exact_keys += ports;
+            else
+                ++size.range_keys;
+        }
+    }
+    return prefers_pairs(sizes);
+}
+
+void PermissionSets::add_tier(const Tier& tier, std::uint32_t number) {
+    const bool alone = stands_alone(tier);
     std::optional<std::size_t> tier_limiter;
     for (const Target& target : tier.allow) {
         Way way{.kind = Kind::allow, .log = tier.log_new};
@@ -115,12 +145,22 @@ void PermissionSets::add_tier(const Tier& tier) {
         if (tier.limit && !tier_limiter) tier_limiter = limiter("tier " + tier.name, *tier.limit, tier.span);
         way.limit = limit_of(tier_limiter, service_limiter);
         const std::uint32_t what = object(target.label, target.span);
+        if (alone) {
+            way.tier = number;
+            for (const Range& to : destinations) add(way, nullptr, &to, target.ports, {ir::Cause::none, what});
+            continue;
+        }
         for (const Source& source : tier.who) {
             const ir::Cause cause{subject(source), what};
             for (const Range& from : ranges_of(policy_, addresses_, source.host))
                 for (const Range& to : destinations)
                     if (from.family == to.family) add(way, &from, &to, target.ports, cause);
         }
+    }
+    if (!alone) return;
+    for (const Source& source : tier.who) {
+        const ir::Cause cause{subject(source), ir::Cause::none};
+        for (const Range& from : ranges_of(policy_, addresses_, source.host)) members_[number].push_back({from, cause});
     }
 }
 
@@ -173,16 +213,15 @@ void PermissionSets::add_counters(ir::Ruleset& ruleset) {
 void PermissionSets::add(const Way& way, const Range* source, const Range* destination, const Ports& ports,
                          ir::Cause cause) {
     const Family family = source != nullptr ? source->family : destination->family;
-    const auto types = program::types_of(program::fields_of(way.kind, ports.protocol, family));
+    program::Permissions set{way.kind, way.limit, ports.protocol, family, false, way.tier};
+    const auto types = program::types_of(program::fields_of(set));
     std::vector<ir::Elements::Bound> key;
     if (source != nullptr) key.push_back(bound(*source));
     if (destination != nullptr) key.push_back(bound(*destination));
     if (has_ports(ports.protocol)) key.push_back({ports.lo, ports.hi});
-    const program::Permissions set{way.kind, way.limit, ports.protocol, family, false};
     put(program::name_of(set), types, key, cause, UINT32_MAX);
-    if (way.log)
-        put("log_" + program::name_of({way.kind, 0, ports.protocol, family, false}), types, std::move(key), cause,
-            UINT32_MAX);
+    set.limit = 0;
+    if (way.log) put("log_" + program::name_of(set), types, std::move(key), cause, UINT32_MAX);
 }
 
 // Exact keys and short port ranges of exact hosts go to the hash set `name`, the rest to the interval set `name`_ranges.
@@ -246,11 +285,15 @@ void PermissionSets::finish(ir::Ruleset& ruleset) {
     for (auto& [name, building] : sets_) {
         const bool counts = name.starts_with("count_");
         const std::vector<ir::Type> types = building.exact.types();
+        const auto own = program::permissions_of(name);
+        const std::string comment = own && own->tier != 0 ? "tier " + policy_.tiers[own->tier - 1].name : "";
         if (!building.exact.empty()) {
             building.exact.sort();
-            ir::Set set{.name = name, .types = types, .map_to = counts ? ir::MapTo::counter : ir::MapTo::nothing};
-            if (building.exact.size() >= declared_size)
-                set.size = static_cast<std::uint32_t>(std::bit_ceil(building.exact.size()));
+            ir::Set set{.name = name,
+                        .types = types,
+                        .map_to = counts ? ir::MapTo::counter : ir::MapTo::nothing,
+                        .comment = comment};
+            set.size = size_to_declare(building.exact.size());
             set.elements = std::move(building.exact);
             ruleset.sets.push_back(std::move(set));
         }
@@ -258,7 +301,8 @@ void PermissionSets::finish(ir::Ruleset& ruleset) {
         ir::Set set{.name = name + "_ranges",
                     .types = types,
                     .interval = true,
-                    .map_to = counts ? ir::MapTo::counter : ir::MapTo::nothing};
+                    .map_to = counts ? ir::MapTo::counter : ir::MapTo::nothing,
+                    .comment = comment};
         set.elements = ir::Elements(types, true);
         for (const Cuboid& cuboid : disjoint(building.ranges, types.size())) {
             set.elements.add(std::span(cuboid.sides.data(), types.size()), cuboid.cause, cuboid.counter);

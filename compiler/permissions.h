@@ -9,6 +9,8 @@
 
 #include "compiler/disjoint.h"
 #include "compiler/ir.h"
+#include "compiler/layout.h"
+#include "compiler/membership.h"
 #include "compiler/program.h"
 #include "policy/lock.h"
 #include "policy/model.h"
@@ -36,12 +38,14 @@ struct Limiter {
 // Collects permissions into sets: exact ones into hash sets as they come, ranges aside, to be cut into disjoint intervals by finish().
 class PermissionSets {
 public:
-    PermissionSets(const Policy& policy, const Addresses& addresses, std::size_t node, Days today);
+    PermissionSets(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, Layout::Form form);
 
     // Adds every permission of the policy to the Ruleset's sets, with its subjects, objects and counters.
     void collect(ir::Ruleset& ruleset);
 
-    // What collect() found. The chain "limitN" asks the limiters (1 or 2 of them, indices into limiters()) of limit_classes()[N - 1].
+    // What collect() found. The sources of the tiers that got sets of their own; what these sets say they may reach is in the Ruleset.
+    [[nodiscard]] const Members& members() const { return members_; }
+    // The chain "limitN" asks the limiters (1 or 2 of them, indices into limiters()) of limit_classes()[N - 1].
     [[nodiscard]] const std::vector<Limiter>& limiters() const { return limiters_; }
     [[nodiscard]] const std::vector<std::vector<std::size_t>>& limit_classes() const { return classes_; }
 
@@ -56,9 +60,11 @@ private:
         program::Kind kind{};
         std::uint32_t limit = 0;
         bool log = false;
+        std::uint32_t tier = 0;  // with sets of its own, as in program::Permissions
     };
 
-    void add_tier(const Tier& tier);
+    [[nodiscard]] bool stands_alone(const Tier& tier) const;
+    void add_tier(const Tier& tier, std::uint32_t number);
     void add_inputs(const Node& node);
     void add_output(const Node& node);
     void add_counters(ir::Ruleset& ruleset);
@@ -75,6 +81,8 @@ private:
     const Addresses& addresses_;
     std::size_t node_;
     Days today_;
+    Layout::Form form_;
+    Members members_;
     std::vector<Limiter> limiters_;
     std::vector<std::vector<std::size_t>> classes_;
     std::map<std::size_t, std::size_t> service_limiters_;

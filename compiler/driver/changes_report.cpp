@@ -36,7 +36,7 @@ std::vector<std::string> foreign_in(const ir::Ruleset& ruleset) {
 
 // The chains of the kernel that are not as the policy that was applied last has them, by the first rule that differs.
 void add_drift(const ir::Ruleset& before, const View& last, std::vector<std::string>& foreign) {
-    const ir::Ruleset applied = lower(*last.policy, *last.addresses, last.node, last.today);
+    const ir::Ruleset applied = lower(*last.policy, *last.addresses, last.node, last.today, last.layout);
     for (const std::string& name : differing_chains(before, applied)) {
         const auto seen = std::ranges::find(before.chains, name, &ir::Chain::name);
         const auto meant = std::ranges::find(applied.chains, name, &ir::Chain::name);

@@ -25,7 +25,7 @@ int verb_compile(const Options& options, World& world, Report& report) {
     judge(loaded->policy, addresses, today(world), report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
 
-    const ir::Ruleset ruleset = lower(loaded->policy, addresses, node.value(), today(world));
+    const ir::Ruleset ruleset = lower(loaded->policy, addresses, node.value(), today(world), world.layout);
     if (chosen.scope == Scope::none) {
         report.notes.push_back(fmt::format(
             "{}: scope is \"none\": there is nothing to judge here, and the ruleset is empty", chosen.name));

@@ -77,8 +77,8 @@ int verb_diff(const Options& options, World& world, Report& report) {
     const Addresses addresses = addresses_of(policy, known, hosts, report.diagnostics);
     judge(policy, addresses, today(world), report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
-    ir::Ruleset after = lower(policy, addresses, node.value(), today(world));
-    const View view{&policy, &addresses, &report.sources, node.value(), today(world), &known, world.now};
+    ir::Ruleset after = lower(policy, addresses, node.value(), today(world), world.layout);
+    const View view{&policy, &addresses, &report.sources, node.value(), today(world), &known, world.now, world.layout};
 
     if (options.against) {
         const std::optional<Old> old = load_old(*options.against, name, *lock, hosts, world, report);
@@ -87,12 +87,13 @@ int verb_diff(const Options& options, World& world, Report& report) {
         // A node that the old policy doesn't have held nothing.
         if (old->node == old->loaded.policy.nodes.size())
             return finish(difference({}, after, view, {}), name, headline, report);
-        const ir::Ruleset before = lower(old->loaded.policy, old->addresses, old->node, today(world));
+        const ir::Ruleset before = lower(old->loaded.policy, old->addresses, old->node, today(world), world.layout);
         const View old_view{.policy = &old->loaded.policy,
                             .addresses = &old->addresses,
                             .sources = &report.sources,
                             .node = old->node,
-                            .today = today(world)};
+                            .today = today(world),
+                            .layout = world.layout};
         return finish(difference(before, after, view, old_view), name, headline, report);
     }
 
@@ -105,6 +106,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
     const std::unique_ptr<Past> past = last && last->node == name ? past_of(*last) : nullptr;
     if (!before.value() && !after.empty())
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");
+    if (past) past->view.layout = world.layout;
     Difference differs = difference(before.value().value_or(ir::Ruleset{}), after, view,
                                     past ? std::optional<View>(past->view) : std::nullopt);
     if (before.value() && after.empty()) differs.same = false;  // even a table without chains is one too many

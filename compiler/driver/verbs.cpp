@@ -170,6 +170,8 @@ const std::vector<OptionRow>& global_options() {
         {"--hosts", "FILE", "Read this instead of /etc/hosts.", &Options::hosts, true},
         {"--answers", "FILE", "Take DNS answers from this JSON file.", &Options::answers, true},
         {"--now", "TIME", "Take this for the time, for instance 2026-11-24T12:00:00Z.", &Options::now, true},
+        {"--layout", "tuples|pairs[,shard=N][,jumps=N]", "Lay sets out in this form, whatever their size.",
+         &Options::layout, true},
     };
     return table;
 }

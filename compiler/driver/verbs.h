@@ -23,6 +23,7 @@ struct Options {
     std::string hosts = "/etc/hosts";
     std::optional<std::string> answers;
     std::optional<std::string> now;
+    std::optional<std::string> layout;
 
     std::string policy;  // the argument POLICY
     std::string path = "policy.toml";

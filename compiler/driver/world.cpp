@@ -101,6 +101,11 @@ Result<World> real_world(const Options& options) {
         if (!now) return Error{fmt::format("`{}` is not a time", *options.now), "write it as 2026-11-24T12:00:00Z"};
         world.now = *now;
     }
+    if (options.layout) {
+        const std::optional<Layout> layout = parse_layout(*options.layout);
+        if (!layout) return Error{fmt::format("`{}` is not a layout", *options.layout), "write it as pairs,shard=4"};
+        world.layout = *layout;
+    }
     if (options.answers) {
         const Result<FakeResolver> answers = read_answers(*options.answers, disk);
         if (!answers) return answers.error();

@@ -7,6 +7,7 @@
 
 #include "compiler/driver/verbs.h"
 #include "compiler/kernel.h"
+#include "compiler/layout.h"
 #include "policy/files.h"
 #include "policy/names.h"
 #include "policy/result.h"
@@ -22,6 +23,7 @@ struct World {
     std::string host_name;
     std::string hosts_file;
     std::string state_dir;
+    Layout layout;  // --layout
 };
 
 // The real one, as the options want it: --state-dir, else STATE_DIRECTORY (as systemd sets it), else /var/lib/policyc.
