@@ -1,47 +1,12 @@
-// Ruleset to boxes of flows, and how much of a table differs; entry points boxes_of() and extent().
+// How much of a table differs; entry points extent() and differing_chains().
 #include "compiler/access.h"
 
 #include <algorithm>
 #include <map>
 
-#include "compiler/box.h"
-#include "compiler/program.h"
-
 namespace policyc {
 
 namespace {
-
-Direction direction_of(program::Kind kind) {
-    switch (kind) {
-        case program::Kind::allow: return Direction::forward;
-        case program::Kind::input: return Direction::input;
-        case program::Kind::output: return Direction::output;
-    }
-    return Direction::forward;
-}
-
-Box box_of(const program::Permissions& permissions, const ir::Elements& elements, std::size_t element) {
-    Box box{.direction = direction_of(permissions.kind)};
-    box.source.family = box.destination.family = permissions.family;
-    box.ports.protocol = permissions.protocol;
-    box.ports.lo = box.ports.hi = 0;
-    std::size_t field = 0;
-    const auto next = [&] { return elements.bound(element, field++); };
-    if (permissions.kind != program::Kind::output) {
-        const auto side = next();
-        box.source = {permissions.family, side.lo, side.hi};
-    }
-    if (permissions.kind != program::Kind::input) {
-        const auto side = next();
-        box.destination = {permissions.family, side.lo, side.hi};
-    }
-    if (permissions.protocol == Protocol::tcp || permissions.protocol == Protocol::udp) {
-        const auto side = next();
-        box.ports.lo = static_cast<std::uint16_t>(side.lo);
-        box.ports.hi = static_cast<std::uint16_t>(side.hi);
-    }
-    return box;
-}
 
 // The keys of one set that the other does not hold; both are sorted.
 std::size_t missing(const ir::Elements& from, const ir::Elements& in) {
@@ -72,30 +37,6 @@ ir::Ruleset without_elements(const ir::Ruleset& ruleset) {
 }
 
 }  // namespace
-
-std::vector<LabelledBox> labelled_boxes(const ir::Ruleset& ruleset) {
-    std::vector<LabelledBox> boxes;
-    for (const ir::Set& set : ruleset.sets) {
-        const auto permissions = program::permissions_of(set.name);
-        if (!permissions || set.dynamic) continue;
-        // A set of that name with another key is not ours to read; rules and declarations are compared elsewhere.
-        if (program::types_of(program::fields_of(permissions->kind, permissions->protocol, permissions->family)) !=
-            set.types)
-            continue;
-        for (std::size_t i = 0; i < set.elements.size(); ++i)
-            boxes.push_back({box_of(*permissions, set.elements, i), set.elements.cause(i)});
-    }
-    std::ranges::stable_sort(boxes, {}, &LabelledBox::box);
-    const auto repeated = std::ranges::unique(boxes, {}, &LabelledBox::box);
-    boxes.erase(repeated.begin(), repeated.end());
-    return boxes;
-}
-
-std::vector<Box> boxes_of(const ir::Ruleset& ruleset) {
-    std::vector<Box> boxes;
-    for (const LabelledBox& labelled : labelled_boxes(ruleset)) boxes.push_back(labelled.box);
-    return boxes;
-}
 
 bool judges(const ir::Ruleset& ruleset, Direction direction) {
     const ir::Hook hook = direction == Direction::input    ? ir::Hook::input

@@ -26,7 +26,7 @@ struct Box {
     auto operator<=>(const Box&) const = default;
 };
 
-// Everything that the sets of this Ruleset let through, sorted.
+// Everything that the sets of this Ruleset let through, multiplied out and sorted: for small ones.
 std::vector<Box> boxes_of(const ir::Ruleset& ruleset);
 
 // The names that people use for addresses: nodes, services and networks of a policy, and the lines they come from.
@@ -53,7 +53,8 @@ struct Change {
     std::string file;  // of the line that causes it; "" where there is none
     std::size_t line = 0;
     std::string reason;      // "tiers.vpn", "removed", "DNS, locked 2 h ago", "not from policyc"
-    std::vector<Box> boxes;  // what `destination` says in words, whole; empty for a move
+    std::vector<Box> boxes;  // what `destination` says in words, whole; empty for a move, and where one line
+                             // tells of many people
 
     auto operator<=>(const Change&) const = default;
 };

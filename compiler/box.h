@@ -14,9 +14,6 @@ struct LabelledBox {
         cause;  // into subjects and objects of the Ruleset it came from; none in one that was read from the kernel
 };
 
-// Everything the sets let through, sorted by box, each box once.
-std::vector<LabelledBox> labelled_boxes(const ir::Ruleset& ruleset);
-
 // A sorted list of boxes that can be asked about quickly: exact boxes by search, the few wide ones one after the other.
 class BoxIndex {
 public:

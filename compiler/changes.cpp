@@ -7,9 +7,9 @@
 #include <tuple>
 
 #include "compiler/access.h"
-#include "compiler/box.h"
+#include "compiler/gaps.h"
 #include "compiler/lower.h"
-#include "compiler/permissions.h"
+#include "compiler/words.h"
 
 namespace policyc {
 
@@ -17,14 +17,6 @@ namespace {
 
 using Kind = Change::Kind;
 using Cause = Change::Cause;
-
-// A permission's person and service as the policy words them, and where it says so.
-struct Words {
-    std::string who;
-    std::string service;
-    Span span;
-    bool operator<(const Words& other) const { return std::tie(who, service) < std::tie(other.who, other.service); }
-};
 
 // One person and one service, and the boxes between them that come or go.
 struct Line {
@@ -85,84 +77,6 @@ std::string joined(const std::vector<Box>& boxes, const std::string& node) {
     return out;
 }
 
-// One policy with its addresses, compiled: the words of each of its boxes.
-class Compiled {
-public:
-    Compiled(const View& view, ir::Ruleset ruleset) : view_(view), ruleset_(std::move(ruleset)) {
-        for (const LabelledBox& labelled : labelled_boxes(ruleset_)) {
-            Words words = words_of(labelled);
-            pairs_.insert(words);
-            boxes_.emplace(labelled.box, std::move(words));
-        }
-    }
-
-    // The words of this very box, or of one that covers it.
-    [[nodiscard]] const Words* find(const Box& box) const {
-        const auto found = boxes_.find(box);
-        return found == boxes_.end() ? nullptr : &found->second;
-    }
-    // The same person and service, at whatever address.
-    [[nodiscard]] const Words* find(const Words& words) const {
-        const auto found = pairs_.find(words);
-        return found == pairs_.end() ? nullptr : &*found;
-    }
-    [[nodiscard]] const View& view() const { return view_; }
-
-    // The host name behind a service's label, or "".
-    [[nodiscard]] std::string host_name(const std::string& service) const {
-        for (const Service& s : view_.policy->services)
-            if (s.name == service && std::holds_alternative<HostName>(s.host)) return std::get<HostName>(s.host).name;
-        if (view_.addresses->contains(service)) return service;
-        return {};
-    }
-
-    // "tiers.vpn", "nodes.extgw01.input.ssh": what holds the line.
-    [[nodiscard]] std::string holder(const Span& span) const {
-        for (const Tier& tier : view_.policy->tiers)
-            for (const Target& target : tier.allow)
-                if (target.span == span) return "tiers." + tier.name;
-        const Node& node = view_.policy->nodes[view_.node];
-        for (const Input& input : node.inputs)
-            if (input.span == span) return fmt::format("nodes.{}.input.{}", node.name, input.name);
-        return fmt::format("nodes.{}.output", node.name);
-    }
-
-private:
-    [[nodiscard]] Words words_of(const LabelledBox& labelled) const {
-        Words words;
-        const auto [subject, object] = labelled.cause;
-        words.who = subject == ir::Cause::none ? view_.policy->nodes[view_.node].name : ruleset_.subjects[subject].name;
-        if (object != ir::Cause::none) {
-            words.service = ruleset_.objects[object].name;
-            words.span = ruleset_.objects[object].span;
-        }
-        return words;
-    }
-
-    View view_;
-    ir::Ruleset ruleset_;
-    std::map<Box, Words> boxes_;
-    std::set<Words> pairs_;
-};
-
-// Names for a box that no policy explains: the nodes and services that bear its addresses, else the addresses themselves.
-Words guess(const Box& box, const View& view) {
-    Words words;
-    if (box.direction == Direction::output)
-        words.who = view.policy->nodes[view.node].name;
-    else
-        words.who = to_string(box.source);
-    for (const Node& node : view.policy->nodes)
-        for (const auto& address : node.addresses)
-            if (box.direction != Direction::output && box.source == range_of(address.value)) words.who = node.name;
-    if (box.direction == Direction::input) return words;
-    for (const Service& service : view.policy->services)
-        for (const Range& host : ranges_of(*view.policy, *view.addresses, service.host))
-            if (host == box.destination && std::ranges::find(service.ports, box.ports) != service.ports.end())
-                words.service = service.name;
-    return words;
-}
-
 class Difference {
 public:
     Difference(const View& view, const ir::Ruleset& after, const std::optional<View>& last) : now_(view, after) {
@@ -175,39 +89,76 @@ public:
     }
 
     std::vector<Change> run(const ir::Ruleset& before, const ir::Ruleset& after) {
-        std::vector<Box> old_boxes = boxes_of(before);
-        std::vector<Box> new_boxes = boxes_of(after);
+        Reach old_reach = reach_of(before);
+        Reach new_reach = reach_of(after);
         // Where judging itself begins or ends, a permission that comes or goes is no gain or loss; a first table is shown whole.
         if (!before.chains.empty()) {
-            const auto one_sided = [&](const Box& box) {
-                return judges(before, box.direction) != judges(after, box.direction);
+            const auto one_sided = [&](Direction direction) {
+                return judges(before, direction) != judges(after, direction);
             };
-            std::erase_if(old_boxes, one_sided);
-            std::erase_if(new_boxes, one_sided);
+            for (Reach* reach : {&old_reach, &new_reach}) {
+                std::erase_if(reach->boxes,
+                              [&](const LabelledBox& labelled) { return one_sided(labelled.box.direction); });
+                if (one_sided(Direction::forward)) reach->tiers.clear();
+            }
         }
-        std::map<Words, Line> gains = lines(new_boxes, BoxIndex(old_boxes));
-        std::map<Words, Line> losses = lines(old_boxes, BoxIndex(new_boxes));
+        const Gaps gained = gaps(new_reach, old_reach);
+        const Gaps lost = gaps(old_reach, new_reach);
+        std::map<Words, Line> gains = lines(gained);
+        std::map<Words, Line> losses = lines(lost);
         take_moves(gains, losses);
         for (const auto& [words, line] : gains) out_.push_back(gain(line));
         for (const auto& [words, line] : losses) out_.push_back(loss(line));
+        for (const WideGap& wide : gained.tiers) out_.push_back(together(wide, gain(line_of(wide))));
+        for (const WideGap& wide : lost.tiers) out_.push_back(together(wide, loss(line_of(wide))));
         std::ranges::sort(out_);
         return std::move(out_);
     }
 
 private:
-    // What of `from` is not in `in`, by person and service.
-    [[nodiscard]] std::map<Words, Line> lines(const std::vector<Box>& from, const BoxIndex& in) const {
+    [[nodiscard]] std::optional<Words> find(const Box& box) const {
+        std::optional<Words> words = now_.find(box);
+        if (!words && last_) words = last_->find(box);
+        return words;
+    }
+
+    // What is missing, by person and service.
+    [[nodiscard]] std::map<Words, Line> lines(const Gaps& missing) const {
         std::map<Words, Line> out;
-        for (const Box& box : from) {
-            std::vector<Box> pieces = in.uncovered(box);
-            if (pieces.empty()) continue;
-            const Words* words = now_.find(box);
-            if (words == nullptr && last_) words = last_->find(box);
-            const Words named = words != nullptr ? *words : guess(box, now_.view());
-            Line& line = out.try_emplace(named, Line{named, {}, words != nullptr}).first->second;
+        for (const auto& [box, pieces] : missing.boxes) {
+            const std::optional<Words> words = find(box);
+            const Words named = words ? *words : guess(box, now_.view());
+            Line& line = out.try_emplace(named, Line{named, {}, words.has_value()}).first->second;
             line.boxes.insert(line.boxes.end(), pieces.begin(), pieces.end());
         }
         return out;
+    }
+
+    // The first of the sources stands for all.
+    [[nodiscard]] Line line_of(const WideGap& wide) const {
+        Line line;
+        for (const Area& area : wide.areas) line.boxes.push_back(area.from(wide.sources.front()));
+        const std::optional<Words> words = find(line.boxes.front());
+        line.words = words ? *words : guess(line.boxes.front(), now_.view());
+        line.known = words.has_value();
+        return line;
+    }
+
+    // "laptop and 499 more" gain "grafana and 999 more".
+    [[nodiscard]] Change together(const WideGap& wide, Change change) const {
+        std::set<std::string> services;
+        for (const Area& area : wide.areas) {
+            const Box box = area.from(wide.sources.front());
+            const std::optional<Words> words = find(box);
+            services.insert(words ? words->service : guess(box, now_.view()).service);
+        }
+        const auto more = [](std::string& first, std::size_t all) {
+            if (all > 1) first += fmt::format(" and {} more", all - 1);
+        };
+        more(change.who, wide.sources.size());
+        more(change.service, services.size());
+        change.boxes.clear();
+        return change;
     }
 
     // A service that everybody who is concerned loses at one address and gains at another has moved.
@@ -215,14 +166,14 @@ private:
         if (!last_) return;
         std::map<std::string, std::vector<Words>> by_service;
         for (const auto& [words, line] : losses) by_service[words.service].push_back(words);
+        std::map<std::string, std::size_t> gaining;
+        for (const auto& [words, line] : gains) ++gaining[words.service];
         for (const auto& [service, people] : by_service) {
             const std::string old_host = last_->host_name(service);
             const std::string new_host = now_.host_name(service);
             if (service.empty() || old_host.empty() || new_host.empty()) continue;
             const auto paired = [&](const Words& words) { return gains.contains(words) && losses.at(words).known; };
-            const auto gaining =
-                std::ranges::count_if(gains, [&](const auto& entry) { return entry.first.service == service; });
-            if (!std::ranges::all_of(people, paired) || static_cast<std::size_t>(gaining) != people.size()) continue;
+            if (!std::ranges::all_of(people, paired) || gaining[service] != people.size()) continue;
             const Words& any = people.front();
             Change change{
                 .kind = Kind::move, .cause = old_host == new_host ? Cause::dns : Cause::edit, .service = service};
@@ -270,17 +221,18 @@ private:
         Change change{.kind = Kind::gain, .cause = Cause::edit, .who = line.words.who, .service = line.words.service};
         change.destination = joined(line.boxes, node_name());
         change.boxes = line.boxes;
-        const Words* mine = now_.find(line.words);
-        if (mine == nullptr) return change;
+        const std::optional<Words> mine = now_.find(line.words);
+        if (!mine) return change;
         place(change, now_, mine->span);
         change.reason = now_.holder(mine->span);
         if (!last_) return change;
         // The policy had this permission already: either the name got another address, or somebody took it out of the kernel.
-        const bool there = std::ranges::all_of(line.boxes, [&](const Box& box) { return last_->find(box) != nullptr; });
+        const bool there =
+            std::ranges::all_of(line.boxes, [&](const Box& box) { return last_->find(box).has_value(); });
         if (there) {
             change.cause = Cause::drift;
             change.reason = "was taken out of the kernel, not by policyc";
-        } else if (last_->find(line.words) != nullptr && !now_.host_name(line.words.service).empty()) {
+        } else if (last_->find(line.words) && !now_.host_name(line.words.service).empty()) {
             change.cause = Cause::dns;
             change.reason = dns_reason(line.words.service);
         }
@@ -293,25 +245,25 @@ private:
         change.boxes = line.boxes;
         change.reason = "removed";
         if (!last_) return change;
-        const Words* old = last_->find(line.words);
-        if (!line.known || old == nullptr) {
+        const std::optional<Words> old = last_->find(line.words);
+        if (!line.known || !old) {
             change.cause = Cause::drift;
             change.reason = "in the kernel, not from policyc";
             return change;
         }
-        if (now_.find(line.words) != nullptr && !now_.host_name(line.words.service).empty()) {
+        if (now_.find(line.words) && !now_.host_name(line.words.service).empty()) {
             change.cause = Cause::dns;
             change.reason = dns_reason(line.words.service);
             return change;
         }
         // What the new policy would still allow on the day of the last apply has only expired.
-        if (const Words* still = then_ && !now_.find(line.words) ? then_->find(line.words) : nullptr) {
+        if (const auto still = then_ && !now_.find(line.words) ? then_->find(line.words) : std::nullopt) {
             place(change, *then_, still->span);
             change.reason = "expired";
             return change;
         }
         place(change, *last_, old->span);
-        if (now_.find(line.words) != nullptr) change.reason = "edited";
+        if (now_.find(line.words)) change.reason = "edited";
         return change;
     }
 

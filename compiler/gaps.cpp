@@ -1,0 +1,208 @@
+// The difference of what two Rulesets let through; entry point gaps().
+#include "compiler/gaps.h"
+
+#include <algorithm>
+#include <map>
+#include <span>
+
+namespace policyc {
+
+namespace {
+
+using Areas = std::vector<Area>;
+
+AddressSet union_of(const TierReach& tier) {
+    std::vector<Range> ranges;
+    for (const Reacher& reacher : tier.reachers) ranges.push_back(reacher.range);
+    return AddressSet(std::move(ranges));
+}
+
+// Areas as boxes of one and the same source, so that they can be subtracted.
+BoxIndex index_of(const std::vector<const TierReach*>& tiers) {
+    std::vector<Box> boxes;
+    for (const TierReach* tier : tiers)
+        for (const Area& area : tier->areas) boxes.push_back(area.from({area.destination.family, 0, 0}));
+    std::ranges::sort(boxes);
+    const auto repeated = std::ranges::unique(boxes);
+    boxes.erase(repeated.begin(), repeated.end());
+    return BoxIndex(std::move(boxes));
+}
+
+Areas left_over(const Areas& areas, const BoxIndex& by) {
+    Areas left;
+    std::ranges::copy_if(areas, std::back_inserter(left), [&](const Area& area) {
+        return !by.uncovered(area.from({area.destination.family, 0, 0})).empty();
+    });
+    return left;
+}
+
+// All that a Ruleset lets through, to be asked what of a box it does not.
+class Coverage {
+public:
+    explicit Coverage(const Reach& reach) : boxes_(plain(reach.boxes)) {
+        std::vector<Range> sources;
+        for (const LabelledBox& labelled : reach.boxes)
+            if (labelled.box.direction == Direction::forward) sources.push_back(labelled.box.source);
+        sources_ = AddressSet(std::move(sources));
+        for (const TierReach& tier : reach.tiers) {
+            Tier& indexed = tiers_.emplace_back(Tier{&tier, union_of(tier), {}, {}});
+            for (const Area& area : tier.areas)
+                (area.destination.single() ? indexed.hosts : indexed.networks).push_back(&area);
+        }
+    }
+
+    struct Tier {
+        const TierReach* reach;
+        AddressSet sources;
+        std::vector<const Area*> hosts;  // by destination
+        std::vector<const Area*> networks;
+    };
+    [[nodiscard]] const std::vector<Tier>& tiers() const { return tiers_; }
+    // Whether some box is about a source of this range.
+    [[nodiscard]] bool has_boxes_of(const Range& source) const { return sources_.meets(source); }
+
+    [[nodiscard]] std::vector<Box> uncovered(const Box& box) const {
+        std::vector<Box> pieces = boxes_.uncovered(box);
+        if (box.direction != Direction::forward) return pieces;
+        for (const Tier& tier : tiers_) {
+            if (pieces.empty()) break;
+            if (!tier.sources.meets(box.source)) continue;
+            std::vector<Box> by;
+            for (const Area* area : meeting(tier, box.destination))
+                for (const Range& source : meeting(tier.sources, box.source)) by.push_back(area->from(source));
+            std::ranges::sort(by);
+            const BoxIndex index(std::move(by));
+            std::vector<Box> left;
+            for (const Box& piece : pieces) {
+                const std::vector<Box> parts = index.uncovered(piece);
+                left.insert(left.end(), parts.begin(), parts.end());
+            }
+            pieces = std::move(left);
+        }
+        std::ranges::sort(pieces);
+        return pieces;
+    }
+
+private:
+    static std::vector<Box> plain(const std::vector<LabelledBox>& labelled) {
+        std::vector<Box> boxes;
+        boxes.reserve(labelled.size());
+        for (const LabelledBox& one : labelled) boxes.push_back(one.box);
+        return boxes;
+    }
+
+    static std::vector<const Area*> meeting(const Tier& tier, const Range& destination) {
+        std::vector<const Area*> found;
+        const auto first = std::ranges::partition_point(tier.hosts, [&](const Area* area) {
+            return std::pair(area->destination.family, area->destination.lo) <
+                   std::pair(destination.family, destination.lo);
+        });
+        for (auto at = first; at != tier.hosts.end() && (*at)->destination.meets(destination); ++at)
+            found.push_back(*at);
+        for (const Area* area : tier.networks)
+            if (area->destination.meets(destination)) found.push_back(area);
+        return found;
+    }
+
+    static std::span<const Range> meeting(const AddressSet& sources, const Range& range) {
+        const std::vector<Range>& all = sources.ranges();
+        const auto first = std::ranges::partition_point(
+            all, [&](const Range& one) { return std::pair(one.family, one.hi) < std::pair(range.family, range.lo); });
+        const auto last = std::find_if_not(first, all.end(), [&](const Range& one) { return one.meets(range); });
+        return {first, last};
+    }
+
+    BoxIndex boxes_;
+    AddressSet sources_;
+    std::vector<Tier> tiers_;
+};
+
+class Comparison {
+public:
+    Comparison(const Reach& from, const Reach& in) : from_(from), in_(in) {}
+
+    Gaps run() {
+        for (const LabelledBox& labelled : from_.boxes) look_at(labelled.box);
+        for (const TierReach& tier : from_.tiers)
+            for (const Reacher& reacher : tier.reachers) look_at(tier, reacher.range);
+
+        std::size_t boxes = result_.boxes.size();
+        for (const auto& [areas, gap] : wide_) boxes += gap.size();
+        for (auto& [areas, gap] : wide_) {
+            if (boxes > most_boxes && gap.size() > few_boxes) {
+                result_.tiers.push_back(std::move(gap));
+                continue;
+            }
+            for (const Range& source : gap.sources)
+                for (const Area& area : gap.areas)
+                    if (area.destination.family == source.family) {
+                        const Box box = area.from(source);
+                        result_.boxes.push_back({box, {box}});
+                    }
+        }
+        std::ranges::sort(result_.boxes, {}, &Gap::box);
+        const auto repeated = std::ranges::unique(result_.boxes, {}, &Gap::box);
+        result_.boxes.erase(repeated.begin(), repeated.end());
+        return std::move(result_);
+    }
+
+private:
+    void look_at(const Box& box) {
+        std::vector<Box> pieces = in_.uncovered(box);
+        if (!pieces.empty()) result_.boxes.push_back({box, std::move(pieces)});
+    }
+
+    // What a source reaches by a tier: first what the tiers that it is in on the other side leave of it, which is the same for many sources.
+    void look_at(const TierReach& tier, const Range& source) {
+        std::vector<const TierReach*> others;
+        bool partly = in_.has_boxes_of(source);
+        for (const Coverage::Tier& other : in_.tiers()) {
+            if (other.sources.holds(source))
+                others.push_back(other.reach);
+            else
+                partly = partly || other.sources.meets(source);
+        }
+        const Areas& areas = left_of(tier, others);
+        if (areas.empty()) return;
+        if (partly) {
+            for (const Area& area : areas)
+                if (area.destination.family == source.family) look_at(area.from(source));
+            return;
+        }
+        auto [at, fresh] = wide_.try_emplace({&areas, source.family}, WideGap{tier.tier, {}, {}});
+        if (fresh)
+            std::ranges::copy_if(areas, std::back_inserter(at->second.areas),
+                                 [&](const Area& area) { return area.destination.family == source.family; });
+        at->second.sources.push_back(source);
+    }
+
+    const Areas& left_of(const TierReach& tier, const std::vector<const TierReach*>& others) {
+        if (others.empty()) return tier.areas;
+        const auto [at, fresh] = left_.try_emplace({&tier, others});
+        if (!fresh) return at->second;
+        const Areas* least = &tier.areas;
+        for (const TierReach* other : others) {
+            const auto [pair, first] = left_by_one_.try_emplace({&tier, other});
+            if (first) pair->second = left_over(tier.areas, index_of({other}));
+            if (pair->second.size() < least->size()) least = &pair->second;
+            if (least->empty()) break;
+        }
+        if (!least->empty()) at->second = left_over(*least, index_of(others));
+        return at->second;
+    }
+
+    const Reach& from_;
+    Coverage in_;
+    Gaps result_;
+    std::map<std::pair<const Areas*, Family>, WideGap> wide_;
+    std::map<std::pair<const TierReach*, const TierReach*>, Areas> left_by_one_;
+    std::map<std::pair<const TierReach*, std::vector<const TierReach*>>, Areas> left_;
+};
+
+}  // namespace
+
+Gaps gaps(const Reach& from, const Reach& in) {
+    return Comparison(from, in).run();
+}
+
+}  // namespace policyc

@@ -1,0 +1,38 @@
+// What one Ruleset lets through and another doesn't.
+#pragma once
+
+#include <vector>
+
+#include "compiler/who_reaches.h"
+
+namespace policyc {
+
+// A box, and the parts of it that are missing on the other side: disjoint, at least one.
+struct Gap {
+    Box box;
+    std::vector<Box> pieces;
+};
+
+// All of these areas of a tier for all of these sources of it.
+struct WideGap {
+    std::uint32_t tier = 0;
+    std::vector<Range> sources;
+    std::vector<Area> areas;
+
+    [[nodiscard]] std::size_t size() const { return sources.size() * areas.size(); }
+};
+
+struct Gaps {
+    std::vector<Gap> boxes;      // sorted, each box once
+    std::vector<WideGap> tiers;  // where one line for each source and service would be too many to read
+};
+
+// From this many boxes on, those of tiers are told together; ones of up to this many lines are still told one by one.
+inline constexpr std::size_t most_boxes = 100'000;
+inline constexpr std::size_t few_boxes = 1'000;
+
+// What `from` lets through and `in` doesn't. Sources that are in the same tiers on either side are compared once, so that it takes time with what
+// differs and with the size of the sets, not with what they stand for.
+Gaps gaps(const Reach& from, const Reach& in);
+
+}  // namespace policyc
