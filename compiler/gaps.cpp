@@ -28,12 +28,20 @@ BoxIndex index_of(const std::vector<const TierReach*>& tiers) {
     return BoxIndex(std::move(boxes));
 }
 
-Areas left_over(const Areas& areas, const BoxIndex& by) {
-    Areas left;
-    std::ranges::copy_if(areas, std::back_inserter(left), [&](const Area& area) {
-        return !by.uncovered(area.from({area.destination.family, 0, 0})).empty();
-    });
-    return left;
+// What others leave of the areas of a tier.
+struct Rest {
+    Areas whole;
+    Areas parts;  // of which something is covered
+};
+
+Rest rest_of(const Areas& areas, const BoxIndex& by) {
+    Rest rest;
+    for (const Area& area : areas) {
+        const Box box = area.from({area.destination.family, 0, 0});
+        const std::vector<Box> left = by.uncovered(box);
+        if (!left.empty()) (left == std::vector{box} ? rest.whole : rest.parts).push_back(area);
+    }
+    return rest;
 }
 
 // All that a Ruleset lets through, to be asked what of a box it does not.
@@ -162,41 +170,49 @@ private:
             else
                 partly = partly || other.sources.meets(source);
         }
-        const Areas& areas = left_of(tier, others);
-        if (areas.empty()) return;
-        if (partly) {
+        const Rest& rest = rest_of_tier(tier, others);
+        const auto one_by_one = [&](const Areas& areas) {
             for (const Area& area : areas)
                 if (area.destination.family == source.family) look_at(area.from(source));
+        };
+        one_by_one(rest.parts);
+        if (rest.whole.empty()) return;
+        if (partly) {
+            one_by_one(rest.whole);
             return;
         }
-        auto [at, fresh] = wide_.try_emplace({&areas, source.family}, WideGap{tier.tier, {}, {}});
+        auto [at, fresh] = wide_.try_emplace({&rest, source.family}, WideGap{tier.tier, {}, {}});
         if (fresh)
-            std::ranges::copy_if(areas, std::back_inserter(at->second.areas),
+            std::ranges::copy_if(rest.whole, std::back_inserter(at->second.areas),
                                  [&](const Area& area) { return area.destination.family == source.family; });
         at->second.sources.push_back(source);
     }
 
-    const Areas& left_of(const TierReach& tier, const std::vector<const TierReach*>& others) {
-        if (others.empty()) return tier.areas;
-        const auto [at, fresh] = left_.try_emplace({&tier, others});
+    const Rest& rest_of_tier(const TierReach& tier, const std::vector<const TierReach*>& others) {
+        const auto [at, fresh] = rest_.try_emplace({&tier, others});
         if (!fresh) return at->second;
+        // One of the others often covers most: only what that leaves is held against all of them.
         const Areas* least = &tier.areas;
         for (const TierReach* other : others) {
-            const auto [pair, first] = left_by_one_.try_emplace({&tier, other});
-            if (first) pair->second = left_over(tier.areas, index_of({other}));
+            const auto [pair, first] = rest_by_one_.try_emplace({&tier, other});
+            if (first) {
+                Rest rest = rest_of(tier.areas, index_of({other}));
+                pair->second = std::move(rest.whole);
+                pair->second.insert(pair->second.end(), rest.parts.begin(), rest.parts.end());
+            }
             if (pair->second.size() < least->size()) least = &pair->second;
             if (least->empty()) break;
         }
-        if (!least->empty()) at->second = left_over(*least, index_of(others));
+        if (!least->empty()) at->second = rest_of(*least, index_of(others));
         return at->second;
     }
 
     const Reach& from_;
     Coverage in_;
     Gaps result_;
-    std::map<std::pair<const Areas*, Family>, WideGap> wide_;
-    std::map<std::pair<const TierReach*, const TierReach*>, Areas> left_by_one_;
-    std::map<std::pair<const TierReach*, std::vector<const TierReach*>>, Areas> left_;
+    std::map<std::pair<const Rest*, Family>, WideGap> wide_;
+    std::map<std::pair<const TierReach*, const TierReach*>, Areas> rest_by_one_;
+    std::map<std::pair<const TierReach*, std::vector<const TierReach*>>, Rest> rest_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 """What each stage makes of a policy, byte for byte.
 
-A case is a folder cases/NAME/ with policy.toml, policy.lock where it needs one, and `node` (the node to compile for).
+A case is a folder cases/NAME/ with policy.toml, policy.lock where it needs one, `node` (the node to compile for), and
+`layout` where the sets are to be laid out otherwise than by size.
 Next to them lie ruleset.nft, ruleset.json, ruleset.ir and list.txt: what policyc prints. POLICYC_ACCEPT=1 rewrites
 them."""
 
@@ -24,8 +25,10 @@ STAGES = {
 def golden(folder):
     def compare(_):
         node = (folder / "node").read_text().strip()
+        layout = folder / "layout"
+        more = ["--layout", layout.read_text().strip()] if layout.exists() else []
         for file, arguments in STAGES.items():
-            result = run(*arguments, "--node", node, cwd=folder)
+            result = run(*arguments, "--node", node, *more, cwd=folder)
             expect_exit(0, result)
             expect_equal("", result.stderr, "stderr")
             if os.environ.get("POLICYC_ACCEPT") == "1":
@@ -45,7 +48,7 @@ for one in sorted(CASES.iterdir()):
 def every_case_is_whole(_):
     expect(len(list(CASES.iterdir())) >= 8, "cases are missing")
     for one in CASES.iterdir():
-        known = {"policy.toml", "policy.lock", "policy.d", "node", *STAGES}
+        known = {"policy.toml", "policy.lock", "policy.d", "node", "layout", *STAGES}
         expect(not {path.name for path in one.iterdir()} - known, f"{one.name}: what are the other files for?")
 
 

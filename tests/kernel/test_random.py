@@ -1,7 +1,7 @@
 """Random small policies: what the kernel does with real packets must be what the naive evaluator says, on every
 probe.
 
-Each policy is compiled and loaded in a namespace whose interfaces are TUN devices (wg0 stands for the tunnel) and
+Each policy is compiled, in one of the forms that its sets can have, and loaded in a namespace whose interfaces are TUN devices (wg0 stands for the tunnel) and
 probed at the boundaries of every address, port and protocol it names: forwarded, to the host and from it, and the
 answers to what arrived. Conntrack is flushed between policies.
 
@@ -37,6 +37,15 @@ LOCALS = {
 FORWARD_PATHS = [(a, b) for a in EGRESS for b in EGRESS]
 LIKELY_PATHS = [("wg0", "lan0"), ("wg0", "lan0"), ("wg0", "wg0"), ("lan0", "wg0"), ("lan0", "dmz0"), ("wg0", "old0")]
 PROBES = 1200  # about, per policy
+# By seed in turn: as a small policy is, tiers with sets of their own, and all that only large ones are split into.
+LAYOUTS = [
+    "automatic",
+    "pairs",
+    "pairs,jumps=0",
+    "tuples,shard=2",
+    "pairs,shard=2",
+    "pairs,shard=1,jumps=0",
+]
 
 gateway = None
 own_addresses = None  # the gateway's
@@ -230,9 +239,14 @@ def start_worker(directory=None):
     scratch = tempfile.mkdtemp(dir=directory)
 
 
-def policyc(*words):
+def layout_of(seed):
+    return LAYOUTS[seed // 3 % len(LAYOUTS)]
+
+
+def policyc(seed, *words):
     binary = os.path.join(os.environ["POLICYC_BUILD"], "policyc")
-    command = [binary, "--state-dir", f"{scratch}/state", "--node", "gw", "--color", "never", *words]
+    command = [binary, "--state-dir", f"{scratch}/state", "--node", "gw", "--color", "never"]
+    command += ["--layout", layout_of(seed), *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
@@ -245,10 +259,10 @@ def load(case):
         file.write(case.lock())
     way = case.seed % 3
     if way == 0:
-        done = policyc("apply", path, "--offline")
+        done = policyc(case.seed, "apply", path, "--offline")
         return done.stderr if done.returncode != 0 else ""
     form = ["nft", "json"][way - 1]
-    done = policyc("compile", path, "--to", form)
+    done = policyc(case.seed, "compile", path, "--to", form)
     if done.returncode != 0:
         return done.stderr
     command = ["nft", "-f", "-"] if form == "nft" else ["nft", "-j", "-f", "-"]
@@ -312,7 +326,10 @@ def main():
                 print(f"seed {record['seed']}: not loaded" + (f"\n{record['trouble']}" if trouble <= 5 else ""))
             if record["wrong"]:
                 wrong += 1
-                print(f"seed {record['seed']}: {len(record['wrong'])} probes disagree, the first {record['wrong'][0]}")
+                print(
+                    f"seed {record['seed']}, layout {layout_of(record['seed'])}: {len(record['wrong'])} probes disagree, "
+                    f"the first {record['wrong'][0]}"
+                )
                 if wrong <= 5:
                     print("\n".join(record["wrong"][1:8]))
                     print(record["policy"])
