@@ -260,6 +260,16 @@ TEST_CASE("reading back: a part of a split set counts where the map leads to it"
     CHECK(edited([](ir::Set& map) { map.verdicts[0].chain = "denied"; }) < 20);
 }
 
+TEST_CASE("reading back: a part of who is in a tier counts for the addresses that the map leads to it") {
+    ir::Ruleset ruleset = lowered(big(3, 2), "pairs,shard=1");
+    for (ir::Set& set : ruleset.sets)
+        if (set.name == "who4_shards") {
+            REQUIRE(set.verdicts.size() == 3);
+            std::swap(set.verdicts[0], set.verdicts[1]);
+        }
+    CHECK(boxes_of(ruleset).size() == 2);
+}
+
 TEST_CASE("reading back: who is in a tier is what the rules say") {
     Draft draft = big(3, 2);
     for (const char* layout : {"pairs", "pairs,jumps=0", "pairs,shard=1"}) {
