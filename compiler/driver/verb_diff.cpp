@@ -97,17 +97,18 @@ int verb_diff(const Options& options, World& world, Report& report) {
     }
 
     const std::unique_ptr<Kernel> kernel = world.kernel();
-    const Result<std::optional<ir::Ruleset>> before = kernel->read();
-    if (!before) return report.fail(before.error());
-    add_live_server_ports(before.value(), after, world);
+    const Result<Snapshot> read = kernel->read();
+    if (!read) return report.fail(read.error());
+    const std::optional<ir::Ruleset>& before = read.value().ruleset;
+    add_live_server_ports(before, after, world);
     report_neighbours(after, *kernel, report);
     const std::optional<Applied> last = load_applied(world);
     const std::unique_ptr<Past> past = last && last->node == name ? past_of(*last) : nullptr;
-    if (!before.value() && !after.empty())
+    if (!before && !after.empty())
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");
-    Difference differs = difference(before.value().value_or(ir::Ruleset{}), after, view,
-                                    past ? std::optional<View>(past->view) : std::nullopt);
-    if (before.value() && after.empty()) differs.same = false;  // even a table without chains is one too many
+    Difference differs =
+        difference(before.value_or(ir::Ruleset{}), after, view, past ? std::optional<View>(past->view) : std::nullopt);
+    if (before && after.empty()) differs.same = false;  // even a table without chains is one too many
     return finish(differs, name, fmt::format("{}: {} against the kernel", name, options.policy), report);
 }
 

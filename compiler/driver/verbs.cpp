@@ -109,7 +109,12 @@ std::vector<Verb> make_verbs() {
                   "On any error the kernel keeps what it had."},
         .arguments = {policy_argument},
         .options = {{"--dry-run", "", "Say what would change; change and record nothing.", &Options::dry_run},
-                    {"--offline", "", "Ask no DNS server.", &Options::offline}},
+                    {"--offline", "", "Ask no DNS server.", &Options::offline},
+                    {"--backend", "netlink|libnftables",
+                     "How to talk to the kernel: netlink when not given; libnftables replaces the whole table, and "
+                     "counters and "
+                     "timeouts begin anew.",
+                     &Options::backend}},
         .examples = {{"policyc apply policy.toml --dry-run", "look first"},
                      {"policyc apply policy.toml", "then do it"}},
         .formats = text_or_json,

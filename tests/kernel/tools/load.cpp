@@ -9,6 +9,7 @@
 
 #include "backends/json.h"
 #include "backends/libnftables.h"
+#include "backends/netlink/kernel.h"
 #include "backends/text.h"
 #include "backends/text_words.h"
 #include "samples.h"
@@ -78,7 +79,8 @@ int main(int argc, char** argv) {
     const std::string verb = argc > 1 ? argv[1] : "";
     const std::optional<ir::Ruleset> ruleset = sample(argc > 2 ? argv[2] : "");
     if (!ruleset) return 2;
-    const auto kernel = make_libnftables_kernel();
+    const bool by_library = argc > 3 && std::string(argv[3]) == "libnftables";
+    const auto kernel = by_library ? make_libnftables_kernel(make_netlink_kernel()) : make_netlink_kernel();
     if (verb == "text") {
         Sources sources;
         sources.add("policy.toml", "0123456789\n0123456789\n0123456789\n0123456789\n");
@@ -90,15 +92,17 @@ int main(int argc, char** argv) {
         return 0;
     }
     if (verb == "replace" || verb == "round") {
-        const auto done = kernel->replace(*ruleset);
+        const auto before = kernel->read();
+        if (!before) return fail(before.error());
+        const auto done = kernel->commit(before.value(), *ruleset);
         if (!done) return fail(done.error());
         if (verb == "replace") return 0;
     }
     const auto read = kernel->read();
     if (!read) return fail(read.error());
-    if (!read.value()) {
+    if (!read.value().ruleset) {
         std::cout << "no table\n";
         return 0;
     }
-    return compare(*ruleset, *read.value());
+    return compare(*ruleset, *read.value().ruleset);
 }

@@ -1,0 +1,34 @@
+// The objects of libnftnl, each owned by what holds it.
+#pragma once
+
+#include <libnftnl/chain.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/object.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+
+#include <memory>
+#include <new>
+
+namespace policyc::netlink {
+
+struct Free {
+    void operator()(nftnl_table* table) const { nftnl_table_free(table); }
+    void operator()(nftnl_chain* chain) const { nftnl_chain_free(chain); }
+    void operator()(nftnl_rule* rule) const { nftnl_rule_free(rule); }
+    void operator()(nftnl_set* set) const { nftnl_set_free(set); }
+    void operator()(nftnl_obj* object) const { nftnl_obj_free(object); }
+    void operator()(nftnl_expr* expression) const { nftnl_expr_free(expression); }
+};
+template <typename T>
+using Owned = std::unique_ptr<T, Free>;
+
+// libnftnl gives null only where there is no memory.
+template <typename T>
+Owned<T> owned(T* object) {
+    if (object == nullptr) throw std::bad_alloc();
+    return Owned<T>(object);
+}
+
+}  // namespace policyc::netlink
