@@ -2,11 +2,12 @@
 #include "backends/netlink/decode.h"
 
 #include <fmt/format.h>
-#include <libmnl/libmnl.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter/nfnetlink.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <string_view>
 
 #include "backends/netlink/attributes.h"
@@ -18,10 +19,6 @@ namespace policyc::netlink {
 namespace {
 
 using namespace ir;
-
-std::string text_of(const char* text) {
-    return text == nullptr ? std::string{} : std::string(text);
-}
 
 // One entry of user data.
 std::optional<std::string_view> user_data(std::string_view data, std::uint8_t type) {
@@ -50,8 +47,9 @@ const char* hook_word(std::uint32_t number) {
 bool Decoder::take(const nlmsghdr& message) {
     if (message.nlmsg_len < sizeof(nlmsghdr) + sizeof(nfgenmsg)) return false;
     if (NFNL_SUBSYS_ID(message.nlmsg_type) != NFNL_SUBSYS_NFTABLES) return true;
-    const auto* family = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(&message));
-    if (family->nfgen_family != NFPROTO_INET) return true;
+    nfgenmsg family{};
+    std::memcpy(&family, reinterpret_cast<const char*>(&message) + sizeof(nlmsghdr), sizeof family);
+    if (family.nfgen_family != NFPROTO_INET) return true;
     switch (NFNL_MSG_TYPE(message.nlmsg_type)) {
         case NFT_MSG_NEWTABLE: return table(message);
         case NFT_MSG_NEWCHAIN: return chain(message);
@@ -69,104 +67,179 @@ void Decoder::foreign(Foreign::Kind kind, std::string name, std::string text, st
 }
 
 bool Decoder::table(const nlmsghdr& message) {
-    const Owned<nftnl_table> table = owned(nftnl_table_alloc());
-    if (nftnl_table_nlmsg_parse(&message, table.get()) < 0) return false;
-    if (text_of(nftnl_table_get_str(table.get(), NFTNL_TABLE_NAME)) != table_name) return true;
+    std::string name;
+    std::uint32_t flags = 0;
+    bool comment = false;
+    Attributes attributes(message);
+    for (Attribute a; attributes.next(a);) {
+        if (a.type == NFTA_TABLE_NAME) name = a.text();
+        if (a.type == NFTA_TABLE_FLAGS) flags = a.u32().value_or(0);
+        if (a.type == NFTA_TABLE_USERDATA) comment = true;
+    }
+    if (attributes.broken()) return false;
+    if (name != table_name) return true;
     seen_ = true;
-    const std::uint32_t flags =
-        nftnl_table_is_set(table.get(), NFTNL_TABLE_FLAGS) ? nftnl_table_get_u32(table.get(), NFTNL_TABLE_FLAGS) : 0;
     if ((flags & NFT_TABLE_F_DORMANT) != 0)
         foreign(Foreign::Kind::table, "", "the table is dormant: it judges nothing");
     else if (flags != 0)
         foreign(Foreign::Kind::table, "", "the table has flags: a program owns it");
-    if (nftnl_table_is_set(table.get(), NFTNL_TABLE_USERDATA))
-        foreign(Foreign::Kind::table, "", "the table has a comment");
+    if (comment) foreign(Foreign::Kind::table, "", "the table has a comment");
     return true;
 }
 
-bool Decoder::chain(const nlmsghdr& message) {
-    const Owned<nftnl_chain> chain = owned(nftnl_chain_alloc());
-    const nftnl_chain* c = chain.get();
-    if (nftnl_chain_nlmsg_parse(&message, chain.get()) < 0) return false;
-    if (text_of(nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE)) != table_name) return true;
-    ir::Chain out{.name = text_of(nftnl_chain_get_str(c, NFTNL_CHAIN_NAME)), .base = {}, .comment = {}, .rules = {}};
-    if (out.name.empty()) return false;
-    std::string strange;
-    if (nftnl_chain_is_set(c, NFTNL_CHAIN_HOOKNUM)) {
-        const std::uint32_t number = nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM);
-        const auto hook = hook_of(number);
-        const std::string type = text_of(nftnl_chain_get_str(c, NFTNL_CHAIN_TYPE));
-        if (!hook || (type != "filter" && type != "nat"))
-            strange = fmt::format("chain {} of type {} on hook {}", out.name, type, hook_word(number));
-        out.base = BaseChain{.hook = hook.value_or(Hook::input),
-                             .priority = nftnl_chain_get_s32(c, NFTNL_CHAIN_PRIO),
-                             .nat = type == "nat",
-                             .policy_drop = nftnl_chain_is_set(c, NFTNL_CHAIN_POLICY) &&
-                                            nftnl_chain_get_u32(c, NFTNL_CHAIN_POLICY) == NF_DROP};
+namespace {
+
+// NFTA_CHAIN_HOOK
+struct Hooked {
+    std::uint32_t number = 0;
+    std::int32_t priority = 0;
+    bool device = false;
+};
+
+bool read_hook(std::string_view nest, Hooked& out) {
+    Attributes attributes(nest);
+    for (Attribute a; attributes.next(a);) {
+        if (a.type == NFTA_HOOK_HOOKNUM) out.number = a.u32().value_or(UINT32_MAX);
+        if (a.type == NFTA_HOOK_PRIORITY) out.priority = static_cast<std::int32_t>(a.u32().value_or(0));
+        if (a.type == NFTA_HOOK_DEV || a.type == NFTA_HOOK_DEVS) out.device = true;
     }
-    if (nftnl_chain_is_set(c, NFTNL_CHAIN_FLAGS) &&
-        (nftnl_chain_get_u32(c, NFTNL_CHAIN_FLAGS) & ~std::uint32_t{NFT_CHAIN_BASE}) != 0)
-        strange = fmt::format("chain {} has flags", out.name);
-    if (nftnl_chain_is_set(c, NFTNL_CHAIN_USERDATA)) strange = fmt::format("chain {} has a comment", out.name);
-    if (nftnl_chain_is_set(c, NFTNL_CHAIN_DEV) || nftnl_chain_is_set(c, NFTNL_CHAIN_DEVICES))
-        strange = fmt::format("chain {} is bound to a device", out.name);
-    if (!strange.empty()) foreign(Foreign::Kind::chain, out.name, strange);
+    return !attributes.broken();
+}
+
+}  // namespace
+
+bool Decoder::chain(const nlmsghdr& message) {
+    std::string table;
+    std::string type;
+    ir::Chain out;
+    std::optional<Hooked> hooked;
+    std::uint32_t policy = NF_ACCEPT;
+    std::string strange;
+    Attributes attributes(message);
+    for (Attribute a; attributes.next(a);) {
+        switch (a.type) {
+            case NFTA_CHAIN_TABLE: table = a.text(); break;
+            case NFTA_CHAIN_NAME: out.name = a.text(); break;
+            case NFTA_CHAIN_TYPE: type = a.text(); break;
+            case NFTA_CHAIN_POLICY: policy = a.u32().value_or(NF_ACCEPT); break;
+            case NFTA_CHAIN_HOOK:
+                if (!read_hook(a.data, hooked.emplace())) return false;
+                break;
+            case NFTA_CHAIN_FLAGS:
+                if ((a.u32().value_or(0) & ~std::uint32_t{NFT_CHAIN_BASE}) != 0) strange = "has flags";
+                break;
+            case NFTA_CHAIN_USERDATA: strange = "has a comment"; break;
+            case NFTA_CHAIN_HANDLE:
+            case NFTA_CHAIN_USE:
+            case NFTA_CHAIN_ID:
+            case NFTA_CHAIN_PAD: break;
+            default: strange = "has something that policyc does not know"; break;  // counters of its policy
+        }
+    }
+    if (attributes.broken()) return false;
+    if (table != table_name) return true;
+    if (out.name.empty()) return false;
+    if (hooked) {
+        const auto hook = hook_of(hooked->number);
+        if (!hook || (type != "filter" && type != "nat"))
+            strange = fmt::format("is of type {} on hook {}", type, hook_word(hooked->number));
+        if (hooked->device) strange = "is bound to a device";
+        out.base = BaseChain{.hook = hook.value_or(Hook::input),
+                             .priority = hooked->priority,
+                             .nat = type == "nat",
+                             .policy_drop = policy == NF_DROP};
+    }
+    if (!strange.empty()) foreign(Foreign::Kind::chain, out.name, fmt::format("chain {} {}", out.name, strange));
     chain_index_.emplace(out.name, chains_.size());
     chains_.push_back({std::move(out), {}});
     return true;
 }
 
+namespace {
+
+// What a NFT_MSG_NEWSET says of a set.
+struct SetFrame {
+    std::string table;
+    std::string name;
+    std::uint32_t flags = 0, key_type = 0, key_length = 0, data_type = 0, object_type = 0, id = 0, size = 0;
+    std::uint64_t timeout = 0;  // milliseconds
+    bool strange = false;
+};
+
+bool read_frame(const nlmsghdr& message, SetFrame& out) {
+    Attributes attributes(message);
+    for (Attribute a; attributes.next(a);) {
+        switch (a.type) {
+            case NFTA_SET_TABLE: out.table = a.text(); break;
+            case NFTA_SET_NAME: out.name = a.text(); break;
+            case NFTA_SET_FLAGS: out.flags = a.u32().value_or(0); break;
+            case NFTA_SET_KEY_TYPE: out.key_type = a.u32().value_or(0); break;
+            case NFTA_SET_KEY_LEN: out.key_length = a.u32().value_or(0); break;
+            case NFTA_SET_DATA_TYPE: out.data_type = a.u32().value_or(0); break;
+            case NFTA_SET_OBJ_TYPE: out.object_type = a.u32().value_or(0); break;
+            case NFTA_SET_ID: out.id = a.u32().value_or(0); break;
+            case NFTA_SET_TIMEOUT: out.timeout = a.u64().value_or(0); break;
+            case NFTA_SET_POLICY: out.strange = out.strange || a.u32() != NFT_SET_POL_PERFORMANCE; break;
+            case NFTA_SET_DESC: {
+                Attributes description(a.data);
+                for (Attribute part; description.next(part);)
+                    if (part.type == NFTA_SET_DESC_SIZE) out.size = part.u32().value_or(0);
+                if (description.broken()) return false;
+                break;
+            }
+            case NFTA_SET_USERDATA:
+                out.strange = out.strange || user_data(a.data, NFTNL_UDATA_SET_COMMENT).has_value();
+                break;
+            case NFTA_SET_DATA_LEN:
+            case NFTA_SET_GC_INTERVAL:
+            case NFTA_SET_HANDLE:
+            case NFTA_SET_PAD: break;
+            // Expressions of its elements, and what newer kernels tell: how a set is kept and how many elements it has.
+            case NFTA_SET_EXPR:
+            case NFTA_SET_EXPRESSIONS: out.strange = true; break;
+            default: break;
+        }
+    }
+    return !attributes.broken();
+}
+
+}  // namespace
+
 bool Decoder::set(const nlmsghdr& message) {
-    const Owned<nftnl_set> set = owned(nftnl_set_alloc());
-    const nftnl_set* s = set.get();
-    if (nftnl_set_nlmsg_parse(&message, set.get()) < 0) return false;
-    if (text_of(nftnl_set_get_str(s, NFTNL_SET_TABLE)) != table_name) return true;
-    const auto number = [&](std::uint16_t attribute) {
-        return nftnl_set_is_set(s, attribute) ? nftnl_set_get_u32(s, attribute) : 0U;
-    };
+    SetFrame frame;
+    if (!read_frame(message, frame)) return false;
+    if (frame.table != table_name) return true;
+    if (frame.name.empty()) return false;
     SetInProgress in;
-    in.set.name = text_of(nftnl_set_get_str(s, NFTNL_SET_NAME));
-    if (in.set.name.empty()) return false;
-    const std::uint32_t flags = number(NFTNL_SET_FLAGS);
-    const std::uint32_t id = number(NFTNL_SET_ID);
-    std::uint32_t types = number(NFTNL_SET_KEY_TYPE);
-    if ((flags & NFT_SET_ANONYMOUS) != 0) {
+    in.set.name = frame.name;
+    const auto flag = [&](std::uint32_t bit) { return (frame.flags & bit) != 0; };
+    if (flag(NFT_SET_ANONYMOUS)) {
         in.anonymous = true;
-        in.anonymous_type = types;
-        in.unreadable =
-            (flags & ~std::uint32_t{NFT_SET_ANONYMOUS | NFT_SET_CONSTANT}) != 0 || number(NFTNL_SET_KEY_LEN) != 1;
+        in.anonymous_type = frame.key_type;
+        in.unreadable = frame.strange || frame.key_length != 1 ||
+                        (frame.flags & ~std::uint32_t{NFT_SET_ANONYMOUS | NFT_SET_CONSTANT}) != 0;
     } else {
-        bool known = types != 0;
-        for (; types != 0; types >>= type_bits) {
+        bool known = frame.key_type != 0 && !frame.strange;
+        for (std::uint32_t types = frame.key_type; types != 0; types >>= type_bits) {
             const auto type = type_of(types & ((1U << type_bits) - 1));
             known = known && type;
             if (type) in.set.types.insert(in.set.types.begin(), *type);
         }
-        const bool named = std::ranges::find(in.set.types, Type::ifname) != in.set.types.end();
-        const auto flag = [&](std::uint32_t bit) { return (flags & bit) != 0; };
         in.set.interval = flag(NFT_SET_INTERVAL);
         in.set.dynamic = flag(NFT_SET_EVAL);
         in.set.timed = flag(NFT_SET_TIMEOUT) && !in.set.dynamic;
         in.set.map_to = flag(NFT_SET_OBJECT) ? MapTo::counter : flag(NFT_SET_MAP) ? MapTo::verdict : MapTo::nothing;
-        in.set.size = number(NFTNL_SET_DESC_SIZE);
-        const std::uint64_t timeout =
-            nftnl_set_is_set(s, NFTNL_SET_TIMEOUT) ? nftnl_set_get_u64(s, NFTNL_SET_TIMEOUT) : 0;
-        in.set.timeout = static_cast<std::uint32_t>(timeout / 1000);
+        in.set.size = frame.size;
+        in.set.timeout = static_cast<std::uint32_t>(frame.timeout / 1000);
         constexpr std::uint32_t written =
             NFT_SET_INTERVAL | NFT_SET_CONCAT | NFT_SET_EVAL | NFT_SET_TIMEOUT | NFT_SET_OBJECT | NFT_SET_MAP;
-        const bool concatenated = in.set.types.size() > 1;
-        known = known && (flags & ~written) == 0 && !(named && (concatenated || in.set.interval)) &&
-                number(NFTNL_SET_KEY_LEN) == key_bytes(in.set.types) && timeout % 1000 == 0 &&
-                timeout / 1000 <= UINT32_MAX && !(flag(NFT_SET_OBJECT) && flag(NFT_SET_MAP)) &&
-                (!flag(NFT_SET_OBJECT) || number(NFTNL_SET_OBJ_TYPE) == NFT_OBJECT_COUNTER) &&
-                (!flag(NFT_SET_MAP) || number(NFTNL_SET_DATA_TYPE) == NFT_DATA_VERDICT) &&
-                number(NFTNL_SET_POLICY) == NFT_SET_POL_PERFORMANCE && !nftnl_set_is_set(s, NFTNL_SET_EXPR) &&
-                !nftnl_set_is_set(s, NFTNL_SET_EXPRESSIONS);
-        if (nftnl_set_is_set(s, NFTNL_SET_USERDATA)) {
-            std::uint32_t bytes = 0;
-            const void* data = nftnl_set_get_data(s, NFTNL_SET_USERDATA, &bytes);
-            known = known && !user_data({static_cast<const char*>(data), bytes}, NFTNL_UDATA_SET_COMMENT);
-        }
+        const bool named = std::ranges::find(in.set.types, Type::ifname) != in.set.types.end();
+        const bool plain_name = in.set.types.size() == 1 && !in.set.interval && in.set.map_to == MapTo::nothing;
+        known = known && (frame.flags & ~written) == 0 && (!named || plain_name) &&
+                frame.key_length == key_bytes(in.set.types) && frame.timeout % 1000 == 0 &&
+                frame.timeout / 1000 <= UINT32_MAX && !(flag(NFT_SET_OBJECT) && flag(NFT_SET_MAP)) &&
+                (!flag(NFT_SET_OBJECT) || frame.object_type == NFT_OBJECT_COUNTER) &&
+                (!flag(NFT_SET_MAP) || frame.data_type == NFT_DATA_VERDICT);
         in.unreadable = !known;
         if (known) {
             in.set.elements = Elements(in.set.types, in.set.interval);
@@ -175,7 +248,7 @@ bool Decoder::set(const nlmsghdr& message) {
             foreign(Foreign::Kind::set, in.set.name, fmt::format("{} {}", kind, in.set.name));
         }
     }
-    if (id != 0) set_ids_[id] = sets_.size();
+    if (frame.id != 0) set_ids_[frame.id] = sets_.size();
     set_index_.emplace(in.set.name, sets_.size());
     sets_.push_back(std::move(in));
     return true;
@@ -207,54 +280,58 @@ bool Decoder::elements(const nlmsghdr& message) {
 }
 
 bool Decoder::rule(const nlmsghdr& message) {
-    Owned<nftnl_rule> rule = owned(nftnl_rule_alloc());
-    if (nftnl_rule_nlmsg_parse(&message, rule.get()) < 0) return false;
-    if (text_of(nftnl_rule_get_str(rule.get(), NFTNL_RULE_TABLE)) != table_name) return true;
-    const auto chain = chain_index_.find(text_of(nftnl_rule_get_str(rule.get(), NFTNL_RULE_CHAIN)));
-    if (chain == chain_index_.end()) return false;
-    auto& rules = chains_[chain->second].rules;
-    // As the kernel reads a batch: with NLM_F_APPEND at the end, in a new message without it at the beginning. A dump has neither.
-    const bool first =
-        (message.nlmsg_flags & (NLM_F_REQUEST | NLM_F_CREATE | NLM_F_APPEND)) == (NLM_F_REQUEST | NLM_F_CREATE);
-    rules.insert(first ? rules.begin() : rules.end(), std::move(rule));
+    std::string table;
+    std::string chain;
+    Attributes attributes(message);
+    for (Attribute a; attributes.next(a);) {
+        if (a.type == NFTA_RULE_TABLE) table = a.text();
+        if (a.type == NFTA_RULE_CHAIN) chain = a.text();
+    }
+    if (attributes.broken()) return false;
+    if (table != table_name) return true;
+    const auto found = chain_index_.find(chain);
+    if (found == chain_index_.end()) return false;
+    auto& rules = chains_[found->second].rules;
+    // As the kernel reads a batch: without NLM_F_APPEND at the beginning. A message of a dump is no request.
+    const bool first = (message.nlmsg_flags & NLM_F_REQUEST) != 0 && (message.nlmsg_flags & NLM_F_APPEND) == 0;
+    constexpr std::size_t headers = sizeof(nlmsghdr) + sizeof(nfgenmsg);
+    rules.emplace(first ? rules.begin() : rules.end(), reinterpret_cast<const char*>(&message) + headers,
+                  message.nlmsg_len - headers);
     return true;
 }
 
 bool Decoder::object(const nlmsghdr& message) {
-    const Owned<nftnl_obj> object = owned(nftnl_obj_alloc());
-    nftnl_obj* o = object.get();
     std::string table;
-    std::string name;
+    Counter counter;
     std::uint32_t type = 0;
-    // libnftnl refuses kinds of objects that it doesn't know.
+    bool known = true;
+    std::string_view values;
     Attributes attributes(message);
     for (Attribute a; attributes.next(a);) {
         if (a.type == NFTA_OBJ_TABLE) table = a.text();
-        if (a.type == NFTA_OBJ_NAME) name = a.text();
+        if (a.type == NFTA_OBJ_NAME) counter.name = a.text();
         if (a.type == NFTA_OBJ_TYPE) type = a.u32().value_or(0);
+        if (a.type == NFTA_OBJ_DATA) values = a.data;
+        if (a.type != NFTA_OBJ_USERDATA) continue;
+        const auto comment = user_data(a.data, NFTNL_UDATA_OBJ_COMMENT);
+        known = comment.has_value();
+        if (comment) counter.comment = comment->substr(0, comment->find('\0'));
     }
     if (attributes.broken()) return false;
     if (table != table_name) return true;
-    if (name.empty()) return false;
-    std::string comment;
-    bool known = type == NFT_OBJECT_COUNTER && nftnl_obj_nlmsg_parse(&message, o) >= 0;
-    if (known && nftnl_obj_is_set(o, NFTNL_OBJ_USERDATA)) {
-        std::uint32_t bytes = 0;
-        const void* data = nftnl_obj_get_data(o, NFTNL_OBJ_USERDATA, &bytes);
-        const auto entry = user_data({static_cast<const char*>(data), bytes}, NFTNL_UDATA_OBJ_COMMENT);
-        known = entry.has_value();
-        if (entry) comment = entry->substr(0, entry->find('\0'));
-    }
-    if (!known) {
-        foreign(Foreign::Kind::object, name, fmt::format("object {}", name), type);
+    if (counter.name.empty()) return false;
+    if (!known || type != NFT_OBJECT_COUNTER) {
+        foreign(Foreign::Kind::object, counter.name, fmt::format("object {}", counter.name), type);
         return true;
     }
-    counter_index_.emplace(name, static_cast<std::uint32_t>(out_.counters.size()));
-    out_.counters.push_back({.name = name,
-                             .comment = comment,
-                             .span = {},
-                             .packets = nftnl_obj_get_u64(o, NFTNL_OBJ_CTR_PKTS),
-                             .bytes = nftnl_obj_get_u64(o, NFTNL_OBJ_CTR_BYTES)});
+    Attributes numbers(values);
+    for (Attribute a; numbers.next(a);) {
+        if (a.type == NFTA_COUNTER_PACKETS) counter.packets = a.u64().value_or(0);
+        if (a.type == NFTA_COUNTER_BYTES) counter.bytes = a.u64().value_or(0);
+    }
+    if (numbers.broken()) return false;
+    counter_index_.emplace(counter.name, static_cast<std::uint32_t>(out_.counters.size()));
+    out_.counters.push_back(std::move(counter));
     return true;
 }
 
@@ -285,7 +362,9 @@ std::optional<Ruleset> Decoder::finish() {
         return set != nullptr && set->anonymous ? set : nullptr;
     };
     for (Chain& chain : chains_) {
-        for (const Owned<nftnl_rule>& rule : chain.rules) chain.chain.rules.push_back(decode_rule(*rule, find));
+        for (const std::string& rule : chain.rules)
+            chain.chain.rules.push_back(
+                decode_rule(rule, find).value_or(Rule{{Unknown{"bytes without sense"}}, {}, {}, 0}));
         chain.rules.clear();
         out_.chains.push_back(std::move(chain.chain));
     }

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "backends/netlink/decode_elements.h"
-#include "backends/netlink/handles.h"
 #include "compiler/ir.h"
 
 namespace policyc::netlink {
@@ -27,13 +26,14 @@ public:
     // The elements of every set that was taken have been asked for by its name (see sets()).
     [[nodiscard]] std::vector<std::string> sets() const;
 
-    // Nothing when the table was not among the messages. Rules of chains, elements of sets and their order are as in the kernel.
+    // Nothing when the table was not among the messages. Rules of chains are in the kernel's order, elements of sets sorted. A rule whose bytes
+    // make no sense is an Unknown.
     std::optional<ir::Ruleset> finish();
 
 private:
     struct Chain {
         ir::Chain chain;
-        std::vector<Owned<nftnl_rule>> rules;
+        std::vector<std::string> rules;  // attributes, to be read when all sets are known
     };
 
     bool table(const nlmsghdr& message);

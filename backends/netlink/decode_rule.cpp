@@ -1,7 +1,6 @@
 // Expressions to statements; entry point decode_rule(). Reads what encode_rule.cpp writes: loads into registers side by side, then what uses them.
 #include "backends/netlink/decode_rule.h"
 
-#include <fmt/format.h>
 #include <libnftnl/udata.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/netlink/attributes.h"
 #include "backends/netlink/words.h"
 
 namespace policyc::netlink {
@@ -27,41 +27,93 @@ std::optional<std::uint32_t> offset_of(std::uint32_t reg) {
     return std::nullopt;
 }
 
-// One expression, and questions about its attributes.
+// One expression, and questions about its attributes. It keeps count of them: an attribute that nobody asked about means something that
+// policyc knows nothing of.
 class Expression {
 public:
-    explicit Expression(const nftnl_expr* expression) : expression_(expression) {}
+    // Takes NFTA_EXPR_NAME and NFTA_EXPR_DATA; nothing where the bytes make no sense.
+    static std::optional<Expression> read(std::string_view nest) {
+        Expression out;
+        Attributes attributes(nest);
+        for (Attribute a; attributes.next(a);) {
+            if (a.type == NFTA_EXPR_NAME) out.name_ = a.text();
+            if (a.type != NFTA_EXPR_DATA) continue;
+            Attributes parts(a.data);
+            for (Attribute part; parts.next(part);) {
+                if (part.data.empty()) continue;  // NFTA_*_PAD
+                if (part.type >= most || out.has(part.type)) out.odd_ = true;
+                if (part.type >= most) continue;
+                out.present_ |= 1U << part.type;
+                out.parts_[part.type] = part.data;
+            }
+            if (parts.broken()) return std::nullopt;
+        }
+        out.asked_ = 0;
+        if (attributes.broken()) return std::nullopt;
+        return out;
+    }
 
-    [[nodiscard]] bool is(std::string_view name) const {
-        const char* own = nftnl_expr_get_str(expression_, NFTNL_EXPR_NAME);
-        return own != nullptr && own == name;
+    [[nodiscard]] bool is(std::string_view name) const { return name_ == name; }
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] bool has(std::uint16_t type) const {
+        asked_ |= 1U << type;
+        return (present_ & 1U << type) != 0;
     }
-    [[nodiscard]] bool has(std::uint16_t attribute) const { return nftnl_expr_is_set(expression_, attribute); }
-    [[nodiscard]] std::uint32_t u32(std::uint16_t attribute) const {
-        return has(attribute) ? nftnl_expr_get_u32(expression_, attribute) : 0;
+    // Numbers are 0, and texts empty, where there is no such attribute; a length that is not theirs makes the expression odd.
+    [[nodiscard]] std::uint32_t u32(std::uint16_t type) const { return value<std::uint32_t>(type, &Attribute::u32); }
+    [[nodiscard]] std::uint64_t u64(std::uint16_t type) const { return value<std::uint64_t>(type, &Attribute::u64); }
+    [[nodiscard]] std::uint16_t u16(std::uint16_t type) const {
+        std::uint16_t number = 0;
+        if (!has(type)) return number;
+        if (parts_.at(type).size() == sizeof number)
+            std::memcpy(&number, parts_.at(type).data(), sizeof number);
+        else
+            odd_ = true;
+        return ntohs(number);
     }
-    [[nodiscard]] std::uint16_t u16(std::uint16_t attribute) const {
-        return has(attribute) ? nftnl_expr_get_u16(expression_, attribute) : std::uint16_t{0};
+    [[nodiscard]] std::uint8_t u8(std::uint16_t type) const {
+        if (!has(type)) return 0;
+        if (parts_.at(type).size() != 1) odd_ = true;
+        return static_cast<std::uint8_t>(parts_.at(type)[0]);
     }
-    [[nodiscard]] std::uint8_t u8(std::uint16_t attribute) const {
-        return has(attribute) ? nftnl_expr_get_u8(expression_, attribute) : std::uint8_t{0};
+    [[nodiscard]] std::string text(std::uint16_t type) const {
+        return has(type) ? Attribute{type, parts_.at(type)}.text() : std::string{};
     }
-    [[nodiscard]] std::uint64_t u64(std::uint16_t attribute) const {
-        return has(attribute) ? nftnl_expr_get_u64(expression_, attribute) : 0;
+    // What is in a nest.
+    [[nodiscard]] std::string_view nest(std::uint16_t type) const {
+        return has(type) ? parts_.at(type) : std::string_view{};
     }
-    [[nodiscard]] std::string text(std::uint16_t attribute) const {
-        const char* value = has(attribute) ? nftnl_expr_get_str(expression_, attribute) : nullptr;
-        return value != nullptr ? value : "";
+    // NFTA_DATA_VALUE in a nest.
+    [[nodiscard]] std::string_view data(std::uint16_t type) const {
+        std::string_view out;
+        Attributes inner(nest(type));
+        for (Attribute a; inner.next(a);) {
+            if (a.type != NFTA_DATA_VALUE) odd_ = true;
+            out = a.data;
+        }
+        if (inner.broken()) odd_ = true;
+        return out;
     }
-    [[nodiscard]] std::string_view data(std::uint16_t attribute) const {
-        std::uint32_t bytes = 0;
-        const void* value = has(attribute) ? nftnl_expr_get(expression_, attribute, &bytes) : nullptr;
-        return value != nullptr ? std::string_view(static_cast<const char*>(value), bytes) : std::string_view{};
-    }
-    [[nodiscard]] const nftnl_expr* get() const { return expression_; }
+
+    void ignore(std::uint16_t type) const { asked_ |= 1U << type; }
+    [[nodiscard]] bool understood() const { return !odd_ && (present_ & ~asked_) == 0; }
 
 private:
-    const nftnl_expr* expression_;
+    static constexpr std::uint16_t most = 16;
+
+    template <typename T>
+    [[nodiscard]] T value(std::uint16_t type, std::optional<T> (Attribute::*read_as)() const) const {
+        if (!has(type)) return 0;
+        const std::optional<T> number = (Attribute{type, parts_.at(type)}.*read_as)();
+        if (!number) odd_ = true;
+        return number.value_or(0);
+    }
+
+    std::string name_;
+    std::uint32_t present_ = 0;
+    mutable std::uint32_t asked_ = 0;
+    mutable bool odd_ = false;
+    std::array<std::string_view, most> parts_;
 };
 
 // What a register was loaded with.
@@ -92,12 +144,14 @@ public:
         std::vector<Statement> out;
         while (at_ < expressions_.size()) {
             const std::size_t from = at_;
-            if (Maybe statement = next()) {
-                out.push_back(*std::move(statement));
-            } else {
+            Maybe statement = next();
+            for (std::size_t i = from; i < at_; ++i)
+                if (!expressions_[i].understood()) statement.reset();
+            if (!statement) {
                 out.emplace_back(Unknown{text_from(from)});
                 break;
             }
+            out.push_back(*std::move(statement));
         }
         return out;
     }
@@ -165,32 +219,32 @@ private:
     }
 
     [[nodiscard]] std::optional<Loaded> meta(const Expression& e) const {
-        if (e.has(NFTNL_EXPR_META_SREG) || !e.has(NFTNL_EXPR_META_DREG)) return std::nullopt;
-        const std::uint32_t key = e.u32(NFTNL_EXPR_META_KEY);
-        const std::uint32_t reg = e.u32(NFTNL_EXPR_META_DREG);
+        if (e.has(NFTA_META_SREG) || !e.has(NFTA_META_DREG)) return std::nullopt;
+        const std::uint32_t key = e.u32(NFTA_META_KEY);
+        const std::uint32_t reg = e.u32(NFTA_META_DREG);
         if (key == NFT_META_NFPROTO) return loaded(Loaded::What::family, reg, 1);
         if (key == NFT_META_L4PROTO) return loaded(Loaded::What::protocol, reg, 1);
         return field(Load::From::meta, key, 0, 0, reg);
     }
 
     [[nodiscard]] std::optional<Loaded> ct(const Expression& e) const {
-        if (e.has(NFTNL_EXPR_CT_SREG) || !e.has(NFTNL_EXPR_CT_DREG)) return std::nullopt;
-        const std::uint32_t key = e.u32(NFTNL_EXPR_CT_KEY);
-        const std::uint32_t reg = e.u32(NFTNL_EXPR_CT_DREG);
-        const bool directed = e.has(NFTNL_EXPR_CT_DIR);
+        if (e.has(NFTA_CT_SREG) || !e.has(NFTA_CT_DREG)) return std::nullopt;
+        const std::uint32_t key = e.u32(NFTA_CT_KEY);
+        const std::uint32_t reg = e.u32(NFTA_CT_DREG);
+        const bool directed = e.has(NFTA_CT_DIRECTION);
         if (!directed && key == NFT_CT_STATE) return loaded(Loaded::What::state, reg, 4);
         if (!directed && key == NFT_CT_STATUS) return loaded(Loaded::What::status, reg, 4);
         if (!directed && key == NFT_CT_DIRECTION) return loaded(Loaded::What::direction, reg, 1);
-        if (!directed || e.u8(NFTNL_EXPR_CT_DIR) != 0) return std::nullopt;
+        if (!directed || e.u8(NFTA_CT_DIRECTION) != 0) return std::nullopt;
         return field(Load::From::ct_original, key, 0, 0, reg);
     }
 
     [[nodiscard]] std::optional<Loaded> payload(const Expression& e) const {
-        if (e.has(NFTNL_EXPR_PAYLOAD_SREG) || !e.has(NFTNL_EXPR_PAYLOAD_DREG)) return std::nullopt;
-        const std::uint32_t base = e.u32(NFTNL_EXPR_PAYLOAD_BASE);
-        const std::uint32_t offset = e.u32(NFTNL_EXPR_PAYLOAD_OFFSET);
-        const std::uint32_t length = e.u32(NFTNL_EXPR_PAYLOAD_LEN);
-        const std::uint32_t reg = e.u32(NFTNL_EXPR_PAYLOAD_DREG);
+        if (e.has(NFTA_PAYLOAD_SREG) || !e.has(NFTA_PAYLOAD_DREG)) return std::nullopt;
+        const std::uint32_t base = e.u32(NFTA_PAYLOAD_BASE);
+        const std::uint32_t offset = e.u32(NFTA_PAYLOAD_OFFSET);
+        const std::uint32_t length = e.u32(NFTA_PAYLOAD_LEN);
+        const std::uint32_t reg = e.u32(NFTA_PAYLOAD_DREG);
         if (base == NFT_PAYLOAD_TRANSPORT_HEADER && length == 1) {
             const bool icmp4 = protocol_ == L4::icmp && family_ == Family::ipv4;
             const bool icmp6 = protocol_ == L4::icmpv6 && family_ == Family::ipv6;
@@ -209,9 +263,8 @@ private:
     // The value that the first register must be equal to (or must not be), of that many bytes.
     std::optional<std::string_view> compared(std::uint32_t op, std::size_t bytes) {
         const Expression* e = take("cmp");
-        if (e == nullptr || offset_of(e->u32(NFTNL_EXPR_CMP_SREG)) != 0U || e->u32(NFTNL_EXPR_CMP_OP) != op)
-            return std::nullopt;
-        const std::string_view data = e->data(NFTNL_EXPR_CMP_DATA);
+        if (e == nullptr || offset_of(e->u32(NFTA_CMP_SREG)) != 0U || e->u32(NFTA_CMP_OP) != op) return std::nullopt;
+        const std::string_view data = e->data(NFTA_CMP_DATA);
         return data.size() == bytes ? std::optional(data) : std::nullopt;
     }
     std::optional<std::uint8_t> equal_byte() {
@@ -222,13 +275,12 @@ private:
     // The mask that the first register is and-ed with, in place.
     std::optional<std::string_view> masked(std::size_t bytes) {
         const Expression* e = take("bitwise");
-        if (e == nullptr || offset_of(e->u32(NFTNL_EXPR_BITWISE_SREG)) != 0U ||
-            offset_of(e->u32(NFTNL_EXPR_BITWISE_DREG)) != 0U || e->u32(NFTNL_EXPR_BITWISE_LEN) != bytes ||
-            e->u32(NFTNL_EXPR_BITWISE_OP) != NFT_BITWISE_BOOL)
+        if (e == nullptr || offset_of(e->u32(NFTA_BITWISE_SREG)) != 0U || offset_of(e->u32(NFTA_BITWISE_DREG)) != 0U ||
+            e->u32(NFTA_BITWISE_LEN) != bytes || e->u32(NFTA_BITWISE_OP) != NFT_BITWISE_BOOL)
             return std::nullopt;
-        const std::string_view change = e->data(NFTNL_EXPR_BITWISE_XOR);
+        const std::string_view change = e->data(NFTA_BITWISE_XOR);
         const bool keeps = change.size() == bytes && change.find_first_not_of('\0') == std::string_view::npos;
-        const std::string_view mask = e->data(NFTNL_EXPR_BITWISE_MASK);
+        const std::string_view mask = e->data(NFTA_BITWISE_MASK);
         return keeps && mask.size() == bytes ? std::optional(mask) : std::nullopt;
     }
 
@@ -307,8 +359,8 @@ private:
             return out;
         }
         const Expression* e = take("lookup");
-        if (e == nullptr || !plain_lookup(*e) || e->u32(NFTNL_EXPR_LOOKUP_FLAGS) != 0) return std::nullopt;
-        const SetInProgress* set = find_(e->text(NFTNL_EXPR_LOOKUP_SET), e->u32(NFTNL_EXPR_LOOKUP_SET_ID));
+        if (e == nullptr || !plain_lookup(*e) || e->u32(NFTA_LOOKUP_FLAGS) != 0) return std::nullopt;
+        const SetInProgress* set = find_(e->text(NFTA_LOOKUP_SET), e->u32(NFTA_LOOKUP_SET_ID));
         const std::uint32_t type = out.family == Family::ipv4 ? type_icmp : type_icmpv6;
         if (set == nullptr || !set->strange.empty() || set->unreadable || set->anonymous_type != type ||
             set->icmp_types.empty())
@@ -319,7 +371,7 @@ private:
     }
 
     static bool plain_lookup(const Expression& e) {
-        return offset_of(e.u32(NFTNL_EXPR_LOOKUP_SREG)) == 0U && !e.has(NFTNL_EXPR_LOOKUP_DREG);
+        return offset_of(e.u32(NFTA_LOOKUP_SREG)) == 0U && !e.has(NFTA_LOOKUP_DREG);
     }
 
     // ---- what uses fields --------------------------------------------------------------------------------------------
@@ -330,19 +382,17 @@ private:
         if (e->is("cmp")) return fields.size() == 1 ? compare(fields[0]) : std::nullopt;
         ++at_;
         if (e->is("lookup")) {
-            const std::uint32_t flags = e->u32(NFTNL_EXPR_LOOKUP_FLAGS);
-            const std::string set = e->text(NFTNL_EXPR_LOOKUP_SET);
+            const std::uint32_t flags = e->u32(NFTA_LOOKUP_FLAGS);
+            const std::string set = e->text(NFTA_LOOKUP_SET);
             if (plain_lookup(*e) && (flags & ~std::uint32_t{NFT_LOOKUP_F_INV}) == 0)
                 return Lookup{std::move(fields), set, (flags & NFT_LOOKUP_F_INV) != 0};
-            const bool to_verdict = e->has(NFTNL_EXPR_LOOKUP_DREG) &&
-                                    e->u32(NFTNL_EXPR_LOOKUP_DREG) == NFT_REG_VERDICT &&
-                                    offset_of(e->u32(NFTNL_EXPR_LOOKUP_SREG)) == 0U && flags == 0;
+            const bool to_verdict = e->has(NFTA_LOOKUP_DREG) && e->u32(NFTA_LOOKUP_DREG) == NFT_REG_VERDICT &&
+                                    offset_of(e->u32(NFTA_LOOKUP_SREG)) == 0U && flags == 0;
             return to_verdict ? Maybe(LookupVerdict{std::move(fields), set}) : std::nullopt;
         }
         if (e->is("objref")) {
-            if (e->has(NFTNL_EXPR_OBJREF_IMM_NAME) || offset_of(e->u32(NFTNL_EXPR_OBJREF_SET_SREG)) != 0U)
-                return std::nullopt;
-            return CountByMap{std::move(fields), e->text(NFTNL_EXPR_OBJREF_SET_NAME)};
+            if (e->has(NFTA_OBJREF_IMM_NAME) || offset_of(e->u32(NFTA_OBJREF_SET_SREG)) != 0U) return std::nullopt;
+            return CountByMap{std::move(fields), e->text(NFTA_OBJREF_SET_NAME)};
         }
         return e->is("dynset") && fields.size() == 1 ? update(*e, fields[0]) : std::nullopt;
     }
@@ -350,7 +400,7 @@ private:
     Maybe compare(Field field) {
         if (field == Field::iifname || field == Field::oifname) {
             const Expression* e = peek();
-            const std::uint32_t op = e->u32(NFTNL_EXPR_CMP_OP);
+            const std::uint32_t op = e->u32(NFTA_CMP_OP);
             if (op != NFT_CMP_EQ && op != NFT_CMP_NEQ) return std::nullopt;
             // Fewer than 16 bytes would be a name that only begins so.
             const auto data = compared(op, 16);
@@ -369,30 +419,25 @@ private:
     }
 
     Maybe update(const Expression& e, Field field) {
-        if (offset_of(e.u32(NFTNL_EXPR_DYNSET_SREG_KEY)) != 0U || e.has(NFTNL_EXPR_DYNSET_SREG_DATA) ||
-            e.u32(NFTNL_EXPR_DYNSET_OP) != NFT_DYNSET_OP_UPDATE || e.u64(NFTNL_EXPR_DYNSET_TIMEOUT) != 0)
+        if (offset_of(e.u32(NFTA_DYNSET_SREG_KEY)) != 0U || e.has(NFTA_DYNSET_SREG_DATA) ||
+            e.u32(NFTA_DYNSET_OP) != NFT_DYNSET_OP_UPDATE || e.u64(NFTA_DYNSET_TIMEOUT) != 0)
             return std::nullopt;
-        std::vector<Expression> inner;
-        nftnl_expr_expr_foreach(
-            e.get(),
-            [](nftnl_expr* one, void* out) {
-                static_cast<std::vector<Expression>*>(out)->emplace_back(one);
-                return 0;
-            },
-            &inner);
-        if (inner.size() != 1 || !inner[0].is("limit")) return std::nullopt;
-        const auto limit = limit_of(inner[0]);
-        return limit ? Maybe(UpdateRate{e.text(NFTNL_EXPR_DYNSET_SET_NAME), field, limit->rate, limit->burst})
-                     : std::nullopt;
+        const auto inner = Expression::read(e.nest(NFTA_DYNSET_EXPR));
+        if (e.u32(NFTA_DYNSET_FLAGS) != 0 || !inner || !inner->is("limit")) return std::nullopt;
+        e.ignore(NFTA_DYNSET_SET_ID);  // of a batch that nft made
+        const auto limit = limit_of(*inner);
+        return limit && inner->understood()
+                   ? Maybe(UpdateRate{e.text(NFTA_DYNSET_SET_NAME), field, limit->rate, limit->burst})
+                   : std::nullopt;
     }
 
     static std::optional<Limit> limit_of(const Expression& e) {
-        if (e.u32(NFTNL_EXPR_LIMIT_TYPE) != NFT_LIMIT_PKTS || e.u32(NFTNL_EXPR_LIMIT_FLAGS) != 0) return std::nullopt;
-        const std::uint64_t rate = e.u64(NFTNL_EXPR_LIMIT_RATE);
+        if (e.u32(NFTA_LIMIT_TYPE) != NFT_LIMIT_PKTS || e.u32(NFTA_LIMIT_FLAGS) != 0) return std::nullopt;
+        const std::uint64_t rate = e.u64(NFTA_LIMIT_RATE);
         if (rate > UINT32_MAX) return std::nullopt;
         for (const Rate::Unit unit : {Rate::Unit::second, Rate::Unit::minute, Rate::Unit::hour, Rate::Unit::day})
-            if (e.u64(NFTNL_EXPR_LIMIT_UNIT) == seconds_of(unit))
-                return Limit{{static_cast<std::uint32_t>(rate), unit}, e.u32(NFTNL_EXPR_LIMIT_BURST)};
+            if (e.u64(NFTA_LIMIT_UNIT) == seconds_of(unit))
+                return Limit{{static_cast<std::uint32_t>(rate), unit}, e.u32(NFTA_LIMIT_BURST)};
         return std::nullopt;
     }
 
@@ -403,73 +448,84 @@ private:
         if (e->is("rt")) return clamp();
         ++at_;
         if (e->is("immediate")) return verdict(*e);
-        if (e->is("counter")) return Count{e->u64(NFTNL_EXPR_CTR_PACKETS), e->u64(NFTNL_EXPR_CTR_BYTES)};
+        if (e->is("counter")) return Count{e->u64(NFTA_COUNTER_PACKETS), e->u64(NFTA_COUNTER_BYTES)};
         if (e->is("limit")) {
             const auto limit = limit_of(*e);
             return limit ? Maybe(*limit) : std::nullopt;
         }
         if (e->is("log")) return log(*e);
         if (e->is("masq")) {
-            const bool bare = e->u32(NFTNL_EXPR_MASQ_FLAGS) == 0 && !e->has(NFTNL_EXPR_MASQ_REG_PROTO_MIN);
+            const bool bare = e->u32(NFTA_MASQ_FLAGS) == 0 && !e->has(NFTA_MASQ_REG_PROTO_MIN);
             return bare ? Maybe(Masquerade{}) : std::nullopt;
         }
-        const bool refusal = e->is("reject") && e->u32(NFTNL_EXPR_REJECT_TYPE) == NFT_REJECT_ICMPX_UNREACH &&
-                             e->u8(NFTNL_EXPR_REJECT_CODE) == NFT_REJECT_ICMPX_ADMIN_PROHIBITED;
+        const bool refusal = e->is("reject") && e->u32(NFTA_REJECT_TYPE) == NFT_REJECT_ICMPX_UNREACH &&
+                             e->u8(NFTA_REJECT_ICMP_CODE) == NFT_REJECT_ICMPX_ADMIN_PROHIBITED;
         return refusal ? Maybe(Reject{}) : std::nullopt;
     }
 
     static Maybe verdict(const Expression& e) {
-        if (e.u32(NFTNL_EXPR_IMM_DREG) != NFT_REG_VERDICT || e.has(NFTNL_EXPR_IMM_CHAIN_ID)) return std::nullopt;
-        switch (static_cast<std::int32_t>(e.u32(NFTNL_EXPR_IMM_VERDICT))) {
+        if (e.u32(NFTA_IMMEDIATE_DREG) != NFT_REG_VERDICT) return std::nullopt;
+        std::optional<std::uint32_t> code;
+        std::string chain;
+        Attributes data(e.nest(NFTA_IMMEDIATE_DATA));
+        for (Attribute verdict; data.next(verdict);) {
+            if (verdict.type != NFTA_DATA_VERDICT) return std::nullopt;
+            Attributes parts(verdict.data);
+            for (Attribute part; parts.next(part);) {
+                if (part.type == NFTA_VERDICT_CODE)
+                    code = part.u32();
+                else if (part.type == NFTA_VERDICT_CHAIN)
+                    chain = part.text();
+                else
+                    return std::nullopt;
+            }
+            if (parts.broken()) return std::nullopt;
+        }
+        if (data.broken() || !code) return std::nullopt;
+        switch (static_cast<std::int32_t>(*code)) {
             case NF_ACCEPT: return Accept{};
             case NF_DROP: return Drop{};
             case NFT_RETURN: return Return{};
-            case NFT_JUMP: return Jump{e.text(NFTNL_EXPR_IMM_CHAIN)};
-            case NFT_GOTO: return Goto{e.text(NFTNL_EXPR_IMM_CHAIN)};
+            case NFT_JUMP: return Jump{chain};
+            case NFT_GOTO: return Goto{chain};
             default: return std::nullopt;
         }
     }
 
     static Maybe log(const Expression& e) {
-        const std::string prefix = e.text(NFTNL_EXPR_LOG_PREFIX);
-        if (e.has(NFTNL_EXPR_LOG_GROUP)) {
+        const std::string prefix = e.text(NFTA_LOG_PREFIX);
+        if (e.has(NFTA_LOG_GROUP)) {
             // Sizes of 0 are those that nobody asked for.
-            const bool bare = e.u32(NFTNL_EXPR_LOG_SNAPLEN) == 0 && e.u16(NFTNL_EXPR_LOG_QTHRESHOLD) == 0 &&
-                              !e.has(NFTNL_EXPR_LOG_LEVEL);
-            return bare ? Maybe(LogPacket{prefix, e.u16(NFTNL_EXPR_LOG_GROUP)}) : std::nullopt;
+            const bool bare = e.u32(NFTA_LOG_SNAPLEN) == 0 && e.u16(NFTA_LOG_QTHRESHOLD) == 0 && !e.has(NFTA_LOG_LEVEL);
+            return bare ? Maybe(LogPacket{prefix, e.u16(NFTA_LOG_GROUP)}) : std::nullopt;
         }
-        const bool info = e.u32(NFTNL_EXPR_LOG_LEVEL) == log_level_info && e.u32(NFTNL_EXPR_LOG_FLAGS) == 0;
+        const bool info = e.u32(NFTA_LOG_LEVEL) == log_level_info && e.u32(NFTA_LOG_FLAGS) == 0;
         return info ? Maybe(LogPacket{prefix, std::nullopt}) : std::nullopt;
     }
 
     Maybe clamp() {
         const Expression* mtu = take("rt");
-        const bool reads = protocol_ == L4::tcp && mtu->u32(NFTNL_EXPR_RT_KEY) == NFT_RT_TCPMSS &&
-                           offset_of(mtu->u32(NFTNL_EXPR_RT_DREG)) == 0U;
+        const bool reads =
+            protocol_ == L4::tcp && mtu->u32(NFTA_RT_KEY) == NFT_RT_TCPMSS && offset_of(mtu->u32(NFTA_RT_DREG)) == 0U;
         const Expression* order = take("byteorder");
-        if (!reads || order == nullptr || offset_of(order->u32(NFTNL_EXPR_BYTEORDER_SREG)) != 0U ||
-            offset_of(order->u32(NFTNL_EXPR_BYTEORDER_DREG)) != 0U ||
-            order->u32(NFTNL_EXPR_BYTEORDER_OP) != NFT_BYTEORDER_HTON || order->u32(NFTNL_EXPR_BYTEORDER_LEN) != 2 ||
-            order->u32(NFTNL_EXPR_BYTEORDER_SIZE) != 2)
+        if (!reads || order == nullptr || offset_of(order->u32(NFTA_BYTEORDER_SREG)) != 0U ||
+            offset_of(order->u32(NFTA_BYTEORDER_DREG)) != 0U || order->u32(NFTA_BYTEORDER_OP) != NFT_BYTEORDER_HTON ||
+            order->u32(NFTA_BYTEORDER_LEN) != 2 || order->u32(NFTA_BYTEORDER_SIZE) != 2)
             return std::nullopt;
         const Expression* option = take("exthdr");
-        const bool writes =
-            option != nullptr && offset_of(option->u32(NFTNL_EXPR_EXTHDR_SREG)) == 0U &&
-            option->has(NFTNL_EXPR_EXTHDR_SREG) && option->u8(NFTNL_EXPR_EXTHDR_TYPE) == tcp_option_mss &&
-            option->u32(NFTNL_EXPR_EXTHDR_OFFSET) == tcp_option_mss_offset && option->u32(NFTNL_EXPR_EXTHDR_LEN) == 2 &&
-            option->u32(NFTNL_EXPR_EXTHDR_OP) == NFT_EXTHDR_OP_TCPOPT && option->u32(NFTNL_EXPR_EXTHDR_FLAGS) == 0;
+        const bool writes = option != nullptr && offset_of(option->u32(NFTA_EXTHDR_SREG)) == 0U &&
+                            option->has(NFTA_EXTHDR_SREG) && option->u8(NFTA_EXTHDR_TYPE) == tcp_option_mss &&
+                            option->u32(NFTA_EXTHDR_OFFSET) == tcp_option_mss_offset &&
+                            option->u32(NFTA_EXTHDR_LEN) == 2 && option->u32(NFTA_EXTHDR_OP) == NFT_EXTHDR_OP_TCPOPT &&
+                            option->u32(NFTA_EXTHDR_FLAGS) == 0;
         return writes ? Maybe(ClampMss{}) : std::nullopt;
     }
 
-    // As libnftnl words it: "[ payload load 2b @ transport header + 0 => reg 1 ] [ cmp eq reg 1 0x00001600 ]".
+    // "payload, cmp, queue": what `nft -a list ruleset` shows under the rule's handle says more.
     [[nodiscard]] std::string text_from(std::size_t from) const {
         std::string out;
-        for (std::size_t i = from; i < expressions_.size(); ++i) {
-            std::array<char, 512> text{};
-            nftnl_expr_snprintf(text.data(), text.size(), expressions_[i].get(), NFTNL_OUTPUT_DEFAULT, 0);
-            out += fmt::format("{}[ {} {}]", out.empty() ? "" : " ",
-                               nftnl_expr_get_str(expressions_[i].get(), NFTNL_EXPR_NAME), text.data());
-        }
+        for (std::size_t i = from; i < expressions_.size(); ++i)
+            out += (out.empty() ? "" : ", ") + expressions_[i].name();
         return out;
     }
 
@@ -492,29 +548,38 @@ std::optional<std::string> comment_of(std::string_view data) {
 
 }  // namespace
 
-Rule decode_rule(const nftnl_rule& rule, const FindAnonymous& find) {
+std::optional<Rule> decode_rule(std::string_view attributes, const FindAnonymous& find) {
+    Rule out;
     std::vector<Expression> expressions;
-    nftnl_expr_foreach(
-        const_cast<nftnl_rule*>(&rule),
-        [](nftnl_expr* one, void* out) {
-            static_cast<std::vector<Expression>*>(out)->emplace_back(one);
-            return 0;
-        },
-        &expressions);
-    Rule out{.statements = Reader(std::move(expressions), find).read(), .comment = {}, .span = {}};
-    if (nftnl_rule_is_set(&rule, NFTNL_RULE_HANDLE)) out.handle = nftnl_rule_get_u64(&rule, NFTNL_RULE_HANDLE);
     std::string_view data;
-    if (nftnl_rule_is_set(&rule, NFTNL_RULE_USERDATA)) {
-        std::uint32_t bytes = 0;
-        const void* bytes_of_data = nftnl_rule_get_data(&rule, NFTNL_RULE_USERDATA, &bytes);
-        data = {static_cast<const char*>(bytes_of_data), bytes};
+    bool compat = false;
+    Attributes all(attributes);
+    for (Attribute a; all.next(a);) {
+        switch (a.type) {
+            case NFTA_RULE_HANDLE: out.handle = a.u64().value_or(0); break;
+            case NFTA_RULE_USERDATA: data = a.data; break;
+            case NFTA_RULE_COMPAT: compat = true; break;
+            case NFTA_RULE_EXPRESSIONS: {
+                Attributes list(a.data);
+                for (Attribute one; list.next(one);) {
+                    auto expression = Expression::read(one.data);
+                    if (!expression) return std::nullopt;
+                    expressions.push_back(std::move(*expression));
+                }
+                if (list.broken()) return std::nullopt;
+                break;
+            }
+            default: break;  // table, chain, position
+        }
     }
+    if (all.broken()) return std::nullopt;
+    out.statements = Reader(std::move(expressions), find).read();
     const auto comment = comment_of(data);
     if (comment)
         out.comment = *comment;
     else
         out.statements.emplace_back(Unknown{"user data that is no comment"});
-    if (nftnl_rule_is_set(&rule, NFTNL_RULE_COMPAT_PROTO)) out.statements.emplace_back(Unknown{"a match of iptables"});
+    if (compat) out.statements.emplace_back(Unknown{"a match of iptables"});
     return out;
 }
 

@@ -279,6 +279,7 @@ private:
             static_cast<std::uint16_t>(NLM_F_CREATE | (added.behind != 0 ? NLM_F_APPEND : 0)), number(origin));
         nftnl_rule_nlmsg_build_payload(message, out.get());
         out_.append(*message);
+        std::fill_n(room_.begin(), message->nlmsg_len, '\0');
     }
 
     void add_anonymous(const Anonymous& set, Origin origin) {
@@ -315,7 +316,7 @@ private:
     Messages out_;
     Batch batch_;
     std::uint32_t next_id_ = 1;
-    alignas(nlmsghdr) std::array<char, message_room> room_;
+    alignas(nlmsghdr) std::array<char, message_room> room_{};  // zeros: libmnl leaves padding as it is
 };
 
 }  // namespace

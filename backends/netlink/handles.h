@@ -1,12 +1,10 @@
 // The objects of libnftnl, each owned by what holds it.
 #pragma once
 
-#include <libnftnl/chain.h>
+#include <cstdio>  // libnftnl/expr.h needs it
+
 #include <libnftnl/expr.h>
-#include <libnftnl/object.h>
 #include <libnftnl/rule.h>
-#include <libnftnl/set.h>
-#include <libnftnl/table.h>
 
 #include <memory>
 #include <new>
@@ -14,11 +12,7 @@
 namespace policyc::netlink {
 
 struct Free {
-    void operator()(nftnl_table* table) const { nftnl_table_free(table); }
-    void operator()(nftnl_chain* chain) const { nftnl_chain_free(chain); }
     void operator()(nftnl_rule* rule) const { nftnl_rule_free(rule); }
-    void operator()(nftnl_set* set) const { nftnl_set_free(set); }
-    void operator()(nftnl_obj* object) const { nftnl_obj_free(object); }
     void operator()(nftnl_expr* expression) const { nftnl_expr_free(expression); }
 };
 template <typename T>
