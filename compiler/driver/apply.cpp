@@ -9,6 +9,7 @@
 
 #include "compiler/driver/changes_report.h"
 #include "compiler/driver/neighbours.h"
+#include "compiler/driver/past.h"
 #include "compiler/driver/state.h"
 #include "compiler/lower.h"
 #include "policy/expect.h"
@@ -160,9 +161,6 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     }
 
     const std::unique_ptr<Kernel> kernel = world.kernel();
-    const Applied applied = make_applied(loaded, report.sources, node, addresses, world);
-    const std::optional<Applied> last = load_applied(world);
-    const std::unique_ptr<Past> past = last && last->node == chosen.name ? past_of(*last) : nullptr;
     const View view{&policy, &addresses, &report.sources, node, today(world), &known, world.now};
 
     // What is sent is made for what was read: where somebody else changed the rulesets in between, it is read again.
@@ -171,7 +169,9 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         if (!read) return report.fail(read.error());
         const std::optional<ir::Ruleset>& before = read.value().ruleset;
         ir::Ruleset wanted = compiled;
-        add_live_server_ports(before, wanted, world);
+        const std::unique_ptr<Past> past = find_past(before, chosen.name, world);
+        add_live_server_ports(table_of(before, past), wanted, world);
+        const Applied applied = make_applied(loaded, report.sources, node, addresses, wanted, world);
         if (attempt == 0) report_neighbours(wanted, *kernel, report);
 
         if (wanted.empty() ? !before : before && same(*before, wanted)) {
@@ -182,8 +182,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             return 0;
         }
 
-        const Difference differs = difference(before.value_or(ir::Ruleset{}), wanted, view,
-                                              past ? std::optional<View>(past->view) : std::nullopt);
+        const Difference differs = difference(before, wanted, view, origin_of(past));
         const std::string first = before ? "" : ", where there was no table inet policyc";
         const std::string gone = wanted.empty() ? ", table inet policyc removed" : "";
         if (how.dry_run) {

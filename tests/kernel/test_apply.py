@@ -75,7 +75,8 @@ def the_first_apply_says_who_gains_what_and_records_it(folder):
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     expect_equal("extgw01: policy.toml applied, where there was no table inet policyc", lines[0], "the headline")
     expect(any(line.startswith("+ phone gains grafana 10.69.13.30:3000/tcp policy.toml:") for line in lines), result)
-    expect(lines[-1].startswith("5 wider; "), result)
+    expect("! whatever else enters or leaves wg0 is refused from now on unless the policy allows it" in lines, result)
+    expect(lines[-1].startswith("5 wider, and what is marked ! closes more; "), result)
     expect("10.69.50.12 . 10.69.13.30 . 3000" in table().replace("tcp ", ""), table())
     expect_equal(0o700, stat.S_IMODE(os.stat(folder / "state").st_mode), "mode of the state directory")
     record = json.loads((folder / "state/applied.json").read_text())
@@ -362,7 +363,12 @@ def edits_of_rules_and_chains_by_hand_are_named(folder):
     for edit, words in (
         (["insert rule inet policyc forward accept"], "! not from policyc: chain forward, rule 1: accept"),
         (["insert rule inet policyc tiers counter accept"], "! not from policyc: chain tiers, rule 1: counter accept"),
-        (["flush chain inet policyc forward"], "! not from policyc: chain forward: rules are missing from rule 1 on"),
+        (["flush chain inet policyc forward"], "! missing from the kernel: chain forward: its rules from rule 1 on"),
+        (["delete element inet policyc tunnel4 { 10.69.50.12 }"], "! missing from the kernel: set tunnel4: 10.69.50.12"),
+        (["add element inet policyc tunnel4 { 8.8.8.8 }"], "! not from policyc: set tunnel4 holds 8.8.8.8 too"),
+        (["add element inet policyc server_ports { 40000-50000 }"], "! not from policyc: set server_ports holds 40000-50000 too"),
+        (["add set inet policyc mine { type ipv4_addr; }"], "! not from policyc: set mine"),
+        (["add counter inet policyc mine"], "! not from policyc: counter mine"),
         (["add chain inet policyc forward { policy accept; }"], "! not from policyc: chain forward: its hook, priority or policy"),
         (["add chain inet policyc more { type filter hook forward priority -20; policy drop; }"], "! not from policyc: chain more"),
         (["add table inet policyc { flags dormant; }"], "! not from policyc: the table has flags: dormant"),
