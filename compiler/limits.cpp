@@ -61,7 +61,9 @@ public:
                 for (const Range& from : ranges(source.host))
                     for (const Ports& ports : input.ports)
                         by_rates_[rates_of({input.limit})].push_back(
-                            {{Direction::input, from, {from.family, 0, 0}, ports}, source.label, "input." + input.name});
+                            {{Direction::input, from, {from.family, 0, 0}, ports},
+                             source.label,
+                             "input." + input.name});
         for (auto& [rates, list] : by_rates_) std::ranges::sort(list, {}, &Limited::box);
     }
 
@@ -97,15 +99,14 @@ private:
         for (const Target& target : tier.allow) {
             if (!holds_on(target.expires, view_.today)) continue;
             const auto& services = view_.policy->services;
-            const Rates rates = rates_of(
-                {tier.limit, target.service ? services[*target.service].limit : std::optional<Rate>()});
+            const Rates rates =
+                rates_of({tier.limit, target.service ? services[*target.service].limit : std::optional<Rate>()});
             auto& list = by_rates_[rates];
             for (const Source& source : tier.who)
                 for (const Range& from : ranges(source.host))
                     for (const Range& to : ranges(target.host))
                         if (from.family == to.family)
-                            list.push_back(
-                                {{Direction::forward, from, to, target.ports}, source.label, target.label});
+                            list.push_back({{Direction::forward, from, to, target.ports}, source.label, target.label});
         }
     }
 
@@ -133,7 +134,8 @@ void find_looser(const Flows& of, const Flows& other, bool of_is_new, Saying& sa
                 const bool met = std::ranges::any_of(
                     left, [&](const Box& piece) { return under.uncovered(piece) != std::vector<Box>{piece}; });
                 if (!met) continue;
-                Said& said = saying[{flow.what, text_of(of_is_new ? rates : theirs), text_of(of_is_new ? theirs : rates)}];
+                Said& said =
+                    saying[{flow.what, text_of(of_is_new ? rates : theirs), text_of(of_is_new ? theirs : rates)}];
                 (of_is_new ? said.opens : said.closes) = true;
                 if (std::ranges::find(said.who, flow.who) == said.who.end()) said.who.push_back(flow.who);
             }

@@ -116,13 +116,15 @@ private:
     void scope() {
         if (old_.scope == new_.scope) return;
         if (host())
-            closes(fmt::format("scope is \"host\": what neither enters nor leaves {} is judged too, and everything to "
-                               "and through this host {}, on every interface",
-                               tunnel(), untold));
+            closes(
+                fmt::format("scope is \"host\": what neither enters nor leaves {} is judged too, and everything to "
+                            "and through this host {}, on every interface",
+                            tunnel(), untold));
         else
-            opens(fmt::format("scope is \"tunnel\": what neither enters nor leaves {} is no longer judged: all of it "
-                              "is let through",
-                              tunnel()));
+            opens(
+                fmt::format("scope is \"tunnel\": what neither enters nor leaves {} is no longer judged: all of it "
+                            "is let through",
+                            tunnel()));
     }
 
     void interface() {
@@ -158,7 +160,8 @@ private:
     static std::set<std::string> ports_of(const View& view, const Node& node) {
         std::set<std::string> texts;
         if (node.scope != Scope::host) return texts;
-        if (const auto port = wireguard_port(node)) texts.insert(fmt::format("{}/udp from anywhere to this host", *port));
+        if (const auto port = wireguard_port(node))
+            texts.insert(fmt::format("{}/udp from anywhere to this host", *port));
         if (!node.output || !node.peer) return texts;
         if (const auto port = wireguard_port(view.policy->nodes[*node.peer]))
             texts.insert(fmt::format("{}/udp from this host to anywhere", *port));
@@ -219,11 +222,13 @@ private:
     void answers() {
         if (old_.source != new_.source) {
             if (new_.source == SourceNat::masquerade)
-                both("source is \"masquerade\": servers see this host's address instead of the person's, and those "
-                     "without a way back to the tunnel can answer");
+                both(
+                    "source is \"masquerade\": servers see this host's address instead of the person's, and those "
+                    "without a way back to the tunnel can answer");
             else
-                both("source is \"routed\": servers see the person's own address instead of this host's, and need a "
-                     "way back to the tunnel");
+                both(
+                    "source is \"routed\": servers see the person's own address instead of this host's, and need a "
+                    "way back to the tunnel");
         }
         if (old_.denied == new_.denied) return;
         neither(new_.denied == Denied::reject
@@ -272,10 +277,10 @@ std::vector<Term> first_terms(const View& view) {
                                    untold, tunnel),
                        false, true});
         const auto untouched = untouched_of(node);
-        if (!untouched.empty())
-            out.push_back({fmt::format("untouched: {}", fmt::join(untouched, ", ")), false, false});
+        if (!untouched.empty()) out.push_back({fmt::format("untouched: {}", fmt::join(untouched, ", ")), false, false});
         if (const auto port = wireguard_port(node))
-            out.push_back({fmt::format("implied, for WireGuard: {}/udp from anywhere to this host", *port), false, false});
+            out.push_back(
+                {fmt::format("implied, for WireGuard: {}/udp from anywhere to this host", *port), false, false});
     } else {
         out.push_back({fmt::format("whatever else enters or leaves {} {}", tunnel, untold), false, true});
     }

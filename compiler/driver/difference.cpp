@@ -66,8 +66,8 @@ std::string few(const std::vector<std::string>& texts) {
 // What somebody else did to the table since policyc made it, or what another version made otherwise.
 void add_drift(const ir::Ruleset& before, const Origin& origin, Difference& result) {
     // Permissions that came or went by hand are among the changes; where those show none, the sets are named.
-    const bool told = std::ranges::any_of(
-        result.changes, [](const Change& change) { return change.cause == Change::Cause::drift; });
+    const bool told =
+        std::ranges::any_of(result.changes, [](const Change& change) { return change.cause == Change::Cause::drift; });
     Drift found = drift(before, *origin.meant, !told);
     if (found.empty()) return;
     if (origin.policyc.empty()) {
@@ -75,9 +75,9 @@ void add_drift(const ir::Ruleset& before, const Origin& origin, Difference& resu
         result.missing = std::move(found.missing);
         return;
     }
-    result.remarks.push_back({fmt::format("written by policyc {}, which makes this otherwise: {}", origin.policyc,
-                                          few(all_of(found))),
-                              true, true});
+    result.remarks.push_back(
+        {fmt::format("written by policyc {}, which makes this otherwise: {}", origin.policyc, few(all_of(found))), true,
+         true});
 }
 
 // Where nobody knows what was applied, every chain and set that will be another may open or close anything.
@@ -87,8 +87,7 @@ void add_unrecorded(const ir::Ruleset& before, const ir::Ruleset& after, Differe
     known.foreign.clear();
     for (const std::string& text : all_of(drift(known, after, false))) {
         if (text.starts_with("counter ") || text.starts_with("map count_")) continue;
-        result.remarks.push_back(
-            {fmt::format("differs, and no record says who wrote it: {}", text), true, true});
+        result.remarks.push_back({fmt::format("differs, and no record says who wrote it: {}", text), true, true});
     }
 }
 

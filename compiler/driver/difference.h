@@ -21,7 +21,7 @@ struct Difference {
     bool same = false;
     std::vector<Change> changes;
     Extent extent;
-    std::vector<Term> remarks;       // what opens and closes beyond the changes
+    std::vector<Term> remarks;         // what opens and closes beyond the changes
     std::vector<std::string> foreign;  // of the table that is there: what policyc did not write, or did not write so
     std::vector<std::string> missing;  // and what it wrote that is not there any more
     std::vector<std::string> chains;   // the chains that differ

@@ -116,9 +116,9 @@ std::vector<std::string> range_texts(const ir::Set& from, const ir::Set& in) {
 
 std::string few(const std::vector<std::string>& texts) {
     constexpr std::size_t shown = 3;
-    std::string text = fmt::format("{}", fmt::join(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(
-                                                                                       std::min(shown, texts.size())),
-                                                   ", "));
+    std::string text = fmt::format(
+        "{}",
+        fmt::join(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(std::min(shown, texts.size())), ", "));
     if (texts.size() > shown) text += fmt::format(" and {} more", texts.size() - shown);
     return text;
 }
@@ -146,10 +146,8 @@ void compare_sets(const ir::Ruleset& seen, const ir::Ruleset& meant, bool permis
         a.elements.sort();
         b.elements.sort();
         const bool ranges = a.interval && a.types.size() == 1 && a.map_to == ir::MapTo::nothing;
-        const auto more =
-            ranges ? range_texts(a, b) : element_texts(a, only_in(a, seen.counters, b, meant.counters));
-        const auto less =
-            ranges ? range_texts(b, a) : element_texts(b, only_in(b, meant.counters, a, seen.counters));
+        const auto more = ranges ? range_texts(a, b) : element_texts(a, only_in(a, seen.counters, b, meant.counters));
+        const auto less = ranges ? range_texts(b, a) : element_texts(b, only_in(b, meant.counters, a, seen.counters));
         if (!more.empty()) out.foreign.push_back(fmt::format("{} {} holds {} too", what, name, few(more)));
         if (!less.empty()) out.missing.push_back(fmt::format("{} {}: {}", what, name, few(less)));
     }

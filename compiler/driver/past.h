@@ -18,8 +18,8 @@ struct Past {
     Loaded loaded;
     Addresses addresses;
     View view;
-    ir::Ruleset meant;    // what this policyc makes of that policy and its addresses
-    std::string policyc;  // the version that wrote the record, "" where it doesn't say
+    ir::Ruleset meant;     // what this policyc makes of that policy and its addresses
+    std::string policyc;   // the version that wrote the record, "" where it doesn't say
     bool pending = false;  // from a record that was prepared and not kept: the run that wrote it was killed
 };
 

@@ -7,42 +7,6 @@ using namespace policyc;
 
 namespace {
 
-// {node}, {more} and {tier} are for edits.
-constexpr const char* text = R"(version = 1
-{top}
-[nodes.gw]
-role = "gateway"
-address = "10.0.0.1"
-interface = "wg0"
-serves = ["10.1.0.0/24"]
-{node}
-[nodes.phone]
-address = "10.0.0.2"
-[nodes.laptop]
-address = "10.0.0.3"
-[services]
-web = { host = "10.1.0.5", ports = [443, 8080]{service} }
-[tiers.vpn]
-who = ["phone", "laptop"]
-allow = ["web"]
-{tier}
-)";
-
-std::string policy(const std::string& node = "", const std::string& tier = "", const std::string& top = "",
-                   const std::string& service = "") {
-    std::string out = text;
-    const auto put = [&](const std::string& mark, const std::string& value) {
-        out.replace(out.find(mark), mark.size(), value);
-    };
-    put("{top}", top);
-    put("{node}", node);
-    put("{service}", service);
-    put("{tier}", tier);
-    return out;
-}
-
-const std::string host = "scope = \"host\"\n";
-
 struct Edit {
     std::string before;
     std::string after;
@@ -65,8 +29,9 @@ TEST_CASE("a first apply says what it closes") {
 
     Gateway other;
     ran = other.apply(policy(host + "listen_port = 51820\nuntouched = [\"if:docker0\"]\n"));
-    CHECK(ran.says("! scope is \"host\": everything else to and through this host is refused from now on unless the "
-                   "policy allows it, on every interface: whoever is logged in from outside wg0 too\n"));
+    CHECK(
+        ran.says("! scope is \"host\": everything else to and through this host is refused from now on unless the "
+                 "policy allows it, on every interface: whoever is logged in from outside wg0 too\n"));
     CHECK(ran.says("! implied, for WireGuard: 51820/udp from anywhere to this host\n"));
     CHECK(ran.says("! untouched: interface docker0\n"));
     CHECK(ran.narrows());
@@ -105,7 +70,8 @@ TEST_CASE("an edit that opens or closes without a permission is said in the poli
     const std::string refused = " is refused from now on unless the policy allows it";
     const std::vector<Edit> edits = {
         {policy(), policy(host),
-         "scope is \"host\": what neither enters nor leaves wg0 is judged too, and everything to and through this host" +
+         "scope is \"host\": what neither enters nor leaves wg0 is judged too, and everything to and through this "
+         "host" +
              refused + ", on every interface",
          false, true},
         {policy(host), policy(),
@@ -117,13 +83,14 @@ TEST_CASE("an edit that opens or closes without a permission is said in the poli
         {policy(output), policy(), "what this host itself sends is no longer judged: all of it is let through", true,
          false},
         {policy(host), policy(host + "untouched = [\"if:docker0\", \"172.17.0.0/16\"]"),
-         "untouched from now on: 172.17.0.0/16, interface docker0: what crosses there and not the tunnel is let through",
+         "untouched from now on: 172.17.0.0/16, interface docker0: what crosses there and not the tunnel is let "
+         "through",
          true, false},
         {policy(host + "untouched = [\"172.17.0.0/16\", \"172.18.0.0/16\"]"),
          policy(host + "untouched = [\"172.17.0.0/16\"]"),
          "no longer untouched: 172.18.0.0/16: what crosses there" + refused, false, true},
-        {policy(host), policy(host + "listen_port = 51820"), "implied, for WireGuard: 51820/udp from anywhere to this host",
-         true, false},
+        {policy(host), policy(host + "listen_port = 51820"),
+         "implied, for WireGuard: 51820/udp from anywhere to this host", true, false},
         {policy(host + "endpoint = \"gw.example:51820\""), policy(host),
          "no longer implied, for WireGuard: 51820/udp from anywhere to this host", false, true},
         {policy(), policy("", "limit = \"50/second\""),
@@ -138,7 +105,8 @@ TEST_CASE("an edit that opens or closes without a permission is said in the poli
          "new connections to web: 2/second instead of 60/minute, for phone, laptop", true, true},
         {policy("", "", "", ", limit = \"9/minute\""), policy("", "", "", ", limit = \"8/minute\""),
          "new connections to web: 8/minute instead of 9/minute, for phone, laptop", false, true},
-        {policy("input.ssh = { from = [\"phone\"], limit = \"6/minute\" }"), policy("input.ssh = { from = [\"phone\"] }"),
+        {policy("input.ssh = { from = [\"phone\"], limit = \"6/minute\" }"),
+         policy("input.ssh = { from = [\"phone\"] }"),
          "new connections to input.ssh: no limit instead of 6/minute, for phone", true, false},
         // What a tier without a limit allows again is under none.
         {policy("", "limit = \"50/second\""),
@@ -147,7 +115,8 @@ TEST_CASE("an edit that opens or closes without a permission is said in the poli
         {policy(), policy("source = \"masquerade\""), "source is \"masquerade\": servers see this host's address", true,
          true},
         {policy(), policy("denied = \"reject\""), "denied is \"reject\": who is refused gets an answer", false, false},
-        {policy("", "", "[log]\ndenied = { limit = \"5/second\", burst = 20 }"), policy(), "of what is refused at most 10/second, 20 at once, is logged: it was 5/second, 20", false, false},
+        {policy("", "", "[log]\ndenied = { limit = \"5/second\", burst = 20 }"), policy(),
+         "of what is refused at most 10/second, 20 at once, is logged: it was 5/second, 20", false, false},
         {policy(), policy("", "log = \"new\""), "what begins is logged from now on: tiers.vpn", false, false},
         {policy("input.ssh = { from = [\"phone\"], log = \"new\" }"), policy("input.ssh = { from = [\"phone\"] }"),
          "what begins is no longer logged: nodes.gw.input.ssh", false, false},
@@ -177,8 +146,9 @@ TEST_CASE("another tunnel is said, and IPv6 that begins to be let through") {
     std::string edited = policy();
     edited.replace(edited.find("wg0"), 3, "wg1");
     Ran ran = gw.diff(edited);
-    CHECK(ran.says("! the tunnel is wg1 instead of wg0: what enters or leaves wg1 is judged from now on, and wg0 no "
-                   "longer is\n"));
+    CHECK(
+        ran.says("! the tunnel is wg1 instead of wg0: what enters or leaves wg1 is judged from now on, and wg0 no "
+                 "longer is\n"));
     CHECK(ran.widens());
     CHECK(ran.narrows());
 
@@ -206,7 +176,8 @@ TEST_CASE("where an address may come from is said where a permission names it be
     CHECK_FALSE(ran.widens());
     CHECK(ran.narrows());
     // A node without permissions changes nothing for anyone.
-    ran = gw.diff(policy("", "[tiers.far]\nwho = [\"10.2.0.7\"]\nallow = [\"web\"]\n[nodes.hub]\naddress = \"10.0.0.9\""));
+    ran = gw.diff(
+        policy("", "[tiers.far]\nwho = [\"10.2.0.7\"]\nallow = [\"web\"]\n[nodes.hub]\naddress = \"10.0.0.9\""));
     CHECK_FALSE(ran.says("!"));
     CHECK_FALSE(ran.widens());
     CHECK_FALSE(ran.narrows());

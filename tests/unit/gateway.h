@@ -16,6 +16,42 @@
 
 namespace policyc {
 
+inline constexpr const char* gateway_policy = R"(version = 1
+{top}
+[nodes.gw]
+role = "gateway"
+address = "10.0.0.1"
+interface = "wg0"
+serves = ["10.1.0.0/24"]
+{node}
+[nodes.phone]
+address = "10.0.0.2"
+[nodes.laptop]
+address = "10.0.0.3"
+[services]
+web = { host = "10.1.0.5", ports = [443, 8080]{service} }
+[tiers.vpn]
+who = ["phone", "laptop"]
+allow = ["web"]
+{tier}
+)";
+
+// A policy of two people and a service, with lines of one's own at four places.
+inline std::string policy(const std::string& node = "", const std::string& tier = "", const std::string& top = "",
+                          const std::string& service = "") {
+    std::string out = gateway_policy;
+    const auto put = [&](const std::string& mark, const std::string& value) {
+        out.replace(out.find(mark), mark.size(), value);
+    };
+    put("{top}", top);
+    put("{node}", node);
+    put("{service}", service);
+    put("{tier}", tier);
+    return out;
+}
+
+inline const std::string host = "scope = \"host\"\n";
+
 // A Kernel that outlives the run that owns it.
 class Borrowed : public Kernel {
 public:
