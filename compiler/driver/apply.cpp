@@ -192,6 +192,10 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             return 0;
         }
 
+        // What is in force was recorded aside by a run that was killed: it is the record from now on.
+        if (past && past->pending)
+            if (const Result<void> kept = keep_applied(world); !kept) return report.fail(kept.error());
+
         // A disk that is full or read-only is found here, before the kernel is touched.
         if (const Result<void> prepared = prepare_applied(applied, world); !prepared) {
             return report.fail({prepared.error().message,

@@ -70,14 +70,13 @@ void add_drift(const ir::Ruleset& before, const Origin& origin, Difference& resu
         std::ranges::any_of(result.changes, [](const Change& change) { return change.cause == Change::Cause::drift; });
     Drift found = drift(before, *origin.meant, !told);
     if (found.empty()) return;
-    if (origin.policyc.empty()) {
+    if (origin.other.empty()) {
         result.foreign = std::move(found.foreign);
         result.missing = std::move(found.missing);
         return;
     }
     result.remarks.push_back(
-        {fmt::format("written by policyc {}, which makes this otherwise: {}", origin.policyc, few(all_of(found))), true,
-         true});
+        {fmt::format("written by {}, which makes this otherwise: {}", origin.other, few(all_of(found))), true, true});
 }
 
 // Where nobody knows what was applied, every chain and set that will be another may open or close anything.

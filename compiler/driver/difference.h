@@ -14,7 +14,7 @@ namespace policyc {
 struct Origin {
     const View* view = nullptr;
     const ir::Ruleset* meant = nullptr;
-    std::string policyc;  // the version that made it, where that is another one; "" where it is this one
+    std::string other;  // who made it, where that is another version: "policyc 0.0.9"
 };
 
 struct Difference {

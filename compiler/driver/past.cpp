@@ -42,12 +42,22 @@ std::unique_ptr<Past> past_of(const std::optional<Applied>& applied, const ir::R
 
 std::unique_ptr<Past> find_past(const std::optional<ir::Ruleset>& table, const std::string& node, const World& world) {
     if (!table) return nullptr;
-    return past_of(load_applied(world), *table, node);
+    std::unique_ptr<Past> kept = past_of(load_applied(world), *table, node);
+    if (kept && same(kept->meant, *table)) return kept;
+    std::unique_ptr<Past> next = past_of(load_prepared(world), *table, node);
+    if (!next || !same(next->meant, *table)) return kept;
+    next->pending = true;
+    return next;
 }
 
 std::optional<Origin> origin_of(const std::unique_ptr<Past>& past) {
     if (!past) return {};
-    return Origin{&past->view, &past->meant};
+    std::string other;
+    if (past->policyc.empty())
+        other = "an earlier policyc";
+    else if (past->policyc != version())
+        other = "policyc " + past->policyc;
+    return Origin{&past->view, &past->meant, std::move(other)};
 }
 
 const ir::Ruleset* table_of(const std::optional<ir::Ruleset>& table, const std::unique_ptr<Past>& past) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "compiler/driver/pipeline.h"
 #include "gateway.h"
 
 using namespace policyc;
@@ -99,4 +100,73 @@ TEST_CASE("without a record, a chain that differs may open or close anything") {
     CHECK(ran.says("! differs, and no record says who wrote it: chain input, rule 1: iifname != \"wg0\" accept\n"));
     CHECK(ran.widens());
     CHECK(ran.narrows());
+}
+
+TEST_CASE("an apply that was killed before it kept its record is known by the record it prepared") {
+    Gateway gw;
+    gw.apply(policy());
+    const std::string old_record = gw.read("state/applied.json");
+    const std::string killed = policy("", "[tiers.more]\nwho = [\"phone\"]\nallow = [\"10.1.0.9:22\"]");
+    gw.apply(killed);
+    const std::string new_record = gw.read("state/applied.json");
+    gw.write(new_record, "state/applied.next.json");
+    gw.write(old_record, "state/applied.json");
+
+    // What it opened and this edit closes again is of an edit, at the line of the policy that was killed.
+    gw.kernel.replace_error = Error{"the kernel refuses it", {}};
+    for (const Verb::Run verb : {verb_diff, verb_apply}) {
+        gw.write(policy(host));
+        const Ran ran = gw.run(verb);
+        if (verb == verb_apply) {
+            // The record of what is in force is kept before the next one is prepared.
+            CHECK(ran.error->message == "the kernel refuses it");
+            CHECK(gw.read("state/applied.json") == new_record);
+            continue;
+        }
+        CHECK(ran.says("- phone  loses  10.1.0.9  10.1.0.9:22/tcp"));
+        CHECK(ran.says("removed\n"));
+        CHECK_FALSE(ran.says("policyc: "));
+        CHECK_FALSE(ran.says("not from policyc"));
+        CHECK_FALSE(ran.says("missing from the kernel"));
+    }
+    CHECK_FALSE(exists((gw.folder / "state/applied.next.json").string()));
+    gw.kernel.replace_error.reset();
+
+    // One that was killed before its transaction counts for nothing.
+    gw.write(old_record, "state/applied.next.json");
+    CHECK_FALSE(gw.diff(policy(host)).says("not from policyc"));
+
+    // Where nothing is to be changed, the record is put right all the same.
+    gw.write(old_record, "state/applied.json");
+    gw.write(new_record, "state/applied.next.json");
+    CHECK(gw.apply(killed).says("nothing to change"));
+    CHECK(gw.read("state/applied.json").find("tiers.more") != std::string::npos);
+}
+
+TEST_CASE("a table of another version is that version's, not foreign") {
+    Gateway gw;
+    gw.apply(policy());
+    // The older version had no chain for this.
+    std::erase_if(gw.kernel.loaded->chains, [](const ir::Chain& chain) { return chain.name == "mss"; });
+    std::string record = gw.read("state/applied.json");
+    const std::string mine = nlohmann::json::parse(record).at("policyc");
+    const std::string line = "\"policyc\": \"" + mine + "\"";
+    const std::size_t at = record.find(line);
+    REQUIRE(at != std::string::npos);
+    record.replace(at, line.size(), "\"policyc\": \"0.0.9\"");
+    gw.write(record, "state/applied.json");
+    Ran ran = gw.run(verb_diff);
+    CHECK(ran.says("! written by policyc 0.0.9, which makes this otherwise: chain mss\n"));
+    CHECK_FALSE(ran.says("not from policyc"));
+    CHECK_FALSE(ran.says("missing from the kernel"));
+    CHECK(ran.widens());
+    CHECK(ran.narrows());
+
+    // A record of before versions were kept.
+    record = gw.read("state/applied.json");
+    record.erase(record.find("\"policyc\": \"0.0.9\","), std::string("\"policyc\": \"0.0.9\",").size());
+    gw.write(record, "state/applied.json");
+    CHECK(gw.run(verb_diff).says("! written by an earlier policyc, which makes this otherwise: chain mss\n"));
+    gw.run(verb_apply);
+    CHECK(gw.read("state/applied.json").find(line) != std::string::npos);
 }
