@@ -7,6 +7,8 @@
 #include <array>
 #include <utility>
 
+#include "compiler/driver/changes_json.h"
+
 namespace policyc {
 
 namespace {
@@ -14,25 +16,15 @@ namespace {
 struct Words {
     char sign;
     const char* verb;
-    const char* json;
 };
 
 Words words_of(Change::Kind kind) {
     switch (kind) {
-        case Change::Kind::gain: return {'+', "gains", "gain"};
-        case Change::Kind::loss: return {'-', "loses", "loss"};
-        case Change::Kind::move: return {'~', "moves", "move"};
+        case Change::Kind::gain: return {'+', "gains"};
+        case Change::Kind::loss: return {'-', "loses"};
+        case Change::Kind::move: return {'~', "moves"};
     }
-    return {'?', "", ""};
-}
-
-const char* word(Change::Cause cause) {
-    switch (cause) {
-        case Change::Cause::edit: return "edit";
-        case Change::Cause::dns: return "dns";
-        case Change::Cause::drift: return "drift";
-    }
-    return "";
+    return {'?', ""};
 }
 
 std::string place_of(const Change& change) {
@@ -134,33 +126,7 @@ void report_difference(const Difference& difference, const std::string& headline
 
     report.record["widens"] = difference.opens() || count(difference.changes, Change::Kind::gain) > 0;
     report.record["narrows"] = difference.closes() || count(difference.changes, Change::Kind::loss) > 0;
-    report.record["changes"] = nlohmann::ordered_json::array();
-    for (const Change& change : difference.changes) {
-        const std::size_t slash = change.destination.rfind('/');
-        const std::size_t colon = change.destination.rfind(':', slash);
-        nlohmann::ordered_json one = {
-            {"change", words_of(change.kind).json}, {"who", change.who}, {"service", change.service}};
-        if (change.kind == Change::Kind::move || colon == std::string::npos) {
-            one["destination"] = change.destination;
-        } else {
-            one["destination"] = change.destination.substr(0, colon);
-            const std::string ports = change.destination.substr(colon + 1);
-            const std::size_t at = ports.find('/');
-            one["port"] = at == std::string::npos ? std::string() : ports.substr(0, at);
-            one["proto"] = at == std::string::npos ? ports : ports.substr(at + 1);
-        }
-        one["flows"] = nlohmann::ordered_json::array();
-        for (const Box& box : change.boxes)
-            one["flows"].push_back(
-                {{"source", box.direction == Direction::output ? "" : to_string(box.source)},
-                 {"destination", box.direction == Direction::input ? "" : to_string(box.destination)},
-                 {"ports", to_string(box.ports)}});
-        one["cause"] = word(change.cause);
-        one["file"] = change.file;
-        one["line"] = change.line;
-        one["reason"] = change.reason;
-        report.record["changes"].push_back(one);
-    }
+    report.record["changes"] = changes_json(difference.changes, report.record.value("node", ""));
     report.record["elements"] = difference.extent.elements;
     report.record["rules"] = difference.extent.rules;
     report.record["foreign"] = difference.foreign;
