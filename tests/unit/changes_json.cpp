@@ -25,17 +25,19 @@ std::vector<std::string> lines_of(const Ran& ran) {
 TEST_CASE("a change is a record for each destination and run of ports") {
     Gateway gw;
     gw.apply(policy("", "", "ipv6 = \"deny\""));
-    const Ran ran = gw.diff(policy("input.mixed = { from = [\"phone\"], ports = [\"22\", \"ping\", \"6000-6063/udp\"] }",
-                                   R"([tiers.more]
+    const Ran ran =
+        gw.diff(policy("input.mixed = { from = [\"phone\"], ports = [\"22\", \"ping\", \"6000-6063/udp\"] }",
+                       R"([tiers.more]
 who = ["phone"]
 allow = ["10.1.0.6:80", "10.1.0.6:81", "10.1.0.6:8000-8100", "10.1.0.6:53/udp", "10.1.0.32/28:25", "10.1.0.7:ping",
          "10.1.0.8:*", "10.1.0.9:*/tcp"]
 )"));
     const std::vector<std::string> expected = {
-        "gain phone 10.1.0.32/28 25 tcp",     "gain phone 10.1.0.6 80-81 tcp", "gain phone 10.1.0.6 8000-8100 tcp",
-        "gain phone 10.1.0.6 53 udp",        "gain phone 10.1.0.7  ping",     "gain phone 10.1.0.8 * any",
-        "gain phone 10.1.0.9 * tcp",         "gain phone gw 22 tcp",          "gain phone gw 6000-6063 udp",
-        "gain phone gw  ping",
+        "gain phone 10.1.0.32/28 25 tcp",    "gain phone 10.1.0.6 80-81 tcp",
+        "gain phone 10.1.0.6 8000-8100 tcp", "gain phone 10.1.0.6 53 udp",
+        "gain phone 10.1.0.7  ping",         "gain phone 10.1.0.8 * any",
+        "gain phone 10.1.0.9 * tcp",         "gain phone gw 22 tcp",
+        "gain phone gw 6000-6063 udp",       "gain phone gw  ping",
     };
     std::vector<std::string> seen = lines_of(ran);
     std::vector<std::string> wanted = expected;
@@ -81,7 +83,8 @@ TEST_CASE("a move says where the service was and where it is") {
     std::string named = policy();
     named.replace(named.find("10.1.0.5"), 8, "web.example");
     const auto answer = [&](const char* address) {
-        gw.resolver.answers["web.example"] = {.outcome = Outcome::answered, .addresses = {parse_address(address).value()}};
+        gw.resolver.answers["web.example"] = {.outcome = Outcome::answered,
+                                              .addresses = {parse_address(address).value()}};
         gw.run(verb_resolve);
     };
     gw.write(named);
