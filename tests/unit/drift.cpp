@@ -113,7 +113,7 @@ TEST_CASE("an apply that was killed before it kept its record is known by the re
     gw.write(old_record, "state/applied.json");
 
     // What it opened and this edit closes again is of an edit, at the line of the policy that was killed.
-    gw.kernel.replace_error = Error{"the kernel refuses it", {}};
+    gw.kernel.commit_error = Error{"the kernel refuses it", {}};
     for (const Verb::Run verb : {verb_diff, verb_apply}) {
         gw.write(policy(host));
         const Ran ran = gw.run(verb);
@@ -130,7 +130,7 @@ TEST_CASE("an apply that was killed before it kept its record is known by the re
         CHECK_FALSE(ran.says("missing from the kernel"));
     }
     CHECK_FALSE(exists((gw.folder / "state/applied.next.json").string()));
-    gw.kernel.replace_error.reset();
+    gw.kernel.commit_error.reset();
 
     // One that was killed before its transaction counts for nothing.
     gw.write(old_record, "state/applied.next.json");

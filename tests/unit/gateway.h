@@ -56,8 +56,11 @@ inline const std::string host = "scope = \"host\"\n";
 class Borrowed : public Kernel {
 public:
     explicit Borrowed(FakeKernel& kernel) : kernel_(kernel) {}
-    Result<std::optional<ir::Ruleset>> read() override { return kernel_.read(); }
-    Result<void> replace(const ir::Ruleset& ruleset) override { return kernel_.replace(ruleset); }
+    Result<Moment> moment() override { return kernel_.moment(); }
+    Result<Snapshot> read() override { return kernel_.read(); }
+    Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted) override {
+        return kernel_.commit(before, wanted);
+    }
     Result<std::vector<ForeignChain>> foreign_chains() override { return kernel_.foreign_chains(); }
 
 private:
