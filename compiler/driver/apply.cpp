@@ -124,9 +124,15 @@ void carry_counters(const ir::Ruleset& from, ir::Ruleset& to) {
             ir::Rule& rule = chain.rules[i];
             const ir::Rule& other = old->second->rules[i];
             if (!same(rule, other)) continue;
-            for (std::size_t s = 0; s < rule.statements.size(); ++s) {
-                auto* count = std::get_if<ir::Count>(&rule.statements[s]);
-                if (count != nullptr) *count = std::get<ir::Count>(other.statements[s]);
+            // The kernel's rule may lack matches that ours has twice: the counters are the same, in the same order.
+            auto theirs = other.statements.begin();
+            for (ir::Statement& statement : rule.statements) {
+                auto* count = std::get_if<ir::Count>(&statement);
+                if (count == nullptr) continue;
+                theirs = std::find_if(theirs, other.statements.end(),
+                                      [](const ir::Statement& one) { return std::holds_alternative<ir::Count>(one); });
+                if (theirs == other.statements.end()) break;
+                *count = std::get<ir::Count>(*theirs++);
             }
         }
     }
