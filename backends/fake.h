@@ -9,7 +9,7 @@ namespace policyc {
 class FakeKernel : public Kernel {
 public:
     std::optional<ir::Ruleset> loaded;
-    std::optional<Error> read_error;     // returned by read() when set
+    std::optional<Error> read_error;    // returned by read() when set
     std::optional<Error> commit_error;  // returned by commit() when set; nothing is changed then
     std::vector<ForeignChain> others;
     int transactions = 0;  // tried

@@ -51,7 +51,8 @@ struct Change {
     std::string file;  // of the line that causes it; "" where there is none
     std::size_t line = 0;
     std::string reason;      // "tiers.vpn", "removed", "DNS, locked 2 h ago", "not from policyc"
-    std::vector<Box> boxes;  // what `destination` says in words, whole; empty for a move
+    std::vector<Box> boxes;  // what comes or goes, whole; of a move, where the service is now
+    std::vector<Box> left;   // of a move: where it was
 
     auto operator<=>(const Change&) const = default;
 };

@@ -9,6 +9,7 @@
 
 #include "compiler/driver/changes_report.h"
 #include "compiler/driver/neighbours.h"
+#include "compiler/driver/past.h"
 #include "compiler/driver/state.h"
 #include "compiler/lower.h"
 #include "policy/expect.h"
@@ -123,9 +124,15 @@ void carry_counters(const ir::Ruleset& from, ir::Ruleset& to) {
             ir::Rule& rule = chain.rules[i];
             const ir::Rule& other = old->second->rules[i];
             if (!same(rule, other)) continue;
-            for (std::size_t s = 0; s < rule.statements.size(); ++s) {
-                auto* count = std::get_if<ir::Count>(&rule.statements[s]);
-                if (count != nullptr) *count = std::get<ir::Count>(other.statements[s]);
+            // The kernel's rule may lack matches that ours has twice: the counters are the same, in the same order.
+            auto theirs = other.statements.begin();
+            for (ir::Statement& statement : rule.statements) {
+                auto* count = std::get_if<ir::Count>(&statement);
+                if (count == nullptr) continue;
+                theirs = std::find_if(theirs, other.statements.end(),
+                                      [](const ir::Statement& one) { return std::holds_alternative<ir::Count>(one); });
+                if (theirs == other.statements.end()) break;
+                *count = std::get<ir::Count>(*theirs++);
             }
         }
     }
@@ -160,9 +167,6 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     }
 
     const std::unique_ptr<Kernel> kernel = world.kernel();
-    const Applied applied = make_applied(loaded, report.sources, node, addresses, world);
-    const std::optional<Applied> last = load_applied(world);
-    const std::unique_ptr<Past> past = last && last->node == chosen.name ? past_of(*last) : nullptr;
     const View view{&policy, &addresses, &report.sources, node, today(world), &known, world.now};
 
     // What is sent is made for what was read: where somebody else changed the rulesets in between, it is read again.
@@ -171,7 +175,9 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         if (!read) return report.fail(read.error());
         const std::optional<ir::Ruleset>& before = read.value().ruleset;
         ir::Ruleset wanted = compiled;
-        add_live_server_ports(before, wanted, world);
+        const std::unique_ptr<Past> past = find_past(before, chosen.name, world);
+        add_live_server_ports(table_of(before, past), wanted, world);
+        const Applied applied = make_applied(loaded, report.sources, node, addresses, wanted, world);
         if (attempt == 0) report_neighbours(wanted, *kernel, report);
 
         if (wanted.empty() ? !before : before && same(*before, wanted)) {
@@ -182,8 +188,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             return 0;
         }
 
-        const Difference differs = difference(before.value_or(ir::Ruleset{}), wanted, view,
-                                              past ? std::optional<View>(past->view) : std::nullopt);
+        const Difference differs = difference(before, wanted, view, origin_of(past));
         const std::string first = before ? "" : ", where there was no table inet policyc";
         const std::string gone = wanted.empty() ? ", table inet policyc removed" : "";
         if (how.dry_run) {
@@ -192,6 +197,10 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
                               Tense::would, report);
             return 0;
         }
+
+        // What is in force was recorded aside by a run that was killed: it is the record from now on.
+        if (past && past->pending)
+            if (const Result<void> kept = keep_applied(world); !kept) return report.fail(kept.error());
 
         // A disk that is full or read-only is found here, before the kernel is touched.
         if (const Result<void> prepared = prepare_applied(applied, world); !prepared) {
