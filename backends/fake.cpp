@@ -3,17 +3,23 @@
 
 namespace policyc {
 
-Result<std::optional<ir::Ruleset>> FakeKernel::read() {
-    if (read_error) return *read_error;
-    return loaded;
+Result<Moment> FakeKernel::moment() {
+    return Moment{generation, 1};
 }
 
-Result<void> FakeKernel::replace(const ir::Ruleset& ruleset) {
+Result<Snapshot> FakeKernel::read() {
+    if (read_error) return *read_error;
+    return Snapshot{loaded, {generation, 1}};
+}
+
+Result<Kernel::Commit> FakeKernel::commit(const Snapshot& before, const ir::Ruleset& ruleset) {
     ++transactions;
-    if (replace_error) return *replace_error;
+    if (commit_error) return *commit_error;
+    if (before.moment.generation != generation) return Commit::stale;
+    ++generation;
     if (ruleset.empty()) {
         loaded.reset();
-        return {};
+        return Commit::done;
     }
     // What the kernel keeps: no spans, causes or comments of sets and chains, and rules as it lists them.
     ir::Ruleset kept = ruleset;
@@ -42,7 +48,7 @@ Result<void> FakeKernel::replace(const ir::Ruleset& ruleset) {
         }
     }
     loaded = std::move(kept);
-    return {};
+    return Commit::done;
 }
 
 }  // namespace policyc

@@ -9,13 +9,15 @@ namespace policyc {
 class FakeKernel : public Kernel {
 public:
     std::optional<ir::Ruleset> loaded;
-    std::optional<Error> read_error;     // returned by read() when set
-    std::optional<Error> replace_error;  // returned by replace() when set; nothing is changed then
+    std::optional<Error> read_error;    // returned by read() when set
+    std::optional<Error> commit_error;  // returned by commit() when set; nothing is changed then
     std::vector<ForeignChain> others;
-    int transactions = 0;
+    int transactions = 0;  // tried
+    std::uint32_t generation = 1;
 
-    Result<std::optional<ir::Ruleset>> read() override;
-    Result<void> replace(const ir::Ruleset& ruleset) override;
+    Result<Moment> moment() override;
+    Result<Snapshot> read() override;
+    Result<Commit> commit(const Snapshot& before, const ir::Ruleset& ruleset) override;
     Result<std::vector<ForeignChain>> foreign_chains() override { return others; }
 };
 

@@ -1,5 +1,5 @@
 // The kernel through libnftables; entry point make_libnftables_kernel(). Every operation has a context of its own: the library grows with use.
-// Rulesets go in as text, because then an error names a line, and the line says what it is for; they come back as JSON.
+// Rulesets go in as text, because then an error names a line, and the line says what it is for.
 #include "backends/libnftables.h"
 
 #include <fmt/format.h>
@@ -11,9 +11,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "backends/foreign_chains.h"
-#include "backends/json.h"
-#include "backends/libnftables_probe.h"
+#include "backends/probe.h"
 #include "backends/text.h"
 #include "backends/text_words.h"
 
@@ -130,38 +128,21 @@ Error refused(std::string_view text, std::string_view errors) {
 
 class LibnftablesKernel : public Kernel {
 public:
-    Result<std::optional<ir::Ruleset>> read() override {
-        Result<Context> context = open_context();
-        if (!context) return context.error();
-        nft_ctx* nft = context.value().get();
-        nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL);
-        const std::string command = fmt::format("list table inet {}", ir::table_name);
-        if (nft_run_cmd_from_buffer(nft, command.c_str()) != 0) {
-            const std::string_view errors = nft_ctx_get_error_buffer(nft);
-            const std::string reason = first_complaint(errors).reason;
-            if (reason == "No such file or directory") return std::optional<ir::Ruleset>{};
-            if (errors.find("Operation not permitted") != std::string_view::npos) return not_permitted();
-            if (errors.empty())
-                return Error{"libnftables lists nothing",
-                             "it may have been built without JSON: `nft -j list tables` shows whether it was"};
-            return errors.find("cache initialization failed") != std::string_view::npos
-                       ? no_nf_tables(reason)
-                       : Error{fmt::format("`nft {}` failed: {}", command, reason), {}};
-        }
-        return Error{"not yet", {}};
-    }
+    explicit LibnftablesKernel(std::unique_ptr<Kernel> reader) : reader_(std::move(reader)) {}
 
-    Result<void> replace(const ir::Ruleset& ruleset) override {
-        if (const std::string strange = first_unknown(ruleset); !strange.empty())
+    Result<Moment> moment() override { return reader_->moment(); }
+    Result<Snapshot> read() override { return reader_->read(); }
+    Result<std::vector<ForeignChain>> foreign_chains() override { return reader_->foreign_chains(); }
+
+    Result<Commit> commit(const Snapshot&, const ir::Ruleset& wanted) override {
+        if (const std::string strange = first_unknown(wanted); !strange.empty())
             return Error{fmt::format("`{}` is not from policyc, which can't write it", strange), {}};
         Result<Context> context = open_context();
         if (!context) return context.error();
-        const std::string text = to_nft(ruleset, nullptr);
-        if (run(context.value().get(), text) == 0) return {};
+        const std::string text = to_nft(wanted, nullptr);
+        if (run(context.value().get(), text) == 0) return Commit::done;
         return refused(text, nft_ctx_get_error_buffer(context.value().get()));
     }
-
-    Result<std::vector<ForeignChain>> foreign_chains() override { return policyc::foreign_chains(); }
 
 private:
     static std::string first_unknown(const ir::Ruleset& ruleset) {
@@ -175,12 +156,14 @@ private:
         }
         return {};
     }
+
+    std::unique_ptr<Kernel> reader_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_libnftables_kernel() {
-    return std::make_unique<LibnftablesKernel>();
+std::unique_ptr<Kernel> make_libnftables_kernel(std::unique_ptr<Kernel> reader) {
+    return std::make_unique<LibnftablesKernel>(std::move(reader));
 }
 
 }  // namespace policyc

@@ -53,8 +53,10 @@ struct Change {
     std::string file;  // of the line that causes it; "" where there is none
     std::size_t line = 0;
     std::string reason;      // "tiers.vpn", "removed", "DNS, locked 2 h ago", "not from policyc"
-    std::vector<Box> boxes;  // what `destination` says in words, whole; empty for a move, and where one line
-                             // tells of many people
+    std::vector<Box> boxes;  // what comes or goes, whole; of a move, where the service is now
+    std::vector<Box> left;   // of a move: where it was
+    // Where one line tells of many people: all of them. `boxes` are then those of the first, and the same of the others.
+    std::vector<Range> people;
 
     auto operator<=>(const Change&) const = default;
 };

@@ -157,7 +157,7 @@ private:
         };
         more(change.who, wide.sources.size());
         more(change.service, services.size());
-        change.boxes.clear();
+        change.people = wide.sources;
         return change;
     }
 
@@ -178,6 +178,12 @@ private:
             Change change{
                 .kind = Kind::move, .cause = old_host == new_host ? Cause::dns : Cause::edit, .service = service};
             change.destination = fmt::format("{} -> {}", hosts(losses.at(any).boxes), hosts(gains.at(any).boxes));
+            for (const Words& words : people) {
+                const std::vector<Box>& to = gains.at(words).boxes;
+                const std::vector<Box>& from = losses.at(words).boxes;
+                change.boxes.insert(change.boxes.end(), to.begin(), to.end());
+                change.left.insert(change.left.end(), from.begin(), from.end());
+            }
             if (change.cause == Cause::dns) {
                 change.reason = dns_reason(service);
             } else {

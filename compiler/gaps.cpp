@@ -3,19 +3,14 @@
 
 #include <algorithm>
 #include <map>
-#include <span>
+
+#include "compiler/coverage.h"
 
 namespace policyc {
 
 namespace {
 
 using Areas = std::vector<Area>;
-
-AddressSet union_of(const TierReach& tier) {
-    std::vector<Range> ranges;
-    for (const Reacher& reacher : tier.reachers) ranges.push_back(reacher.range);
-    return AddressSet(std::move(ranges));
-}
 
 // Areas as boxes of one and the same source, so that they can be subtracted.
 BoxIndex index_of(const std::vector<const TierReach*>& tiers) {
@@ -43,87 +38,6 @@ Rest rest_of(const Areas& areas, const BoxIndex& by) {
     }
     return rest;
 }
-
-// All that a Ruleset lets through, to be asked what of a box it does not.
-class Coverage {
-public:
-    explicit Coverage(const Reach& reach) : boxes_(plain(reach.boxes)) {
-        std::vector<Range> sources;
-        for (const LabelledBox& labelled : reach.boxes)
-            if (labelled.box.direction == Direction::forward) sources.push_back(labelled.box.source);
-        sources_ = AddressSet(std::move(sources));
-        for (const TierReach& tier : reach.tiers) {
-            Tier& indexed = tiers_.emplace_back(Tier{&tier, union_of(tier), {}, {}});
-            for (const Area& area : tier.areas)
-                (area.destination.single() ? indexed.hosts : indexed.networks).push_back(&area);
-        }
-    }
-
-    struct Tier {
-        const TierReach* reach;
-        AddressSet sources;
-        std::vector<const Area*> hosts;  // by destination
-        std::vector<const Area*> networks;
-    };
-    [[nodiscard]] const std::vector<Tier>& tiers() const { return tiers_; }
-    // Whether some box is about a source of this range.
-    [[nodiscard]] bool has_boxes_of(const Range& source) const { return sources_.meets(source); }
-
-    [[nodiscard]] std::vector<Box> uncovered(const Box& box) const {
-        std::vector<Box> pieces = boxes_.uncovered(box);
-        if (box.direction != Direction::forward) return pieces;
-        for (const Tier& tier : tiers_) {
-            if (pieces.empty()) break;
-            if (!tier.sources.meets(box.source)) continue;
-            std::vector<Box> by;
-            for (const Area* area : meeting(tier, box.destination))
-                for (const Range& source : meeting(tier.sources, box.source)) by.push_back(area->from(source));
-            std::ranges::sort(by);
-            const BoxIndex index(std::move(by));
-            std::vector<Box> left;
-            for (const Box& piece : pieces) {
-                const std::vector<Box> parts = index.uncovered(piece);
-                left.insert(left.end(), parts.begin(), parts.end());
-            }
-            pieces = std::move(left);
-        }
-        std::ranges::sort(pieces);
-        return pieces;
-    }
-
-private:
-    static std::vector<Box> plain(const std::vector<LabelledBox>& labelled) {
-        std::vector<Box> boxes;
-        boxes.reserve(labelled.size());
-        for (const LabelledBox& one : labelled) boxes.push_back(one.box);
-        return boxes;
-    }
-
-    static std::vector<const Area*> meeting(const Tier& tier, const Range& destination) {
-        std::vector<const Area*> found;
-        const auto first = std::ranges::partition_point(tier.hosts, [&](const Area* area) {
-            return std::pair(area->destination.family, area->destination.lo) <
-                   std::pair(destination.family, destination.lo);
-        });
-        for (auto at = first; at != tier.hosts.end() && (*at)->destination.meets(destination); ++at)
-            found.push_back(*at);
-        for (const Area* area : tier.networks)
-            if (area->destination.meets(destination)) found.push_back(area);
-        return found;
-    }
-
-    static std::span<const Range> meeting(const AddressSet& sources, const Range& range) {
-        const std::vector<Range>& all = sources.ranges();
-        const auto first = std::ranges::partition_point(
-            all, [&](const Range& one) { return std::pair(one.family, one.hi) < std::pair(range.family, range.lo); });
-        const auto last = std::find_if_not(first, all.end(), [&](const Range& one) { return one.meets(range); });
-        return {first, last};
-    }
-
-    BoxIndex boxes_;
-    AddressSet sources_;
-    std::vector<Tier> tiers_;
-};
 
 class Comparison {
 public:
@@ -162,14 +76,7 @@ private:
 
     // What a source reaches by a tier: first what the tiers that it is in on the other side leave of it, which is the same for many sources.
     void look_at(const TierReach& tier, const Range& source) {
-        std::vector<const TierReach*> others;
-        bool partly = in_.has_boxes_of(source);
-        for (const Coverage::Tier& other : in_.tiers()) {
-            if (other.sources.holds(source))
-                others.push_back(other.reach);
-            else
-                partly = partly || other.sources.meets(source);
-        }
+        const auto& [others, partly] = in_.holders(source);
         const Rest& rest = rest_of_tier(tier, others);
         const auto one_by_one = [&](const Areas& areas) {
             for (const Area& area : areas)

@@ -236,26 +236,22 @@ struct Implied {
 };
 
 struct Implies {
-    Implied operator()(const Lookup& s) const {
+    static Implied by(const std::vector<Field>& fields) {
         Implied implied;
-        for (const Field field : s.fields) implied.of(field);
+        for (const Field field : fields) implied.of(field);
         return implied;
     }
-    Implied operator()(const MatchPort& s) const {
-        Implied implied;
-        implied.of(s.field);
-        return implied;
-    }
-    Implied operator()(const MatchL4& s) const {
-        if (s.protocol == L4::icmp) return {Family::ipv4, {}};
-        if (s.protocol == L4::icmpv6) return {Family::ipv6, {}};
-        return {};
-    }
+    Implied operator()(const Lookup& s) const { return by(s.fields); }
+    Implied operator()(const LookupVerdict& s) const { return by(s.fields); }
+    Implied operator()(const CountByMap& s) const { return by(s.fields); }
+    Implied operator()(const MatchPort& s) const { return by({s.field}); }
+    Implied operator()(const UpdateRate& s) const { return by({s.field}); }
     Implied operator()(const MatchIcmp& s) const {
         return {s.family, s.family == Family::ipv4 ? L4::icmp : L4::icmpv6};
     }
     Implied operator()(const MatchHopLimit&) const { return {Family::ipv6, {}}; }
     Implied operator()(const MatchSyn&) const { return {{}, L4::tcp}; }
+    Implied operator()(const ClampMss&) const { return {{}, L4::tcp}; }
     template <typename T>
     Implied operator()(const T&) const {
         return {};
@@ -280,11 +276,11 @@ Rule canonical(const Rule& rule) {
         const auto* family = std::get_if<MatchFamily>(&all[i]);
         const auto* protocol = std::get_if<MatchL4>(&all[i]);
         bool implied = false;
-        for (std::size_t j = i + 1; (family != nullptr || protocol != nullptr) && j < all.size() && is_match(all[j]);
-             ++j) {
+        for (std::size_t j = i + 1; (family != nullptr || protocol != nullptr) && j < all.size(); ++j) {
             const Implied by = std::visit(Implies{}, all[j]);
             implied = implied || (family != nullptr && by.family == family->family) ||
                       (protocol != nullptr && by.protocol == protocol->protocol);
+            if (!is_match(all[j])) break;
         }
         if (!implied) out.statements.push_back(all[i]);
     }

@@ -315,8 +315,8 @@ std::string kernel_text(std::string_view text, std::size_t limit);
 // Of a log prefix; nft takes `$` in one for a variable, so it becomes `?` too.
 std::string log_prefix(std::string_view text);
 
-// The rule without matches that a later one of its own implies, with nothing but matches between (`meta l4proto tcp tcp dport 22`): nft leaves
-// them out when it lists a rule. Also without `meta nfproto ipv4` before `meta l4proto icmp` (and ipv6, icmpv6), which nft 1.0.6 hides too.
+// The rule without matches that a later part of its own brings along, with nothing but matches between (`meta l4proto tcp tcp dport 22`):
+// whoever reads `tcp dport` has matched TCP before, so that it makes no difference who wrote it.
 Rule canonical(const Rule& rule);
 
 // ---- equality --------------------------------------------------------------------------------------------------------

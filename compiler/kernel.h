@@ -1,7 +1,8 @@
-// The kernel behind an interface: what is loaded now, and one transaction that replaces it. backends/libnftables.h is the
-// real one, backends/fake.h the one in memory.
+// The kernel behind an interface: what is loaded now, and one transaction that changes it. backends/netlink/kernel.h is the real one,
+// backends/libnftables.h the same by way of nft's library, backends/fake.h the one in memory.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,16 +19,34 @@ struct ForeignChain {
     std::string hook;  // "prerouting", "input", "forward", "output", "postrouting"
 };
 
+// A moment of one network namespace: equal ones have the same rulesets in the kernel, elements that expired or that rules added apart.
+struct Moment {
+    std::uint32_t generation = 0;         // counts transactions; begins anew with each boot
+    std::uint64_t network_namespace = 0;  // tells it from others since boot; 0: the kernel can't tell
+
+    bool operator==(const Moment&) const = default;
+};
+
+// What the kernel held at a moment.
+struct Snapshot {
+    std::optional<ir::Ruleset> ruleset;  // nothing: there was no `table inet policyc`
+    Moment moment;
+};
+
 class Kernel {
 public:
     virtual ~Kernel() = default;
 
-    // `table inet policyc` as it is in the kernel of this network namespace; nothing when there is no such table.
-    virtual Result<std::optional<ir::Ruleset>> read() = 0;
+    virtual Result<Moment> moment() = 0;
 
-    // In one transaction, makes `table inet policyc` be exactly this (an empty Ruleset: be gone). Touches no other table.
-    // After an error the kernel holds what it held before.
-    virtual Result<void> replace(const ir::Ruleset& ruleset) = 0;
+    // `table inet policyc` as it is in the kernel of this network namespace: read in one piece, between two transactions.
+    virtual Result<Snapshot> read() = 0;
+
+    // In one transaction, makes `table inet policyc`, which was as `before` says, be exactly `wanted` (an empty Ruleset: be gone). Touches no
+    // other table. What is the same in both is left as it is, with its counters and timeouts, where the backend can.
+    // `stale`: somebody else changed the rulesets since `before` was read; nothing was done. After an error the kernel holds what it held.
+    enum class Commit : std::uint8_t { done, stale };
+    virtual Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted) = 0;
 
     // The base chains of other tables (families inet, ip and ip6) that drop what they do not accept: they can refuse
     // what ours allows, since a packet passes only when every base chain of a hook accepts it.

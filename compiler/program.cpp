@@ -184,6 +184,27 @@ std::string_view whole_name(std::string_view set_name) {
     return set_name;
 }
 
+bool says_access(std::string_view set_name) {
+    std::string_view name = whole_name(set_name);
+    drop_prefix(name, "log_");
+    if (permissions_of(name)) return true;
+    name = whole_name(set_name);
+    if (name.ends_with(ranges)) name.remove_suffix(ranges.size());
+    if (drop_prefix(name, tier_word)) {
+        if (!take_number(name) || !drop_prefix(name, "_")) return false;
+    } else {
+        drop_prefix(name, "turned_");
+    }
+    return name == who_map(Family::ipv4, false) || name == who_map(Family::ipv6, false);
+}
+
+bool looks_up_access(std::string_view chain_name) {
+    if (tier_chain_of(chain_name)) return true;
+    if (chain_name.find(part) != std::string_view::npos) return says_access(chain_name);
+    drop_prefix(chain_name, "turned_");
+    return chain_name.starts_with("tiers_");
+}
+
 std::vector<std::size_t> shard_fields(const std::vector<ir::Type>& types) {
     std::vector<std::size_t> fields;
     for (std::size_t i = types.size(); i-- > 0;)

@@ -69,6 +69,10 @@ std::string shard_map(std::string_view set_name);
 std::string shard_name(std::string_view set_name, const Range& network);
 // The set that was split: "allow_tcp4" for the names of its map and of its parts, and for itself.
 std::string_view whole_name(std::string_view set_name);
+// Whether the set says who may reach what: permissions and their logs, who is in which tier, and the parts of these and the maps to them.
+bool says_access(std::string_view set_name);
+// Whether the chain is one that only looks into such sets, and comes and goes with them: of a tier, of who is in several, of a part.
+bool looks_up_access(std::string_view chain_name);
 // Which fields of a key it is split by, in that order: the destination, then the source.
 std::vector<std::size_t> shard_fields(const std::vector<ir::Type>& types);
 

@@ -56,6 +56,7 @@ struct Entry {
 
 struct Ast {
     Table root;
+    std::uint32_t file = 0;  // of Sources: the policy file itself; entries of the root may come from its fragments
 };
 
 inline const Entry* Table::find(std::string_view key) const {

@@ -163,9 +163,7 @@ bool check_top(const Context& context) {
     } else if (version != nullptr) {
         report_type("version", version->value, "1", context.diagnostics);
     }
-    Span name;
-    if (!root.entries.empty()) name = {root.entries.front().key_span.file, 0, 0};
-    const Fields fields(Section::top, root, "the policy", name, context.diagnostics);
+    const Fields fields(Section::top, root, "the policy", Span{context.ast.file, 0, 0}, context.diagnostics);
     return true;
 }
 

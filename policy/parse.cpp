@@ -291,6 +291,7 @@ private:
 std::optional<Ast> parse(const std::string& path, const Files& files, Sources& sources, Diagnostics& diagnostics) {
     const std::size_t before = diagnostics.errors();
     Reader reader(files, sources, diagnostics);
+    const auto file = static_cast<std::uint32_t>(sources.size());
     std::optional<Table> root = reader.read(path, {});
     if (!root) return {};
     if (const Entry* include = root->find("include")) {
@@ -300,7 +301,7 @@ std::optional<Ast> parse(const std::string& path, const Files& files, Sources& s
         }
     }
     if (diagnostics.errors() != before) return {};
-    return Ast{std::move(*root)};
+    return Ast{std::move(*root), file};
 }
 
 std::optional<Table> parse_text(std::uint32_t file, const Sources& sources, Diagnostics& diagnostics) {

@@ -6,12 +6,16 @@
 #include <utility>
 #include <variant>
 
+#include "policy/span.h"
+
 namespace policyc {
 
-// What went wrong ("cannot write /var/lib/policyc/state: read-only file system") and what to do about it, may be empty.
+// What went wrong ("cannot write /var/lib/policyc/state: read-only file system") and what to do about it, may be empty; `span` is the
+// line of the policy that it is about, where there is one.
 struct Error {
     std::string message;
     std::string help;
+    Span span;
 };
 
 template <typename T>

@@ -2,8 +2,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "policy/lock.h"
@@ -287,6 +289,16 @@ private:
 
 // ---- addresses_of --------------------------------------------------------------------------------------------------------
 
+// The names that settle() has told about already: that they are not locked either is no news.
+std::set<Span> unsettled(const Diagnostics& diagnostics) {
+    constexpr std::array codes{Code::E0301, Code::E0302, Code::E0303, Code::E0304, Code::E0309, Code::W0306};
+    std::set<Span> spans;
+    for (const Diagnostic& diagnostic : diagnostics.all()) {
+        if (std::ranges::find(codes, diagnostic.code) != codes.end()) spans.insert(diagnostic.primary.span);
+    }
+    return spans;
+}
+
 void warn_ipv6(const Policy& policy, const NameUse& use, const std::vector<Address>& addresses,
                Diagnostics& diagnostics) {
     const std::vector<Address> six = of_family(addresses, Family::ipv6);
@@ -347,10 +359,12 @@ std::vector<NameUse> names_of(const Policy& policy) {
 Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& hosts, Diagnostics& diagnostics) {
     Addresses out;
     std::size_t searched = 0;
+    const std::set<Span> told = unsettled(diagnostics);
     for (const NameUse& use : names_of(policy)) {
         const auto locked = lock.find(use.name);
         const auto local = hosts.find(use.name);
         if (locked == lock.end() && local == hosts.end()) {
+            if (told.contains(use.span)) continue;
             Diagnostic& diagnostic =
                 diagnostics.report(Code::W0305, use.span,
                                    fmt::format("`{}` is in neither {} nor /etc/hosts", use.name, policy.resolve.lock),

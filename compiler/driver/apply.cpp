@@ -9,6 +9,7 @@
 
 #include "compiler/driver/changes_report.h"
 #include "compiler/driver/neighbours.h"
+#include "compiler/driver/past.h"
 #include "compiler/driver/state.h"
 #include "compiler/lower.h"
 #include "policy/expect.h"
@@ -60,10 +61,29 @@ Result<void> refresh_record(Applied applied, World& world) {
     return keep_applied(world);
 }
 
+// How often a transaction is tried that others overtake.
+constexpr int most_attempts = 20;
+
+Error overtaken() {
+    return {fmt::format("other programs changed the rulesets of this host {} times meanwhile", most_attempts),
+            "`nft monitor` shows who does; run this again when it is quiet"};
+}
+
 bool can_put_back(const std::optional<ir::Ruleset>& ruleset) {
     if (!ruleset) return true;
     if (!ruleset->foreign.empty()) return false;
     return same(*ruleset, *ruleset);  // an Unknown is not equal even to itself
+}
+
+Result<void> put_back(const ir::Ruleset& before, Kernel& kernel) {
+    for (int i = 0; i < most_attempts; ++i) {
+        const Result<Snapshot> now = kernel.read();
+        if (!now) return now.error();
+        const Result<Kernel::Commit> done = kernel.commit(now.value(), before);
+        if (!done) return done.error();
+        if (done.value() == Kernel::Commit::done) return {};
+    }
+    return overtaken();
 }
 
 // The kernel took the transaction and yet means something else: what was there before is put back.
@@ -76,7 +96,7 @@ int undo(const std::string& what, const std::optional<ir::Ruleset>& before, Kern
                             "what was there before held things that policyc does not write, so it was not put back; "
                             "see `policyc diff`"});
     }
-    const Result<void> restored = kernel.replace(before.value_or(ir::Ruleset{}));
+    const Result<void> restored = put_back(before.value_or(ir::Ruleset{}), kernel);
     if (!restored)
         return report.fail({message + "; putting back what was there before failed: " + restored.error().message,
                             restored.error().help});
@@ -104,9 +124,15 @@ void carry_counters(const ir::Ruleset& from, ir::Ruleset& to) {
             ir::Rule& rule = chain.rules[i];
             const ir::Rule& other = old->second->rules[i];
             if (!same(rule, other)) continue;
-            for (std::size_t s = 0; s < rule.statements.size(); ++s) {
-                auto* count = std::get_if<ir::Count>(&rule.statements[s]);
-                if (count != nullptr) *count = std::get<ir::Count>(other.statements[s]);
+            // The kernel's rule may lack matches that ours has twice: the counters are the same, in the same order.
+            auto theirs = other.statements.begin();
+            for (ir::Statement& statement : rule.statements) {
+                auto* count = std::get_if<ir::Count>(&statement);
+                if (count == nullptr) continue;
+                theirs = std::find_if(theirs, other.statements.end(),
+                                      [](const ir::Statement& one) { return std::holds_alternative<ir::Count>(one); });
+                if (theirs == other.statements.end()) break;
+                *count = std::get<ir::Count>(*theirs++);
             }
         }
     }
@@ -131,74 +157,84 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     judge(policy, addresses, today(world), report.diagnostics);
     if (report.diagnostics.errors() > errors_before) return report.stopped();
 
-    ir::Ruleset wanted = lower(policy, addresses, node, today(world));
+    const ir::Ruleset compiled = lower(policy, addresses, node, today(world), world.layout);
     report.record["node"] = chosen.name;
     report.record["dry_run"] = how.dry_run;
+    report.record["changed"] = false;
     if (chosen.scope == Scope::none) {
         report.notes.push_back(
             fmt::format("{}: scope is \"none\": there is nothing to judge here, and no table", chosen.name));
     }
 
     const std::unique_ptr<Kernel> kernel = world.kernel();
-    const Result<std::optional<ir::Ruleset>> read = kernel->read();
-    if (!read) return report.fail(read.error());
-    const std::optional<ir::Ruleset>& before = read.value();
-    const Applied applied = make_applied(loaded, report.sources, node, addresses, world);
+    const View view{&policy, &addresses, &report.sources, node, today(world), &known, world.now, world.layout};
 
-    add_live_server_ports(before, wanted, world);
-    report_neighbours(wanted, *kernel, report);
+    // What is sent is made for what was read: where somebody else changed the rulesets in between, it is read again.
+    for (int attempt = 0; attempt < most_attempts; ++attempt) {
+        const Result<Snapshot> read = kernel->read();
+        if (!read) return report.fail(read.error());
+        const std::optional<ir::Ruleset>& before = read.value().ruleset;
+        ir::Ruleset wanted = compiled;
+        const std::unique_ptr<Past> past = find_past(before, chosen.name, world);
+        add_live_server_ports(table_of(before, past), wanted, world);
+        const Applied applied = make_applied(loaded, report.sources, node, addresses, wanted, world);
+        if (attempt == 0) report_neighbours(wanted, *kernel, report);
 
-    report.record["changed"] = false;
-    if (wanted.empty() ? !before : before && same(*before, wanted)) {
-        report.data += fmt::format("{}: nothing to change\n", chosen.name);
-        if (how.dry_run) return 0;
+        if (wanted.empty() ? !before : before && same(*before, wanted)) {
+            report.data += fmt::format("{}: nothing to change\n", chosen.name);
+            if (how.dry_run) return 0;
+            save_names(lock, fresh, world, report);
+            if (const Result<void> kept = refresh_record(applied, world); !kept) return report.fail(kept.error());
+            return 0;
+        }
+
+        const Difference differs = difference(before, wanted, view, origin_of(past));
+        const std::string first = before ? "" : ", where there was no table inet policyc";
+        const std::string gone = wanted.empty() ? ", table inet policyc removed" : "";
+        if (how.dry_run) {
+            report_difference(differs,
+                              fmt::format("{}: {} would be applied{}{}", chosen.name, loaded.path, first, gone),
+                              Tense::would, report);
+            return 0;
+        }
+
+        // What is in force was recorded aside by a run that was killed: it is the record from now on.
+        if (past && past->pending)
+            if (const Result<void> kept = keep_applied(world); !kept) return report.fail(kept.error());
+
+        // A disk that is full or read-only is found here, before the kernel is touched.
+        if (const Result<void> prepared = prepare_applied(applied, world); !prepared) {
+            return report.fail({prepared.error().message,
+                                prepared.error().help.empty() ? "nothing was changed" : prepared.error().help});
+        }
+
+        if (before) carry_counters(*before, wanted);
+        const Result<Kernel::Commit> committed = kernel->commit(read.value(), wanted);
+        if (!committed) {
+            drop_applied(world);
+            return report.fail(committed.error());
+        }
+        if (committed.value() == Kernel::Commit::stale) continue;
+
+        const Result<Snapshot> after = kernel->read();
+        if (!after)
+            return undo("the new ruleset can't be read back: " + after.error().message, before, *kernel, world, report);
+        const std::optional<ir::Ruleset>& held = after.value().ruleset;
+        if (wanted.empty() ? held.has_value() : !held || !same(*held, wanted))
+            return undo("the kernel holds something else than what was sent", before, *kernel, world, report);
+
+        report.record["changed"] = true;
+        report_difference(differs, fmt::format("{}: {} applied{}{}", chosen.name, loaded.path, first, gone), Tense::did,
+                          report);
         save_names(lock, fresh, world, report);
-        if (const Result<void> kept = refresh_record(applied, world); !kept) return report.fail(kept.error());
+        if (const Result<void> kept = keep_applied(world); !kept) {
+            report.notes.push_back(fmt::format(
+                "warning: the ruleset is in force, but what was applied is not recorded: {}", kept.error().message));
+        }
         return 0;
     }
-
-    const std::optional<Applied> last = load_applied(world);
-    const std::unique_ptr<Past> past = last && last->node == chosen.name ? past_of(*last) : nullptr;
-    const View view{&policy, &addresses, &report.sources, node, today(world), &known, world.now};
-    const Difference differs =
-        difference(before.value_or(ir::Ruleset{}), wanted, view, past ? std::optional<View>(past->view) : std::nullopt);
-    const std::string first = before ? "" : ", where there was no table inet policyc";
-    const std::string gone = wanted.empty() ? ", table inet policyc removed" : "";
-
-    if (how.dry_run) {
-        report_difference(differs, fmt::format("{}: {} would be applied{}{}", chosen.name, loaded.path, first, gone),
-                          Tense::would, report);
-        return 0;
-    }
-
-    // A disk that is full or read-only is found here, before the kernel is touched.
-    if (const Result<void> prepared = prepare_applied(applied, world); !prepared) {
-        return report.fail(
-            {prepared.error().message, prepared.error().help.empty() ? "nothing was changed" : prepared.error().help});
-    }
-
-    if (before) carry_counters(*before, wanted);
-    if (const Result<void> replaced = kernel->replace(wanted); !replaced) {
-        drop_applied(world);
-        return report.fail(replaced.error());
-    }
-
-    const Result<std::optional<ir::Ruleset>> after = kernel->read();
-    if (!after)
-        return undo("the new ruleset can't be read back: " + after.error().message, before, *kernel, world, report);
-    if (wanted.empty() ? after.value().has_value() : !after.value() || !same(*after.value(), wanted)) {
-        return undo("the kernel holds something else than what was sent", before, *kernel, world, report);
-    }
-
-    report.record["changed"] = true;
-    report_difference(differs, fmt::format("{}: {} applied{}{}", chosen.name, loaded.path, first, gone), Tense::did,
-                      report);
-    save_names(lock, fresh, world, report);
-    if (const Result<void> kept = keep_applied(world); !kept) {
-        report.notes.push_back(fmt::format("warning: the ruleset is in force, but what was applied is not recorded: {}",
-                                           kept.error().message));
-    }
-    return 0;
+    drop_applied(world);
+    return report.fail(overtaken());
 }
 
 }  // namespace policyc

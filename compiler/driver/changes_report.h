@@ -2,28 +2,11 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
-#include "compiler/access.h"
+#include "compiler/driver/difference.h"
 #include "compiler/driver/report.h"
 
 namespace policyc {
-
-// How two Rulesets differ.
-struct Difference {
-    bool same = false;
-    std::vector<Change> changes;
-    Extent extent;
-    std::vector<std::string> foreign;  // things of `before` that policyc does not write, or did not write so
-    std::vector<std::string> chains;   // the chains that differ
-    // What begins or ends to be judged, in words; and whether that, or something foreign, opens or closes more than the
-    // changes say.
-    std::vector<std::string> judging;
-    bool opens = false;
-    bool closes = false;
-};
-Difference difference(const ir::Ruleset& before, const ir::Ruleset& after, const View& new_view,
-                      const std::optional<View>& old_view);
 
 enum class Tense { would, did };
 

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <set>
 
 #include "compiler/driver/help.h"
 #include "policy/diagnostic.h"
@@ -24,6 +25,60 @@ void add_option(CLI::App& app, const OptionRow& row, Options& options) {
             }
         },
         row.target);
+}
+
+// The option of that name: one that every verb has, or one of `verb`, where it is known already.
+const OptionRow* find_option(std::string_view name, const Verb* verb) {
+    const auto named = [&](const OptionRow& row) { return row.name == name; };
+    const auto& shared = global_options();
+    if (const auto row = std::ranges::find_if(shared, named); row != shared.end()) return &*row;
+    if (verb == nullptr) return nullptr;
+    const auto row = std::ranges::find_if(verb->options, named);
+    return row == verb->options.end() ? nullptr : &*row;
+}
+
+bool is_flag(std::string_view name, const OptionRow* row) {
+    if (row != nullptr) return row->value.empty();
+    return name == "--help" || name == "--version";
+}
+
+// The words of the command line, or what is wrong with the shape of an option among them. A word after `--` is never an
+// option: every argument that may begin with a dash is a path, and is made to look like one.
+std::variant<std::vector<std::string>, Error> shaped(int argc, const char* const* argv) {
+    std::vector<std::string> words;
+    std::set<std::string> seen;
+    const Verb* verb = nullptr;
+    bool plain = false;
+    for (int i = 1; i < argc; ++i) {
+        const std::string word = argv[i];
+        if (plain || !word.starts_with('-')) {
+            if (verb == nullptr) verb = find_verb(word);
+            words.push_back(word.starts_with('-') ? "./" + word : word);
+            continue;
+        }
+        if (word == "--") {
+            plain = true;
+            continue;
+        }
+        words.push_back(word);
+        const std::size_t equals = word.find('=');
+        const std::string name = word.substr(0, equals);
+        const OptionRow* row = find_option(name, verb);
+        if (is_flag(name, row)) {
+            if (equals != std::string::npos)
+                return Error{fmt::format("{} takes no value", name), fmt::format("give {} or leave it out", name)};
+            continue;
+        }
+        if (row == nullptr) continue;
+        const std::string usage = fmt::format("write {} {}", name, row->value);
+        if (!seen.insert(name).second) return Error{fmt::format("{} is given twice", name), usage};
+        const bool next =
+            equals == std::string::npos && i + 1 < argc && !std::string_view(argv[i + 1]).starts_with("-");
+        if (next) words.emplace_back(argv[++i]);
+        if (equals == std::string::npos ? !next : equals + 1 == word.size())
+            return Error{fmt::format("{} wants a value", name), usage};
+    }
+    return words;
 }
 
 std::string joined(const std::vector<std::string>& parts) {
@@ -106,9 +161,13 @@ std::variant<Command, Spoken, Error> read_command_line(int argc, const char* con
         for (const OptionRow& row : verb.options) add_option(*sub, row, options);
     }
 
+    auto words = shaped(argc, argv);
+    if (const auto* error = std::get_if<Error>(&words)) return *error;
+    std::vector<std::string>& given = std::get<std::vector<std::string>>(words);
+    std::ranges::reverse(given);  // as CLI11 wants them
     std::string trouble;
     try {
-        app.parse(argc, argv);
+        app.parse(std::move(given));
     } catch (const CLI::ParseError& error) {
         trouble = error.what();
     }

@@ -138,9 +138,9 @@ Days today(const World& world) {
     return std::chrono::floor<std::chrono::days>(world.now);
 }
 
-void add_live_server_ports(const std::optional<ir::Ruleset>& before, ir::Ruleset& wanted, const World& world) {
+void add_live_server_ports(const ir::Ruleset* before, ir::Ruleset& wanted, const World& world) {
     std::vector<PortRange> ports;
-    if (before) ports = server_ports_of(*before);
+    if (before != nullptr) ports = server_ports_of(*before);
     if (ports.empty()) {
         for (const std::uint16_t port : world.listening_ports()) ports.emplace_back(port, port);
     }

@@ -53,9 +53,9 @@ std::map<std::string, Answer> ask(const Policy& policy, const std::vector<std::s
 // says which there are.
 Result<std::size_t> choose_node(const Policy& policy, const Options& options, const World& world);
 
-// Ports of @server_ports that only the running host knows: those that the live table has, since sessions may have been
-// picked up there, else those that something listens on now.
-void add_live_server_ports(const std::optional<ir::Ruleset>& before, ir::Ruleset& wanted, const World& world);
+// Ports of @server_ports that only the running host knows: those of the table that is there, since sessions may have been
+// picked up then, else those that something listens on now.
+void add_live_server_ports(const ir::Ruleset* before, ir::Ruleset& wanted, const World& world);
 
 // Whole days, UTC.
 Days today(const World& world);

@@ -12,6 +12,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "compiler/driver/help.h"
+
 namespace policyc {
 
 namespace {
@@ -44,6 +46,31 @@ pid_t holder_of(int descriptor) {
     struct flock request = write_lock_request();
     if (fcntl(descriptor, F_GETLK, &request) != 0 || request.l_type == F_UNLCK) return 0;
     return request.l_pid;
+}
+
+std::optional<Applied> read_record(const std::string& path, const Files& files) {
+    const Result<std::string> text = files.read(path, std::size_t{4} * max_policy_bytes);
+    if (!text) return {};
+    try {
+        const Json record = Json::parse(text.value());
+        if (record.at("version") != 1) return {};
+        Applied applied;
+        applied.policyc = record.value("policyc", "");
+        applied.node = record.at("node");
+        applied.time = record.at("time");
+        for (const Json& file : record.at("files")) applied.files.emplace_back(file.at("name"), file.at("text"));
+        for (const auto& [name, written] : record.at("addresses").items()) {
+            std::vector<Address>& addresses = applied.addresses[name];
+            for (const std::string& one : written.get<std::vector<std::string>>()) {
+                if (const auto address = parse_address(one)) addresses.push_back(*address);
+            }
+        }
+        if (record.contains("server_ports"))
+            applied.server_ports = record.at("server_ports").get<std::vector<PortRange>>();
+        return applied;
+    } catch (const nlohmann::json::exception&) {
+        return {};
+    }
 }
 
 }  // namespace
@@ -98,41 +125,29 @@ Lock load_state_names(const World& world, Report& report) {
 }
 
 Applied make_applied(const Loaded& loaded, const Sources& sources, std::size_t node, const Addresses& addresses,
-                     const World& world) {
+                     const ir::Ruleset& sent, const World& world) {
     Applied applied;
+    applied.policyc = version();
     applied.node = loaded.policy.nodes[node].name;
     applied.time = to_text(world.now);
     for (std::uint32_t file = loaded.first_file; file < loaded.first_file + loaded.files; ++file) {
         applied.files.emplace_back(sources.name(file), sources.text(file));
     }
     applied.addresses = addresses;
+    applied.server_ports = server_ports_of(sent);
     return applied;
 }
 
 std::optional<Applied> load_applied(const World& world) {
-    const Result<std::string> text = world.files->read(record_path(world), std::size_t{4} * max_policy_bytes);
-    if (!text) return {};
-    try {
-        const Json record = Json::parse(text.value());
-        if (record.at("version") != 1) return {};
-        Applied applied;
-        applied.node = record.at("node");
-        applied.time = record.at("time");
-        for (const Json& file : record.at("files")) applied.files.emplace_back(file.at("name"), file.at("text"));
-        for (const auto& [name, written] : record.at("addresses").items()) {
-            std::vector<Address>& addresses = applied.addresses[name];
-            for (const std::string& one : written.get<std::vector<std::string>>()) {
-                if (const auto address = parse_address(one)) addresses.push_back(*address);
-            }
-        }
-        return applied;
-    } catch (const nlohmann::json::exception&) {
-        return {};
-    }
+    return read_record(record_path(world), *world.files);
+}
+
+std::optional<Applied> load_prepared(const World& world) {
+    return read_record(prepared_path(world), *world.files);
 }
 
 Result<void> prepare_applied(const Applied& applied, World& world) {
-    Json record = {{"version", 1}, {"node", applied.node}, {"time", applied.time}};
+    Json record = {{"version", 1}, {"policyc", applied.policyc}, {"node", applied.node}, {"time", applied.time}};
     record["files"] = Json::array();
     for (const auto& [name, text] : applied.files) record["files"].push_back({{"name", name}, {"text", text}});
     record["addresses"] = Json::object();
@@ -140,6 +155,7 @@ Result<void> prepare_applied(const Applied& applied, World& world) {
         Json& list = record["addresses"][name] = Json::array();
         for (const Address& address : addresses) list.push_back(to_string(address));
     }
+    if (applied.server_ports) record["server_ports"] = *applied.server_ports;
     const std::string text = record.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
     return world.files->write(prepared_path(world), text, 0600);
 }
@@ -157,30 +173,6 @@ Result<void> keep_applied(const World& world) {
 
 void drop_applied(const World& world) {
     unlink(prepared_path(world).c_str());
-}
-
-std::unique_ptr<Past> past_of(const Applied& applied) {
-    const std::optional<Time> then = parse_time(applied.time);
-    if (applied.files.empty() || !then) return nullptr;
-    FakeFiles files;
-    for (const auto& [name, text] : applied.files) files.files[name] = text;
-    auto past = std::make_unique<Past>();
-    Diagnostics diagnostics;
-    std::optional<Loaded> loaded = load_policy(applied.files.front().first, files, past->sources, diagnostics);
-    if (!loaded) return nullptr;
-    past->loaded = std::move(*loaded);
-    past->addresses = applied.addresses;
-    const std::vector<Node>& nodes = past->loaded.policy.nodes;
-    for (std::size_t node = 0; node < nodes.size(); ++node) {
-        if (nodes[node].name != applied.node) continue;
-        past->view = {.policy = &past->loaded.policy,
-                      .addresses = &past->addresses,
-                      .sources = &past->sources,
-                      .node = node,
-                      .today = std::chrono::floor<std::chrono::days>(*then)};
-        return past;
-    }
-    return nullptr;
 }
 
 }  // namespace policyc

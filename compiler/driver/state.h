@@ -11,6 +11,7 @@
 
 #include "compiler/access.h"
 #include "compiler/driver/pipeline.h"
+#include "compiler/server_ports.h"
 
 namespace policyc {
 
@@ -34,35 +35,31 @@ Result<std::unique_ptr<StateLock>> lock_state(const std::string& directory, std:
 Lock load_state_names(const World& world, Report& report);
 std::string state_names_path(const World& world);
 
-// What was applied, so that a later diff can name what goes by the name and line it had then.
+// What was applied, so that a later diff can name what goes by the name and line it had then, and tell what somebody else
+// put into the table.
 struct Applied {
+    std::string policyc;  // the version that wrote it; "" in records of before 0.1
     std::string node;
     std::string time;
     std::vector<std::pair<std::string, std::string>> files;  // name and text, the policy file first
     Addresses addresses;
+    std::optional<std::vector<PortRange>> server_ports;  // of @server_ports as it was sent
 
     bool operator==(const Applied&) const = default;
 };
 
 Applied make_applied(const Loaded& loaded, const Sources& sources, std::size_t node, const Addresses& addresses,
-                     const World& world);
+                     const ir::Ruleset& sent, const World& world);
 
-// Nothing when there is none, or none that can be read: it only serves to name things.
+// Nothing when there is none, or none that can be read: it only serves to name things. load_prepared gives what an apply
+// that was killed left behind: the kernel may hold it already.
 std::optional<Applied> load_applied(const World& world);
+std::optional<Applied> load_prepared(const World& world);
 
 // Recording is in two steps, so that a full or read-only disk is found before the kernel is touched: prepare writes it
 // aside, keep makes it the record, drop removes what was prepared.
 Result<void> prepare_applied(const Applied& applied, World& world);
 Result<void> keep_applied(const World& world);
 void drop_applied(const World& world);
-
-// The policy of a record, with what a View points to. It can't be moved: the view points into it.
-struct Past {
-    Sources sources;
-    Loaded loaded;
-    Addresses addresses;
-    View view;
-};
-std::unique_ptr<Past> past_of(const Applied& applied);
 
 }  // namespace policyc

@@ -3,6 +3,7 @@
 
 #include "compiler/driver/changes_report.h"
 #include "compiler/driver/neighbours.h"
+#include "compiler/driver/past.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/state.h"
 #include "compiler/lower.h"
@@ -86,7 +87,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
         const std::string headline = fmt::format("{}: {} against {}", name, options.policy, *options.against);
         // A node that the old policy doesn't have held nothing.
         if (old->node == old->loaded.policy.nodes.size())
-            return finish(difference({}, after, view, {}), name, headline, report);
+            return finish(difference(std::nullopt, after, view, {}), name, headline, report);
         const ir::Ruleset before = lower(old->loaded.policy, old->addresses, old->node, today(world), world.layout);
         const View old_view{.policy = &old->loaded.policy,
                             .addresses = &old->addresses,
@@ -94,23 +95,21 @@ int verb_diff(const Options& options, World& world, Report& report) {
                             .node = old->node,
                             .today = today(world),
                             .layout = world.layout};
-        return finish(difference(before, after, view, old_view), name, headline, report);
+        const auto table = before.empty() ? std::optional<ir::Ruleset>() : before;
+        return finish(difference(table, after, view, Origin{&old_view, &before}), name, headline, report);
     }
 
     const std::unique_ptr<Kernel> kernel = world.kernel();
-    const Result<std::optional<ir::Ruleset>> before = kernel->read();
-    if (!before) return report.fail(before.error());
-    add_live_server_ports(before.value(), after, world);
+    const Result<Snapshot> read = kernel->read();
+    if (!read) return report.fail(read.error());
+    const std::optional<ir::Ruleset>& before = read.value().ruleset;
+    const std::unique_ptr<Past> past = find_past(before, name, world);
+    add_live_server_ports(table_of(before, past), after, world);
     report_neighbours(after, *kernel, report);
-    const std::optional<Applied> last = load_applied(world);
-    const std::unique_ptr<Past> past = last && last->node == name ? past_of(*last) : nullptr;
-    if (!before.value() && !after.empty())
+    if (!before && !after.empty())
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");
-    if (past) past->view.layout = world.layout;
-    Difference differs = difference(before.value().value_or(ir::Ruleset{}), after, view,
-                                    past ? std::optional<View>(past->view) : std::nullopt);
-    if (before.value() && after.empty()) differs.same = false;  // even a table without chains is one too many
-    return finish(differs, name, fmt::format("{}: {} against the kernel", name, options.policy), report);
+    return finish(difference(before, after, view, origin_of(past)), name,
+                  fmt::format("{}: {} against the kernel", name, options.policy), report);
 }
 
 }  // namespace policyc

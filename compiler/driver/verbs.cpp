@@ -109,7 +109,12 @@ std::vector<Verb> make_verbs() {
                   "On any error the kernel keeps what it had."},
         .arguments = {policy_argument},
         .options = {{"--dry-run", "", "Say what would change; change and record nothing.", &Options::dry_run},
-                    {"--offline", "", "Ask no DNS server.", &Options::offline}},
+                    {"--offline", "", "Ask no DNS server.", &Options::offline},
+                    {"--backend", "netlink|libnftables",
+                     "How to talk to the kernel: netlink when not given; libnftables replaces the whole table, and "
+                     "counters and "
+                     "timeouts begin anew.",
+                     &Options::backend}},
         .examples = {{"policyc apply policy.toml --dry-run", "look first"},
                      {"policyc apply policy.toml", "then do it"}},
         .formats = text_or_json,
@@ -166,7 +171,8 @@ const std::vector<OptionRow>& global_options() {
         {"--format", "text|json", "How to print; for list also table, mermaid and dot.", &Options::format},
         {"--color", "auto|always|never", "Colours; auto means on a terminal, unless NO_COLOR is set or TERM is dumb.",
          &Options::color},
-        {"--state-dir", "DIR", "Where apply keeps its records.", &Options::state_dir, true},
+        {"--state-dir", "DIR", "Where apply keeps its records, instead of STATE_DIRECTORY or /var/lib/policyc.",
+         &Options::state_dir},
         {"--hosts", "FILE", "Read this instead of /etc/hosts.", &Options::hosts, true},
         {"--answers", "FILE", "Take DNS answers from this JSON file.", &Options::answers, true},
         {"--now", "TIME", "Take this for the time, for instance 2026-11-24T12:00:00Z.", &Options::now, true},

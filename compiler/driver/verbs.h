@@ -30,6 +30,7 @@ struct Options {
     std::string topic;
 
     std::string to = "nft";
+    std::string backend = "netlink";
     std::optional<std::string> against;
     bool apply = false;
     bool dry_run = false;

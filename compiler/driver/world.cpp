@@ -14,6 +14,7 @@
 #include "backends/fake.h"
 #include "backends/libnftables.h"
 #include "backends/listening.h"
+#include "backends/netlink/kernel.h"
 
 namespace policyc {
 
@@ -81,7 +82,10 @@ Result<World> real_world(const Options& options) {
     static Disk disk;
     World world;
     world.files = &disk;
-    world.kernel = make_libnftables_kernel;
+    if (options.backend == "libnftables")
+        world.kernel = [] { return make_libnftables_kernel(make_netlink_kernel()); };
+    else
+        world.kernel = make_netlink_kernel;
     world.resolver = [] { return make_dns_resolver(); };
     world.listening_ports = listening_ports;
     world.now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());

@@ -38,7 +38,7 @@ def help_goes_to_stdout_and_exits_0(folder):
 def help_ends_with_examples_and_hides_what_is_for_tests(folder):
     result = run("--help", cwd=folder)
     expect(result.stdout.index("Examples") > result.stdout.index("Exit status"), result)
-    for hidden in ("--answers", "--state-dir", "--now", "codes", "manual"):
+    for hidden in ("--answers", "--hosts", "--now", "codes", "manual"):
         expect(hidden not in result.stdout, result, hidden)
 
 
@@ -63,13 +63,23 @@ def usage_errors_exit_2_and_say_the_way_out(folder):
         (["check", "a", "--format", "xml"], "--format takes text or json, and not `xml`", None),
         (["list", "a", "--format", "svg"], "--format takes table, json, mermaid or dot, and not `svg`", None),
         (["check", "a", "--color", "maybe"], "--color takes auto, always or never, and not `maybe`", None),
-        (["check", "a", "--node"], "--node", "policyc --help"),
+        (["check", "a", "--node"], "--node wants a value", "write --node NODE"),
+        (["check", "a", "--node="], "--node wants a value", "write --node NODE"),
+        (["check", "--format", "--node", "x", "a"], "--format wants a value", "write --format text|json"),
+        (["diff", "a", "--against"], "--against wants a value", "write --against OLD"),
+        (["check", "a", "--against"], "`policyc check` has no option `--against`", "usage: policyc check POLICY"),
+        (["check", "--node", "x", "--node=y", "a"], "--node is given twice", "write --node NODE"),
+        (["apply", "a", "--dry-run=false"], "--dry-run takes no value", "give --dry-run or leave it out"),
+        (["apply", "a", "--offline="], "--offline takes no value", "give --offline or leave it out"),
+        (["check", "a", "--help=no"], "--help takes no value", None),
+        (["check", "--", "a", "--node"], "`./--node` is one argument too many", "usage: policyc check POLICY"),
+        (["check", "a", "-x"], "`policyc check` has no option `-x`", "usage: policyc check POLICY"),
         (["--frob"], "policyc has no option `--frob`", "policyc --help"),
     ]:
         result = run(*arguments, cwd=folder)
         expect_exit(2, result)
         expect(result.stdout == "", result, f"{arguments}: data on stdout")
-        expect_words(f"error: {message}" if message != "--node" else message, result)
+        expect_words(f"error: {message}", result)
         if help_text:
             expect_words(help_text, result)
 
@@ -83,6 +93,34 @@ def global_options_stand_before_and_after_the_verb(folder):
     expect_exit(0, before)
     expect_equal(before.stdout, after.stdout, "after the verb")
     expect_equal(before.stdout, between.stdout, "between")
+
+
+@case
+def what_stands_behind_two_dashes_is_no_option(folder):
+    with_lock(folder)
+    text = (folder / "policy.toml").read_text()
+    (folder / "--dry-run").write_text(text)
+    expect_data("3 nodes", run("check", "--", "policy.toml", cwd=folder))
+    expect_data("3 nodes", run("check", "policy.toml", "--", cwd=folder))
+    expect_data("3 nodes", run("--node", "extgw01", "--", "check", "policy.toml", cwd=folder))
+    expect_data("./--dry-run: 3 nodes", run("check", "--", "--dry-run", cwd=folder))
+
+
+@case
+def the_state_directory_is_an_option_for_everyone(folder):
+    expect_data("--state-dir DIR", run("--help", cwd=folder))
+    expect_data("--state-dir DIR", run("apply", "--help", cwd=folder))
+
+
+@case
+def the_manual_pages_bear_one_date(folder):
+    dates = {
+        line
+        for page in ("policyc", "policy.toml")
+        for line in run("manual", page, cwd=folder).stdout.splitlines()
+        if line.startswith(".Dd ")
+    }
+    expect(len(dates) == 1 and "$" not in dates.pop(), dates)
 
 
 @case

@@ -530,13 +530,17 @@ def diff_names_who_gains_and_loses_what(folder):
 
 
 @case
-def diff_says_when_only_limits_or_logs_differ(folder):
+def diff_says_what_opens_beyond_permissions(folder):
     with_lock(folder)
     shutil.copy(folder / "policy.toml", folder / "old.toml")
     write_policy(folder, POLICY.replace("6/minute", "7/minute"))
     result = run("diff", "policy.toml", "--against", "old.toml", cwd=folder)
     expect_exit(1, result)
-    expect_data("no permission comes or goes, chains differ: limit1; ", result)
+    expect_data("! new connections to input.ssh: 7/minute instead of 6/minute, for laptop\n", result)
+    expect_data("no permission comes or goes, but what is marked ! opens more; ", result)
+    record = record_of(run("diff", "policy.toml", "--against", "old.toml", "--format", "json", cwd=folder))
+    expect_equal((True, False, []), (record["widens"], record["narrows"], record["changes"]), "the record")
+    expect_equal((True, False), (record["remarks"][0]["widens"], record["remarks"][0]["narrows"]), "the remark")
 
 
 @case

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -75,7 +76,8 @@ def the_first_apply_says_who_gains_what_and_records_it(folder):
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     expect_equal("extgw01: policy.toml applied, where there was no table inet policyc", lines[0], "the headline")
     expect(any(line.startswith("+ phone gains grafana 10.69.13.30:3000/tcp policy.toml:") for line in lines), result)
-    expect(lines[-1].startswith("5 wider; "), result)
+    expect("! whatever else enters or leaves wg0 is refused from now on unless the policy allows it" in lines, result)
+    expect(lines[-1].startswith("5 wider, and what is marked ! closes more; "), result)
     expect("10.69.50.12 . 10.69.13.30 . 3000" in table().replace("tcp ", ""), table())
     expect_equal(0o700, stat.S_IMODE(os.stat(folder / "state").st_mode), "mode of the state directory")
     record = json.loads((folder / "state/applied.json").read_text())
@@ -362,10 +364,16 @@ def edits_of_rules_and_chains_by_hand_are_named(folder):
     for edit, words in (
         (["insert rule inet policyc forward accept"], "! not from policyc: chain forward, rule 1: accept"),
         (["insert rule inet policyc tiers counter accept"], "! not from policyc: chain tiers, rule 1: counter accept"),
-        (["flush chain inet policyc forward"], "! not from policyc: chain forward: rules are missing from rule 1 on"),
+        (["flush chain inet policyc forward"], "! missing from the kernel: chain forward: its rules from rule 1 on"),
+        (["delete element inet policyc tunnel4 { 10.69.50.11-10.69.50.12 }"],
+         "! missing from the kernel: set tunnel4: 10.69.50.11-10.69.50.12"),
+        (["add element inet policyc tunnel4 { 8.8.8.8 }"], "! not from policyc: set tunnel4 holds 8.8.8.8 too"),
+        (["add element inet policyc server_ports { 40000-50000 }"], "! not from policyc: set server_ports holds 40000-50000 too"),
+        (["add set inet policyc mine { type ipv4_addr; }"], "! not from policyc: set mine"),
+        (["add counter inet policyc mine"], "! not from policyc: counter mine"),
         (["add chain inet policyc forward { policy accept; }"], "! not from policyc: chain forward: its hook, priority or policy"),
         (["add chain inet policyc more { type filter hook forward priority -20; policy drop; }"], "! not from policyc: chain more"),
-        (["add table inet policyc { flags dormant; }"], "! not from policyc: the table has flags: dormant"),
+        (["add table inet policyc { flags dormant; }"], "! not from policyc: the table is dormant: it judges nothing"),
     ):
         applied(folder)
         good = table()
@@ -379,6 +387,47 @@ def edits_of_rules_and_chains_by_hand_are_named(folder):
         expect_exit(0, apply(folder))
         expect_equal(good, table(), "the table")
         expect_exit(0, policyc(folder, "diff", "policy.toml"))
+
+
+@case
+def a_table_that_is_gone_as_after_a_reboot_is_nobodys_doing(folder):
+    applied(folder)
+    good = table()
+    clear()
+    for result in (policyc(folder, "diff", "policy.toml"), apply(folder, "--dry-run"), apply(folder)):
+        expect_data("+ phone ", result)
+        expect("policyc: " not in result.stdout.split("\n", 1)[1], result, "somebody is accused")
+        expect("not by policyc" not in result.stdout and "missing" not in result.stdout, result)
+    expect_data("applied, where there was no table inet policyc", result)
+    expect_equal(good, table(), "the table")
+
+
+@case
+def without_a_record_every_chain_that_differs_is_shown(folder):
+    applied(folder)
+    os.unlink(folder / "state/applied.json")
+    expect_exit(0, policyc(folder, "diff", "policy.toml"))
+    nft("insert", "rule", "inet", "policyc", "tiers", "counter", "accept")
+    result = policyc(folder, "diff", "policy.toml")
+    expect_data("! differs, and no record says who wrote it: chain tiers, rule 1: counter accept", result)
+    record = record_of(policyc(folder, "diff", "policy.toml", "--format", "json"))
+    expect_equal((True, True), (record["widens"], record["narrows"]), "the record")
+
+
+@case
+def a_ruleset_that_listens_and_is_edited_says_only_what_the_edit_does(folder):
+    clear()
+    with_lock(folder)
+    with socket.create_server(("127.0.0.1", 47321)):
+        expect_exit(0, apply(folder))
+    expect("47321" in table(), table())
+    # Nothing listens there any more, but a session may be left.
+    expect_exit(0, policyc(folder, "diff", "policy.toml"))
+    write_policy(folder, POLICY.replace("6/minute", "7/minute"))
+    result = apply(folder)
+    expect_data("! new connections to input.ssh: 7/minute instead of 6/minute, for laptop\n", result)
+    expect(result.stdout.count("!") == 2, result)  # the line and the summary
+    expect("47321" in table(), table())
 
 
 @case
@@ -484,36 +533,54 @@ def killed_at_any_moment_the_table_is_whole_and_so_is_the_state(folder):
     write_policy(folder, other, "other.toml")
     expect_exit(0, run("resolve", "one.toml", "--answers", "answers.json", cwd=folder))
     whole = {}
-    for name in ("one.toml", "other.toml"):
+    takes = {}
+    for name in ("one.toml", "other.toml", "one.toml", "other.toml"):  # the first has no table to take away
         start = time.monotonic()
         expect_exit(0, policyc(folder, "apply", name))
-        takes = time.monotonic() - start
+        takes[name] = time.monotonic() - start
         whole[name] = table()
     expect(whole["one.toml"] != whole["other.toml"], "the two policies are the same")
 
-    seen = set()
+    # Each round goes for the policy that is not in force, so what is in force afterwards says on which side of the transaction it
+    # was killed. Enough rounds for both, and for some between the transaction and its record.
+    fell = {"before": 0, "after": 0, "unrecorded": 0, "done": 0}
     chance = random.Random(7)
-    takes = max(takes, 0.05) * 1.3
-    for round_ in range(40):
-        name = ("one.toml", "other.toml")[round_ % 2]
+    in_force = "other.toml"
+    for round_ in range(300):
+        if round_ >= 40 and fell["before"] >= 5 and fell["after"] >= 5:
+            break
+        name = "one.toml" if in_force == "other.toml" else "other.toml"
         process = subprocess.Popen(
             [POLICYC, "--state-dir", folder / "state", "--hosts", os.devnull, "apply", name],
             cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(chance.uniform(0, takes))
+        time.sleep(chance.uniform(0, takes[name] * 1.2))
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=30)
+        killed = process.wait(timeout=30) == -signal.SIGKILL
         now = table()
         held = [key for key, text in whole.items() if text == now]
         expect(len(held) == 1, f"round {round_}: the table is neither policy's\n{now}")
-        seen.add((name, held[0]))
+        in_force = held[0]
         for file in ("applied.json", "applied.next.json"):
             path = folder / "state" / file
             if path.exists():
                 json.loads(path.read_text())
-    expect(len(seen) >= 2, f"it was always killed at the same stage: {seen}")
+        recorded = json.loads((folder / "state/applied.json").read_text())["files"][0]["name"]
+        if not killed:
+            fell["done"] += 1
+            expect_equal((name, name), (in_force, recorded), "what is in force and recorded after a whole run")
+        else:
+            fell["after" if in_force == name else "before"] += 1
+            fell["unrecorded"] += recorded != in_force
+        # Whatever was killed, nobody else had a hand in it.
+        expect_exit(0, policyc(folder, "diff", in_force))
+        other = policyc(folder, "diff", "one.toml" if in_force == "other.toml" else "other.toml")
+        expect("policyc: " not in other.stdout and "! missing" not in other.stdout, other, f"round {round_}")
+    print(f"        killed {fell['before']} times before the transaction and {fell['after']} times after, "
+          f"{fell['unrecorded']} of these before the record; {fell['done']} were faster")
+    expect(fell["before"] >= 5 and fell["after"] >= 5, f"it was always killed at the same stage: {fell}")
     expect_exit(0, policyc(folder, "apply", "one.toml"))
     expect_equal(whole["one.toml"], table(), "the table after all that")
 

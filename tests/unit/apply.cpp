@@ -39,15 +39,16 @@ class LyingKernel : public Kernel {
 public:
     LyingKernel(std::shared_ptr<Log> log, int lies) : log_(std::move(log)), lies_(lies) {}
 
-    Result<std::optional<ir::Ruleset>> read() override {
-        if (log_->transactions == 0 || lies_ == 0) return log_->loaded;
+    Result<Moment> moment() override { return Moment{}; }
+    Result<Snapshot> read() override {
+        if (log_->transactions == 0 || lies_ == 0) return Snapshot{log_->loaded, {}};
         --lies_;
-        return std::optional<ir::Ruleset>(ir::Ruleset{});
+        return Snapshot{ir::Ruleset{}, {}};
     }
-    Result<void> replace(const ir::Ruleset& ruleset) override {
+    Result<Commit> commit(const Snapshot&, const ir::Ruleset& ruleset) override {
         ++log_->transactions;
         log_->loaded = ruleset.empty() ? std::optional<ir::Ruleset>() : ruleset;
-        return {};
+        return Commit::done;
     }
     Result<std::vector<ForeignChain>> foreign_chains() override { return std::vector<ForeignChain>{}; }
 

@@ -10,12 +10,12 @@ using namespace policyc;
 TEST_CASE("the kernel in memory keeps what a real one keeps") {
     FakeKernel kernel;
     REQUIRE(kernel.read().ok());
-    CHECK_FALSE(kernel.read().value().has_value());
+    CHECK_FALSE(kernel.read().value().ruleset.has_value());
 
     const ir::Ruleset meant = samples::everything();
-    REQUIRE(kernel.replace(meant).ok());
+    REQUIRE(kernel.commit(kernel.read().value(), meant).ok());
     CHECK(kernel.transactions == 1);
-    const ir::Ruleset kept = *kernel.read().value();
+    const ir::Ruleset kept = *kernel.read().value().ruleset;
     CHECK(same(meant, kept));
     CHECK(kept.node.empty());
     CHECK(kept.subjects.empty());
@@ -27,16 +27,16 @@ TEST_CASE("the kernel in memory keeps what a real one keeps") {
         for (const ir::Rule& rule : chain.rules) CHECK_FALSE(rule.span.valid());
     }
 
-    REQUIRE(kernel.replace({}).ok());
-    CHECK_FALSE(kernel.read().value().has_value());
+    REQUIRE(kernel.commit(kernel.read().value(), {}).ok());
+    CHECK_FALSE(kernel.read().value().ruleset.has_value());
 }
 
 TEST_CASE("a kernel that refuses keeps what it had") {
     FakeKernel kernel;
-    REQUIRE(kernel.replace(samples::small()).ok());
-    kernel.replace_error = Error{"no", "way"};
-    CHECK(kernel.replace(samples::everything()).error().message == "no");
-    CHECK(same(*kernel.read().value(), samples::small()));
-    kernel.read_error = Error{"not now", ""};
+    REQUIRE(kernel.commit(kernel.read().value(), samples::small()).ok());
+    kernel.commit_error = Error{"no", "way", {}};
+    CHECK(kernel.commit(kernel.read().value(), samples::everything()).error().message == "no");
+    CHECK(same(*kernel.read().value().ruleset, samples::small()));
+    kernel.read_error = Error{"not now", "", {}};
     CHECK(kernel.read().error().message == "not now");
 }

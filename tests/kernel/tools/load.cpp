@@ -9,8 +9,11 @@
 
 #include "backends/json.h"
 #include "backends/libnftables.h"
+#include "backends/netlink/kernel.h"
 #include "backends/text.h"
 #include "backends/text_words.h"
+#include "compiler/plan.h"
+#include "mutate.h"
 #include "samples.h"
 
 namespace {
@@ -72,13 +75,56 @@ int compare(const ir::Ruleset& meant, const ir::Ruleset& read) {
     return same(meant, read) ? 0 : 1;
 }
 
+// Random changes, one after the other, each as a plan to the kernel, and read back. Prints the seed of a step that went wrong.
+int mutate(Kernel& kernel, std::uint64_t seed, std::size_t steps) {
+    ir::Ruleset wanted = samples::everything();
+    std::size_t elements = 0;
+    std::size_t rules = 0;
+    for (std::size_t step = 0; step < steps; ++step) {
+        samples::Mutator mutator(seed + step);
+        const auto before = kernel.read();
+        if (!before) return fail(before.error());
+        ir::Ruleset next = wanted;
+        mutator.mutate(next);
+        // Now and then from nothing, or to nothing.
+        if (mutator.below(40) == 0) next = ir::Ruleset{};
+        const Plan plan = policyc::plan(before.value().ruleset ? &*before.value().ruleset : nullptr, next);
+        elements += plan.elements();
+        rules += plan.rules();
+        const auto done = kernel.commit(before.value(), next);
+        if (!done) {
+            std::cout << "seed " << seed + step << '\n';
+            return fail(done.error());
+        }
+        const auto after = kernel.read();
+        if (!after) return fail(after.error());
+        const auto& held = after.value().ruleset;
+        if (next.empty() ? held.has_value() : !held || !same(*held, next)) {
+            std::cout << "seed " << seed + step << '\n';
+            return held ? compare(next, *held) : 1;
+        }
+        if (!policyc::plan(held ? &*held : nullptr, next).empty()) {
+            std::cout << "seed " << seed + step << ": a second plan is not empty\n";
+            return 1;
+        }
+        if (!next.empty()) wanted = std::move(next);
+    }
+    std::cout << steps << " changes, " << elements << " elements, " << rules << " rules\n";
+    return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     const std::string verb = argc > 1 ? argv[1] : "";
+    if (verb == "mutate") {
+        const auto kernel = make_netlink_kernel();
+        return mutate(*kernel, std::strtoull(argv[2], nullptr, 10), std::strtoul(argv[3], nullptr, 10));
+    }
     const std::optional<ir::Ruleset> ruleset = sample(argc > 2 ? argv[2] : "");
     if (!ruleset) return 2;
-    const auto kernel = make_libnftables_kernel();
+    const bool by_library = argc > 3 && std::string(argv[3]) == "libnftables";
+    const auto kernel = by_library ? make_libnftables_kernel(make_netlink_kernel()) : make_netlink_kernel();
     if (verb == "text") {
         Sources sources;
         sources.add("policy.toml", "0123456789\n0123456789\n0123456789\n0123456789\n");
@@ -90,15 +136,17 @@ int main(int argc, char** argv) {
         return 0;
     }
     if (verb == "replace" || verb == "round") {
-        const auto done = kernel->replace(*ruleset);
+        const auto before = kernel->read();
+        if (!before) return fail(before.error());
+        const auto done = kernel->commit(before.value(), *ruleset);
         if (!done) return fail(done.error());
         if (verb == "replace") return 0;
     }
     const auto read = kernel->read();
     if (!read) return fail(read.error());
-    if (!read.value()) {
+    if (!read.value().ruleset) {
         std::cout << "no table\n";
         return 0;
     }
-    return compare(*ruleset, *read.value());
+    return compare(*ruleset, *read.value().ruleset);
 }

@@ -1,5 +1,5 @@
 // Asks the kernel for the generation of its rulesets, which needs what every other request needs; entry point probe_nf_tables().
-#include "backends/libnftables_probe.h"
+#include "backends/probe.h"
 
 #include <fmt/format.h>
 #include <linux/netfilter/nf_tables.h>

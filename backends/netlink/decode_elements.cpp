@@ -1,0 +1,239 @@
+// Element attributes to keys, values and lives; entry points take_elements() and finish_elements(). Walked by hand: a table may hold 10^6.
+#include "backends/netlink/decode_elements.h"
+
+#include <fmt/format.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <optional>
+
+#include "backends/netlink/attributes.h"
+#include "backends/netlink/words.h"
+
+namespace policyc::netlink {
+
+namespace {
+
+using namespace ir;
+
+// One element as it lies in the message.
+struct Element {
+    std::string_view key;
+    std::string_view key_end;
+    std::uint32_t flags = 0;
+    std::optional<ToChain> verdict;
+    std::optional<std::string> counter;
+    Life life;
+    bool strange = false;  // it bears what policyc doesn't write: a comment, a counter of its own, another verdict
+};
+
+bool read_value(std::string_view nest, std::string_view& out) {
+    Attributes attributes(nest);
+    Attribute a;
+    while (attributes.next(a)) {
+        if (a.type != NFTA_DATA_VALUE) return false;
+        out = a.data;
+    }
+    return !attributes.broken();
+}
+
+bool read_verdict(std::string_view nest, Element& element) {
+    Attributes outer(nest);
+    Attribute data;
+    while (outer.next(data)) {
+        if (data.type != NFTA_DATA_VERDICT) {
+            element.strange = true;
+            continue;
+        }
+        Attributes inner(data.data);
+        Attribute a;
+        std::uint32_t code = 0;
+        std::string chain;
+        while (inner.next(a)) {
+            if (a.type == NFTA_VERDICT_CODE) code = a.u32().value_or(0);
+            if (a.type == NFTA_VERDICT_CHAIN) chain = a.text();
+        }
+        if (inner.broken()) return false;
+        const auto verdict = static_cast<std::int32_t>(code);
+        if (verdict == NFT_JUMP || verdict == NFT_GOTO)
+            element.verdict = ToChain{verdict == NFT_GOTO, std::move(chain)};
+        else
+            element.strange = true;
+    }
+    return !outer.broken();
+}
+
+bool read(std::string_view nest, Element& element) {
+    constexpr std::string_view open_interval("\x01\x04\x01\x00\x00\x00", 6);  // see encode_elements.cpp
+    Attributes attributes(nest);
+    Attribute a;
+    while (attributes.next(a)) {
+        switch (a.type) {
+            case NFTA_SET_ELEM_KEY:
+                if (!read_value(a.data, element.key)) return false;
+                break;
+            case NFTA_SET_ELEM_KEY_END:
+                if (!read_value(a.data, element.key_end)) return false;
+                break;
+            case NFTA_SET_ELEM_DATA:
+                if (!read_verdict(a.data, element)) return false;
+                break;
+            case NFTA_SET_ELEM_FLAGS: element.flags = a.u32().value_or(0); break;
+            case NFTA_SET_ELEM_OBJREF: element.counter = a.text(); break;
+            case NFTA_SET_ELEM_TIMEOUT: element.life.timeout = a.u64().value_or(0); break;
+            case NFTA_SET_ELEM_EXPIRATION: element.life.left = a.u64().value_or(0); break;
+            case NFTA_SET_ELEM_USERDATA: element.strange = element.strange || a.data != open_interval; break;
+            case NFTA_SET_ELEM_PAD: break;
+            default: element.strange = true; break;
+        }
+    }
+    return !attributes.broken();
+}
+
+// What the map gives, as an index; UINT32_MAX where it gives nothing that policyc knows.
+std::uint32_t value_of(const Element& element, const std::unordered_map<std::string, std::uint32_t>& counters,
+                       SetInProgress& in) {
+    switch (in.set.map_to) {
+        case MapTo::nothing: return UINT32_MAX;
+        case MapTo::counter: {
+            const auto found = element.counter ? counters.find(*element.counter) : counters.end();
+            return found != counters.end() ? found->second : UINT32_MAX;
+        }
+        case MapTo::verdict: {
+            if (!element.verdict) return UINT32_MAX;
+            auto& verdicts = in.set.verdicts;
+            // Neighbours often share theirs.
+            auto found = !verdicts.empty() && verdicts.back() == *element.verdict
+                             ? verdicts.end() - 1
+                             : std::find(verdicts.begin(), verdicts.end(), *element.verdict);
+            if (found == verdicts.end()) found = verdicts.insert(found, *element.verdict);
+            return static_cast<std::uint32_t>(found - verdicts.begin());
+        }
+    }
+    return UINT32_MAX;
+}
+
+std::string hexadecimal(std::string_view bytes) {
+    std::string out;
+    for (const char c : bytes) out += fmt::format("{:02x}", static_cast<unsigned char>(c));
+    return out;
+}
+
+// A key of the wire, filled up to whole registers.
+void append_stored(std::string& out, std::string_view key, std::size_t stored) {
+    out.append(key).append(stored - key.size(), '\0');
+}
+
+}  // namespace
+
+bool take_elements(std::string_view list, const std::unordered_map<std::string, std::uint32_t>& counters,
+                   SetInProgress& in) {
+    if (in.unreadable || in.set.dynamic) return true;
+    const bool concatenated = in.set.types.size() > 1;
+    const std::size_t bytes = in.anonymous ? 1 : key_bytes(in.set.types);
+    const std::size_t stored = in.anonymous ? 1 : stored_bytes(in.set.types);
+    std::string key;
+    Attributes attributes(list);
+    Attribute a;
+    while (attributes.next(a)) {
+        if (a.type != NFTA_LIST_ELEM) continue;
+        Element element;
+        if (!read(a.data, element)) return false;
+        const bool end = (element.flags & NFT_SET_ELEM_INTERVAL_END) != 0;
+        const bool range = in.set.interval && concatenated;
+        const bool of_interval = in.set.interval && !concatenated;
+        const bool odd_flags = (element.flags & ~std::uint32_t{NFT_SET_ELEM_INTERVAL_END}) != 0;  // catch-all
+        std::uint32_t value = UINT32_MAX;
+        // A map's value, a life and a second bound are there where they belong and nowhere else.
+        const bool fits = element.key.size() == bytes && !element.strange && !odd_flags && (!end || of_interval) &&
+                          element.key_end.size() == (range ? bytes : 0) && (element.life == Life{} || in.set.timed) &&
+                          (element.counter.has_value() == (in.set.map_to == MapTo::counter && !end)) &&
+                          (element.verdict.has_value() == (in.set.map_to == MapTo::verdict && !end));
+        if (fits && !end) value = value_of(element, counters, in);
+        if (!fits || (value == UINT32_MAX && in.set.map_to != MapTo::nothing && !end)) {
+            in.strange.push_back(element.key.empty() ? "an element for every key" : hexadecimal(element.key));
+            continue;
+        }
+        if (in.anonymous) {
+            in.icmp_types.push_back(static_cast<std::uint8_t>(element.key[0]));
+        } else if (of_interval) {
+            append_stored(in.bounds, element.key, stored);
+            in.bounds += end ? '\1' : '\0';
+            in.bound_values.push_back(value);
+            in.bound_lives.push_back(element.life);
+        } else {
+            key.clear();
+            append_stored(key, element.key, stored);
+            if (range) append_stored(key, element.key_end, stored);
+            in.set.elements.add_key(key, {}, value);
+            in.set.elements.set_life(element.life);
+        }
+    }
+    return !attributes.broken();
+}
+
+namespace {
+
+// Starts and ends in order, an end before a start of the same key: each start goes with the end that follows, or reaches to the last key.
+void pair_bounds(SetInProgress& in) {
+    const std::size_t stored = stored_bytes(in.set.types);
+    const std::size_t bytes = key_bytes(in.set.types);
+    const std::size_t count = in.bound_values.size();
+    const auto bound = [&](std::size_t i) { return std::string_view(in.bounds).substr(i * (stored + 1), stored + 1); };
+    const auto is_end = [&](std::size_t i) { return bound(i)[stored] != '\0'; };
+    std::vector<std::uint32_t> order(count);
+    std::iota(order.begin(), order.end(), 0U);
+    std::sort(order.begin(), order.end(), [&](std::uint32_t x, std::uint32_t y) {
+        const int way = bound(x).substr(0, stored).compare(bound(y).substr(0, stored));
+        return way != 0 ? way < 0 : is_end(x) && !is_end(y);
+    });
+    bool open = false;
+    std::size_t start = 0;
+    const auto close = [&](std::string last) {
+        std::string key(bound(start).substr(0, stored));
+        key += last;
+        in.set.elements.add_key(key, {}, in.bound_values[start]);
+        in.set.elements.set_life(in.bound_lives[start]);
+        open = false;
+    };
+    // The key before this one; the end of an interval is the key behind its last.
+    const auto before = [&](std::string_view key) {
+        std::string out(key);
+        for (std::size_t i = bytes; i-- > 0;) {
+            const bool borrow = out[i] == 0;
+            out[i] = static_cast<char>(static_cast<unsigned char>(out[i]) - 1U);
+            if (!borrow) break;
+        }
+        return out;
+    };
+    for (const std::uint32_t i : order) {
+        const std::string_view key = bound(i).substr(0, stored);
+        if (is_end(i)) {
+            if (open) close(before(key));
+            continue;
+        }
+        // Two starts without an end between: nothing policyc writes.
+        if (open) in.strange.push_back(hexadecimal(bound(start).substr(0, bytes)) + " without an end");
+        start = i;
+        open = true;
+    }
+    if (open) close(std::string(bytes, '\xff') + std::string(stored - bytes, '\0'));
+}
+
+}  // namespace
+
+void finish_elements(SetInProgress& in) {
+    if (in.anonymous) {
+        std::ranges::sort(in.icmp_types);
+        return;
+    }
+    if (!in.bounds.empty()) pair_bounds(in);
+    in.bounds.clear();
+    in.bound_values.clear();
+    in.bound_lives.clear();
+    in.set.elements.sort();
+}
+
+}  // namespace policyc::netlink

@@ -1,0 +1,138 @@
+// Reads and changes `table inet policyc` over netlink; entry point make_netlink_kernel().
+#include "backends/netlink/kernel.h"
+
+#include <fmt/format.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "backends/foreign_chains.h"
+#include "backends/netlink/batch.h"
+#include "backends/netlink/decode.h"
+#include "backends/netlink/messages.h"
+#include "backends/netlink/refusal.h"
+#include "backends/netlink/socket.h"
+#include "compiler/plan.h"
+
+namespace policyc {
+
+namespace {
+
+using namespace netlink;
+
+// How often a table is read again that others change meanwhile.
+constexpr int most_readings = 50;
+
+// The dumps that make up a table, in the order in which the decoder wants them.
+struct Kind {
+    std::uint16_t request;
+    std::uint16_t table_attribute;  // to ask for those of our table alone; 0: the kernel gives all of the family
+};
+constexpr std::array kinds{Kind{NFT_MSG_GETTABLE, 0}, Kind{NFT_MSG_GETOBJ, NFTA_OBJ_TABLE},
+                           Kind{NFT_MSG_GETFLOWTABLE, NFTA_FLOWTABLE_TABLE}, Kind{NFT_MSG_GETCHAIN, 0},
+                           Kind{NFT_MSG_GETSET, NFTA_SET_TABLE}};
+
+std::string dump_request(std::uint16_t type, std::uint16_t table_attribute, std::uint16_t set_attribute = 0,
+                         const std::string& set = {}) {
+    Messages out;
+    out.begin(type, NLM_F_DUMP, 1);
+    if (table_attribute != 0) out.put_text(table_attribute, ir::table_name);
+    if (set_attribute != 0) out.put_text(set_attribute, set);
+    out.end();
+    return out.take();
+}
+
+class NetlinkKernel : public Kernel {
+public:
+    Result<Moment> moment() override {
+        const Result<Socket*> socket = opened();
+        if (!socket) return socket.error();
+        return moment_of(*socket.value());
+    }
+
+    Result<Snapshot> read() override {
+        const Result<Socket*> socket = opened();
+        if (!socket) return socket.error();
+        for (int i = 0; i < most_readings; ++i) {
+            const Result<Moment> before = moment_of(*socket.value());
+            if (!before) return before.error();
+            Decoder decoder;
+            const Result<DumpEnd> end = read_all(*socket.value(), decoder);
+            if (!end) return end.error();
+            const Result<Moment> after = moment_of(*socket.value());
+            if (!after) return after.error();
+            if (end.value() != DumpEnd::whole || before.value() != after.value()) continue;
+            return Snapshot{decoder.finish(), after.value()};
+        }
+        return Error{
+            fmt::format("the rulesets of this host change all the time: read {} times, never the same", most_readings),
+            "`nft monitor` shows who changes them"};
+    }
+
+    Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted) override {
+        const Result<Socket*> socket = opened();
+        if (!socket) return socket.error();
+        const Plan changes = plan(before.ruleset ? &*before.ruleset : nullptr, wanted);
+        if (changes.empty()) return Commit::done;
+        const Batch batch = encode(changes, before.moment.generation);
+        if (batch.unknown)
+            return Error{fmt::format("{} holds what is not from policyc, which can't write it", *batch.unknown), {}};
+        const Result<Answers> answers = socket.value()->send(batch.bytes);
+        if (!answers) return answers.error();
+        const auto& refusals = answers.value().refusals;
+        if (std::ranges::any_of(refusals, [](const Refusal& r) { return r.error == ERESTART; })) return Commit::stale;
+        if (!refusals.empty()) return refusal_error(changes, batch, answers.value());
+        if (!answers.value().acknowledged)
+            return Error{"the kernel gave no answer to the transaction", "`policyc diff` shows what it holds now"};
+        return Commit::done;
+    }
+
+    Result<std::vector<ForeignChain>> foreign_chains() override { return policyc::foreign_chains(); }
+
+private:
+    // One socket for all that a run asks.
+    Result<Socket*> opened() {
+        if (!socket_) {
+            Result<Socket> socket = Socket::open();
+            if (!socket) return socket.error();
+            socket_ = std::make_unique<Socket>(std::move(socket.value()));
+        }
+        return socket_.get();
+    }
+
+    static Result<Moment> moment_of(Socket& socket) {
+        const Result<std::uint32_t> generation = socket.generation();
+        if (!generation) return generation.error();
+        return Moment{generation.value(), socket.namespace_cookie()};
+    }
+
+    static Result<DumpEnd> read_all(Socket& socket, Decoder& decoder) {
+        const auto take = [&](const nlmsghdr& message) { return decoder.take(message); };
+        for (const Kind& kind : kinds) {
+            Result<DumpEnd> end = socket.dump(dump_request(kind.request, kind.table_attribute), take);
+            // A table that isn't there has nothing to dump; a kernel without flowtables says EOPNOTSUPP or the like.
+            if (!end && kind.request == NFT_MSG_GETFLOWTABLE) continue;
+            if (!end || end.value() == DumpEnd::changed) return end;
+        }
+        for (const std::string& set : decoder.sets()) {
+            Result<DumpEnd> end = socket.dump(
+                dump_request(NFT_MSG_GETSETELEM, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, set), take);
+            if (!end) return end;
+            if (end.value() != DumpEnd::whole) return DumpEnd::changed;
+        }
+        Result<DumpEnd> end = socket.dump(dump_request(NFT_MSG_GETRULE, NFTA_RULE_TABLE), take);
+        if (end && end.value() == DumpEnd::missing) return DumpEnd::whole;
+        return end;
+    }
+
+    std::unique_ptr<Socket> socket_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_netlink_kernel() {
+    return std::make_unique<NetlinkKernel>();
+}
+
+}  // namespace policyc

@@ -1,0 +1,134 @@
+// Judges what differs between two tables: difference().
+#include "compiler/driver/difference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "compiler/driver/drift.h"
+#include "compiler/program.h"
+
+namespace policyc {
+
+namespace {
+
+// Of two tables alone, without the policies: the directions in which judging begins or ends.
+void compare_judging(const ir::Ruleset& before, const ir::Ruleset& after, std::vector<Term>& remarks) {
+    if (after.empty()) {
+        remarks.push_back({"nothing is judged any more: policyc refuses nothing here", true, false});
+        return;
+    }
+    constexpr std::array<std::pair<Direction, const char*>, 3> directions{
+        {{Direction::forward, "what goes through this host"},
+         {Direction::input, "what comes to this host"},
+         {Direction::output, "what this host itself sends"}}};
+    for (const auto& [direction, what] : directions) {
+        if (judges(before, direction) == judges(after, direction)) continue;
+        if (judges(after, direction))
+            remarks.push_back(
+                {fmt::format("{} is judged from now on, and refused unless it is listed", what), false, true});
+        else
+            remarks.push_back({fmt::format("{} is no longer judged: all of it is let through", what), true, false});
+    }
+}
+
+// A rule that looks a set of permissions up, or who has them, comes and goes with the set, and is told as access.
+bool looks_up_permissions(const ir::Rule& rule) {
+    return std::ranges::any_of(rule.statements, [](const ir::Statement& statement) {
+        if (const auto* lookup = std::get_if<ir::Lookup>(&statement)) return program::says_access(lookup->set);
+        if (const auto* map = std::get_if<ir::LookupVerdict>(&statement)) return program::says_access(map->map);
+        if (const auto* count = std::get_if<ir::CountByMap>(&statement)) return count->map.starts_with("count_");
+        return false;
+    });
+}
+
+// What compare_terms() and changes() may have overlooked between two policies: the rules that speak of no permission.
+ir::Ruleset rules_of(const ir::Ruleset& ruleset) {
+    ir::Ruleset rest{.chains = ruleset.chains};
+    std::erase_if(rest.chains, [](const ir::Chain& chain) { return program::looks_up_access(chain.name); });
+    for (ir::Chain& chain : rest.chains) std::erase_if(chain.rules, looks_up_permissions);
+    return rest;
+}
+
+std::vector<std::string> all_of(const Drift& drift) {
+    std::vector<std::string> all = drift.foreign;
+    all.insert(all.end(), drift.missing.begin(), drift.missing.end());
+    return all;
+}
+
+std::string few(const std::vector<std::string>& texts) {
+    constexpr std::size_t shown = 3;
+    const auto end = texts.begin() + static_cast<std::ptrdiff_t>(std::min(shown, texts.size()));
+    std::string text = fmt::format("{}", fmt::join(texts.begin(), end, ", "));
+    if (texts.size() > shown) text += fmt::format(" and {} more", texts.size() - shown);
+    return text;
+}
+
+// What somebody else did to the table since policyc made it, or what another version made otherwise.
+void add_drift(const ir::Ruleset& before, const Origin& origin, Difference& result) {
+    // Permissions that came or went by hand are among the changes; where those show none, the sets are named.
+    const bool told =
+        std::ranges::any_of(result.changes, [](const Change& change) { return change.cause == Change::Cause::drift; });
+    Drift found = drift(before, *origin.meant, !told);
+    if (found.empty()) return;
+    if (origin.other.empty()) {
+        result.foreign = std::move(found.foreign);
+        result.missing = std::move(found.missing);
+        return;
+    }
+    result.remarks.push_back(
+        {fmt::format("written by {}, which makes this otherwise: {}", origin.other, few(all_of(found))), true, true});
+}
+
+// Where nobody knows what was applied, every chain and set that will be another may open or close anything.
+void add_unrecorded(const ir::Ruleset& before, const ir::Ruleset& after, Difference& result) {
+    for (const ir::Foreign& foreign : before.foreign) result.foreign.push_back(foreign.text);
+    ir::Ruleset known = before;
+    known.foreign.clear();
+    for (const std::string& text : all_of(drift(known, after, false))) {
+        if (text.starts_with("counter ") || text.starts_with("map count_")) continue;
+        result.remarks.push_back({fmt::format("differs, and no record says who wrote it: {}", text), true, true});
+    }
+}
+
+}  // namespace
+
+bool Difference::opens() const {
+    return !foreign.empty() || !missing.empty() || std::ranges::any_of(remarks, &Term::opens);
+}
+
+bool Difference::closes() const {
+    return !foreign.empty() || !missing.empty() || std::ranges::any_of(remarks, &Term::closes);
+}
+
+Difference difference(const std::optional<ir::Ruleset>& before, const ir::Ruleset& after, const View& now,
+                      const std::optional<Origin>& origin) {
+    const ir::Ruleset table = before.value_or(ir::Ruleset{});
+    Difference result;
+    result.same = before.has_value() == !after.empty() && same(table, after);
+    if (result.same) return result;
+    const std::optional<View> last = origin ? std::optional<View>(*origin->view) : std::nullopt;
+    result.changes = changes(table, after, now, last);
+    result.extent = extent(table, after);
+    result.chains = differing_chains(table, after);
+    if (!before) {
+        result.remarks = compare_terms({}, now);
+    } else if (origin) {
+        result.remarks = compare_terms(last, now);
+        add_drift(table, *origin, result);
+    } else {
+        compare_judging(table, after, result.remarks);
+        add_unrecorded(table, after, result);
+    }
+    // Whatever no change and no remark explains is named, and counts as both.
+    if (result.changes.empty() && result.remarks.empty() && result.foreign.empty() && result.missing.empty()) {
+        const Drift rest = drift(rules_of(table), rules_of(after), false);
+        for (const std::string& text : all_of(rest))
+            result.remarks.push_back({"changes, and nothing above says why: " + text, true, true});
+    }
+    return result;
+}
+
+}  // namespace policyc

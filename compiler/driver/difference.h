@@ -1,0 +1,39 @@
+// What differs between the table that is there and the one that is wanted, as diff and apply judge it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/access.h"
+#include "compiler/terms.h"
+
+namespace policyc {
+
+// What is known of the table that is there: the policy it was made from, and the table that policy makes.
+struct Origin {
+    const View* view = nullptr;
+    const ir::Ruleset* meant = nullptr;
+    std::string other;  // who made it, where that is another version: "policyc 0.0.9"
+};
+
+struct Difference {
+    bool same = false;
+    std::vector<Change> changes;
+    Extent extent;
+    std::vector<Term> remarks;         // what opens and closes beyond the changes
+    std::vector<std::string> foreign;  // of the table that is there: what policyc did not write, or did not write so
+    std::vector<std::string> missing;  // and what it wrote that is not there any more
+    std::vector<std::string> chains;   // the chains that differ
+
+    // More than `changes` says: by a remark, or because somebody else had a hand in the table.
+    [[nodiscard]] bool opens() const;
+    [[nodiscard]] bool closes() const;
+};
+
+// `before` is absent where there is no table. Without an origin nothing is known of who wrote what is there, so whatever
+// differs in a chain counts as opening and closing.
+Difference difference(const std::optional<ir::Ruleset>& before, const ir::Ruleset& after, const View& now,
+                      const std::optional<Origin>& origin);
+
+}  // namespace policyc

@@ -1,0 +1,167 @@
+// Compares a table that was read with the one that was meant: drift().
+#include "compiler/driver/drift.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "backends/text_words.h"
+#include "compiler/access.h"
+#include "compiler/program.h"
+
+namespace policyc {
+
+namespace {
+
+std::string rule_text(const ir::Rule& rule) {
+    std::string text;
+    for (const ir::Statement& statement : rule.statements) text += (text.empty() ? "" : " ") + to_nft(statement);
+    return text;
+}
+
+// By the first rule that differs.
+void compare_chains(const ir::Ruleset& seen, const ir::Ruleset& meant, Drift& out) {
+    for (const std::string& name : differing_chains(seen, meant)) {
+        const auto mine = std::ranges::find(seen.chains, name, &ir::Chain::name);
+        const auto wanted = std::ranges::find(meant.chains, name, &ir::Chain::name);
+        if (mine == seen.chains.end()) {
+            out.missing.push_back("chain " + name);
+            continue;
+        }
+        if (wanted == meant.chains.end()) {
+            out.foreign.push_back("chain " + name);
+            continue;
+        }
+        const auto& rules = mine->rules;
+        std::size_t at = 0;
+        while (at < rules.size() && at < wanted->rules.size() && same(rules[at], wanted->rules[at])) ++at;
+        if (at < rules.size())
+            out.foreign.push_back(fmt::format("chain {}, rule {}: {}", name, at + 1, rule_text(rules[at])));
+        else if (at < wanted->rules.size())
+            out.missing.push_back(fmt::format("chain {}: its rules from rule {} on", name, at + 1));
+        else
+            out.foreign.push_back(fmt::format("chain {}: its hook, priority or policy", name));
+    }
+}
+
+// A set or a counter is in the one, in the other or in both.
+template <typename T>
+std::map<std::string, std::pair<const T*, const T*>> paired(const std::vector<T>& seen, const std::vector<T>& meant) {
+    std::map<std::string, std::pair<const T*, const T*>> pairs;
+    for (const T& one : seen) pairs[one.name].first = &one;
+    for (const T& one : meant) pairs[one.name].second = &one;
+    return pairs;
+}
+
+void compare_counters(const ir::Ruleset& seen, const ir::Ruleset& meant, Drift& out) {
+    for (const auto& [name, pair] : paired(seen.counters, meant.counters)) {
+        if (pair.first == nullptr) out.missing.push_back("counter " + name);
+        if (pair.second == nullptr) out.foreign.push_back("counter " + name);
+    }
+}
+
+// "10.69.50.11", "10.69.50.0/24 . 22"
+std::vector<std::string> element_texts(const ir::Set& set, const std::vector<std::size_t>& elements) {
+    std::vector<std::string> texts;
+    for (const std::size_t element : elements) {
+        std::string text;
+        for (std::size_t field = 0; field < set.types.size(); ++field) {
+            if (field > 0) text += " . ";
+            append_field(text, set.elements, element, field);
+        }
+        texts.push_back(std::move(text));
+    }
+    return texts;
+}
+
+// Elements of `from` that `in` does not have, or has with another value or life. Both are sorted.
+std::vector<std::size_t> only_in(const ir::Set& from, const std::vector<ir::Counter>& counters, const ir::Set& in,
+                                 const std::vector<ir::Counter>& counters_in) {
+    std::vector<std::size_t> out;
+    std::size_t other = 0;
+    for (std::size_t i = 0; i < from.elements.size(); ++i) {
+        while (other < in.elements.size() && in.elements.key(other) < from.elements.key(i)) ++other;
+        const bool there = other < in.elements.size() && in.elements.key(other) == from.elements.key(i) &&
+                           same_value(from, i, counters, in, other, counters_in) &&
+                           from.elements.life(i).timeout == in.elements.life(other).timeout;
+        if (!there) out.push_back(i);
+    }
+    return out;
+}
+
+// A set of ranges of addresses or ports, as the ranges of `from` less those of `in`: the kernel may keep them cut or joined.
+std::vector<std::string> range_texts(const ir::Set& from, const ir::Set& in) {
+    ir::Set rest{.types = from.types, .interval = true};
+    rest.elements = ir::Elements(rest.types, true);
+    for (std::size_t i = 0; i < from.elements.size(); ++i) {
+        ir::Elements::Bound left = from.elements.bound(i, 0);
+        bool whole = true;
+        for (std::size_t j = 0; j < in.elements.size() && whole; ++j) {
+            const ir::Elements::Bound other = in.elements.bound(j, 0);
+            if (other.hi < left.lo || left.hi < other.lo) continue;
+            if (left.lo < other.lo) rest.elements.add({{left.lo, other.lo - 1}});
+            if (other.hi >= left.hi)
+                whole = false;
+            else
+                left.lo = other.hi + 1;
+        }
+        if (whole) rest.elements.add({left});
+    }
+    std::vector<std::size_t> all(rest.elements.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+    return element_texts(rest, all);
+}
+
+std::string few(const std::vector<std::string>& texts) {
+    constexpr std::size_t shown = 3;
+    std::string text = fmt::format(
+        "{}",
+        fmt::join(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(std::min(shown, texts.size())), ", "));
+    if (texts.size() > shown) text += fmt::format(" and {} more", texts.size() - shown);
+    return text;
+}
+
+void compare_sets(const ir::Ruleset& seen, const ir::Ruleset& meant, bool permissions, Drift& out) {
+    for (const auto& [name, pair] : paired(seen.sets, meant.sets)) {
+        const auto& [mine, wanted] = pair;
+        const char* what = (mine != nullptr ? mine : wanted)->map_to == ir::MapTo::nothing ? "set" : "map";
+        if (mine == nullptr) {
+            out.missing.push_back(fmt::format("{} {}", what, name));
+            continue;
+        }
+        if (wanted == nullptr) {
+            out.foreign.push_back(fmt::format("{} {}", what, name));
+            continue;
+        }
+        if (!same_frame(*mine, *wanted)) {
+            out.foreign.push_back(fmt::format("{} {}: its type, flags, timeout or size", what, name));
+            continue;
+        }
+        if (mine->dynamic || same(*mine, seen.counters, *wanted, meant.counters)) continue;
+        if (!permissions && program::says_access(name)) continue;
+        ir::Set a = *mine;
+        ir::Set b = *wanted;
+        a.elements.sort();
+        b.elements.sort();
+        const bool ranges = a.interval && a.types.size() == 1 && a.map_to == ir::MapTo::nothing;
+        const auto more = ranges ? range_texts(a, b) : element_texts(a, only_in(a, seen.counters, b, meant.counters));
+        const auto less = ranges ? range_texts(b, a) : element_texts(b, only_in(b, meant.counters, a, seen.counters));
+        if (!more.empty()) out.foreign.push_back(fmt::format("{} {} holds {} too", what, name, few(more)));
+        if (!less.empty()) out.missing.push_back(fmt::format("{} {}: {}", what, name, few(less)));
+    }
+}
+
+}  // namespace
+
+Drift drift(const ir::Ruleset& seen, const ir::Ruleset& meant, bool permissions) {
+    Drift out;
+    for (const ir::Foreign& foreign : seen.foreign) out.foreign.push_back(foreign.text);
+    compare_chains(seen, meant, out);
+    compare_sets(seen, meant, permissions, out);
+    compare_counters(seen, meant, out);
+    return out;
+}
+
+}  // namespace policyc

@@ -1,0 +1,301 @@
+// The terms of two policies, compared key by key: compare_terms(). What is judged, implied and refused in each scope is defined in
+// docs/language.md, section 2.
+#include "compiler/terms.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "compiler/limits.h"
+#include "compiler/permissions.h"
+
+namespace policyc {
+
+namespace {
+
+constexpr const char* untold = "is refused from now on unless the policy allows it";
+
+std::string joined(const std::vector<std::string>& parts) {
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::vector<std::string> missing_in(const std::set<std::string>& from, const std::set<std::string>& in) {
+    std::vector<std::string> out;
+    std::ranges::set_difference(from, in, std::back_inserter(out));
+    return out;
+}
+
+std::vector<Range> outside(const AddressSet& set, const AddressSet& of) {
+    AddressSet rest = set;
+    for (const Range& range : of.ranges()) rest.subtract(range);
+    return rest.ranges();
+}
+
+std::set<std::string> untouched_of(const Node& node) {
+    std::set<std::string> texts;
+    if (node.scope != Scope::host) return texts;
+    for (const auto& interface : node.untouched.interfaces) texts.insert("interface " + interface.value);
+    for (const auto& range : node.untouched.ranges) texts.insert(to_string(range.value));
+    return texts;
+}
+
+std::optional<std::uint16_t> wireguard_port(const Node& node) {
+    return node.endpoint ? node.endpoint->port : node.listen_port;
+}
+
+// The tiers, services and inputs whose new connections are logged.
+std::set<std::string> logging(const View& view) {
+    std::set<std::string> names;
+    for (const Tier& tier : view.policy->tiers)
+        if (tier.log_new) names.insert("tiers." + tier.name);
+    for (const Service& service : view.policy->services)
+        if (service.log_new) names.insert("services." + service.name);
+    const Node& node = view.policy->nodes[view.node];
+    for (const Input& input : node.inputs)
+        if (input.log_new) names.insert(fmt::format("nodes.{}.input.{}", node.name, input.name));
+    return names;
+}
+
+// Every address that some permission names, at either end.
+AddressSet talkers(const View& view) {
+    std::vector<Range> ranges;
+    const auto add = [&](const auto& list) {
+        for (const auto& one : list) {
+            const std::vector<Range> more = ranges_of(*view.policy, *view.addresses, one.host);
+            ranges.insert(ranges.end(), more.begin(), more.end());
+        }
+    };
+    for (const Tier& tier : view.policy->tiers) {
+        add(tier.who);
+        add(tier.allow);
+    }
+    const Node& node = view.policy->nodes[view.node];
+    for (const Input& input : node.inputs) add(input.from);
+    if (node.output) add(*node.output);
+    return AddressSet(std::move(ranges));
+}
+
+class Terms {
+public:
+    Terms(const View& before, const View& after)
+        : before_(before),
+          after_(after),
+          old_(before.policy->nodes[before.node]),
+          new_(after.policy->nodes[after.node]) {}
+
+    std::vector<Term> run() {
+        if (new_.scope == Scope::none) {
+            opens("nothing is judged any more: policyc refuses nothing here");
+            return std::move(out_);
+        }
+        scope();
+        interface();
+        untouched();
+        output();
+        implied_ports();
+        ipv6();
+        spoofed();
+        for (Term& remark : compare_limits(before_, after_)) out_.push_back(std::move(remark));
+        answers();
+        logs();
+        return std::move(out_);
+    }
+
+private:
+    void opens(std::string text) { out_.push_back({std::move(text), true, false}); }
+    void closes(std::string text) { out_.push_back({std::move(text), false, true}); }
+    void both(std::string text) { out_.push_back({std::move(text), true, true}); }
+    void neither(std::string text) { out_.push_back({std::move(text), false, false}); }
+
+    [[nodiscard]] bool host() const { return new_.scope == Scope::host; }
+    [[nodiscard]] const std::string& tunnel() const { return new_.interface->value; }
+
+    void scope() {
+        if (old_.scope == new_.scope) return;
+        if (host())
+            closes(
+                fmt::format("scope is \"host\": what neither enters nor leaves {} is judged too, and everything to "
+                            "and through this host {}, on every interface",
+                            tunnel(), untold));
+        else
+            opens(
+                fmt::format("scope is \"tunnel\": what neither enters nor leaves {} is no longer judged: all of it "
+                            "is let through",
+                            tunnel()));
+    }
+
+    void interface() {
+        if (old_.interface->value == new_.interface->value) return;
+        const std::string what = fmt::format("the tunnel is {} instead of {}", tunnel(), old_.interface->value);
+        if (host())
+            both(what + ": who may send through a tunnel is judged there");
+        else
+            both(fmt::format("{0}: what enters or leaves {1} is judged from now on, and {2} no longer is", what,
+                             tunnel(), old_.interface->value));
+    }
+
+    void untouched() {
+        const auto was = untouched_of(old_);
+        const auto is = untouched_of(new_);
+        if (const auto more = missing_in(is, was); !more.empty())
+            opens(fmt::format("untouched from now on: {}: what crosses there and not the tunnel is let through",
+                              joined(more)));
+        // With the scope goes what it left out.
+        if (const auto less = missing_in(was, is); !less.empty() && host())
+            closes(fmt::format("no longer untouched: {}: what crosses there {}", joined(less), untold));
+    }
+
+    void output() {
+        if (old_.output.has_value() == new_.output.has_value()) return;
+        if (new_.output)
+            closes("what this host itself sends is judged from now on, and refused unless it is listed");
+        else
+            opens("what this host itself sends is no longer judged: all of it is let through");
+    }
+
+    // UDP ports that are open without being listed.
+    static std::set<std::string> ports_of(const View& view, const Node& node) {
+        std::set<std::string> texts;
+        if (node.scope != Scope::host) return texts;
+        if (const auto port = wireguard_port(node))
+            texts.insert(fmt::format("{}/udp from anywhere to this host", *port));
+        if (!node.output || !node.peer) return texts;
+        if (const auto port = wireguard_port(view.policy->nodes[*node.peer]))
+            texts.insert(fmt::format("{}/udp from this host to anywhere", *port));
+        return texts;
+    }
+
+    void implied_ports() {
+        const auto was = ports_of(before_, old_);
+        const auto is = ports_of(after_, new_);
+        // Where all was let through before, a port that is open now opens nothing.
+        for (const std::string& port : missing_in(is, was)) {
+            const std::string text = fmt::format("implied, for WireGuard: {}", port);
+            old_.scope == Scope::host ? opens(text) : neither(text);
+        }
+        if (!host()) return;
+        for (const std::string& port : missing_in(was, is))
+            closes(fmt::format("no longer implied, for WireGuard: {}", port));
+    }
+
+    void ipv6() {
+        const bool was = before_.policy->ipv6 == Ipv6::dual;
+        const bool is = after_.policy->ipv6 == Ipv6::dual;
+        if (was == is) return;
+        const std::string where = host() ? "" : " that enters or leaves " + tunnel();
+        if (is)
+            opens(fmt::format("ipv6 is \"dual\": IPv6{} is judged like IPv4, and no longer refused as a whole", where));
+        else
+            closes(fmt::format("ipv6 is \"deny\": all IPv6{} is refused from now on", where));
+    }
+
+    // Where a packet may come from, as far as permissions name its source or destination both before and after: what only one
+    // of the policies names comes or goes with the permission.
+    void spoofed() {
+        const Sides was = sides_of(*before_.policy, before_.node);
+        const Sides is = sides_of(*after_.policy, after_.node);
+        std::vector<Range> ranges[] = {outside(is.tunnel, was.tunnel), outside(was.tunnel, is.tunnel),
+                                       outside(is.far, was.far), outside(was.far, is.far)};
+        if (std::ranges::all_of(ranges, [](const auto& list) { return list.empty(); })) return;
+        const AddressSet old_talkers = talkers(before_);
+        const AddressSet new_talkers = talkers(after_);
+        const auto text = [&](const std::vector<Range>& list) {
+            std::vector<std::string> texts;
+            for (const Range& range : list)
+                if (old_talkers.meets(range) && new_talkers.meets(range)) texts.push_back(to_string(range));
+            return joined(texts);
+        };
+        if (const std::string list = text(ranges[0]); !list.empty())
+            opens(fmt::format("what comes out of {} may come from {} from now on", tunnel(), list));
+        if (const std::string list = text(ranges[1]); !list.empty())
+            closes(fmt::format("what comes out of {} may no longer come from {}: it is refused as spoofed", tunnel(),
+                               list));
+        if (const std::string list = text(ranges[2]); !list.empty())
+            closes(fmt::format("what comes from {} is refused as spoofed unless it comes out of {}", list, tunnel()));
+        if (const std::string list = text(ranges[3]); !list.empty())
+            opens(fmt::format("what comes from {} need no longer come out of {}", list, tunnel()));
+    }
+
+    void answers() {
+        if (old_.source != new_.source) {
+            if (new_.source == SourceNat::masquerade)
+                both(
+                    "source is \"masquerade\": servers see this host's address instead of the person's, and those "
+                    "without a way back to the tunnel can answer");
+            else
+                both(
+                    "source is \"routed\": servers see the person's own address instead of this host's, and need a "
+                    "way back to the tunnel");
+        }
+        if (old_.denied == new_.denied) return;
+        neither(new_.denied == Denied::reject
+                    ? "denied is \"reject\": who is refused gets an answer (ICMP admin-prohibited)"
+                    : "denied is \"drop\": who is refused gets no answer any more");
+    }
+
+    void logs() {
+        const Log& was = before_.policy->log;
+        const Log& is = after_.policy->log;
+        if (was.denied != is.denied)
+            neither(is.denied ? "what is refused is logged from now on" : "what is refused is no longer logged");
+        else if (is.denied && (was.denied_limit != is.denied_limit || was.denied_burst != is.denied_burst))
+            neither(fmt::format("of what is refused at most {}, {} at once, is logged: it was {}, {}",
+                                to_string(is.denied_limit), is.denied_burst, to_string(was.denied_limit),
+                                was.denied_burst));
+        const auto old_names = logging(before_);
+        const auto new_names = logging(after_);
+        if (const auto more = missing_in(new_names, old_names); !more.empty())
+            neither("what begins is logged from now on: " + joined(more));
+        if (const auto less = missing_in(old_names, new_names); !less.empty())
+            neither("what begins is no longer logged: " + joined(less));
+        if (was.nflog_group != is.nflog_group)
+            neither(is.nflog_group ? fmt::format("logs go to nflog group {}", *is.nflog_group)
+                                   : std::string("logs go to the kernel log"));
+        if (was.counters != is.counters)
+            neither(is.counters ? "connections are counted for each service" : "connections are no longer counted");
+    }
+
+    const View& before_;
+    const View& after_;
+    const Node& old_;
+    const Node& new_;
+    std::vector<Term> out_;
+};
+
+// A first table: all that it closes, in a line or two, since no permission says so.
+std::vector<Term> first_terms(const View& view) {
+    const Node& node = view.policy->nodes[view.node];
+    std::vector<Term> out;
+    if (node.scope == Scope::none) return out;
+    const std::string& tunnel = node.interface->value;
+    if (node.scope == Scope::host) {
+        out.push_back({fmt::format("scope is \"host\": everything else to and through this host {0}, on every "
+                                   "interface: whoever is logged in from outside {1} too",
+                                   untold, tunnel),
+                       false, true});
+        const auto untouched = untouched_of(node);
+        if (!untouched.empty()) out.push_back({fmt::format("untouched: {}", fmt::join(untouched, ", ")), false, false});
+        if (const auto port = wireguard_port(node))
+            out.push_back(
+                {fmt::format("implied, for WireGuard: {}/udp from anywhere to this host", *port), false, false});
+    } else {
+        out.push_back({fmt::format("whatever else enters or leaves {} {}", tunnel, untold), false, true});
+    }
+    if (node.output)
+        out.push_back({fmt::format("what this host itself sends{} {}",
+                                   node.scope == Scope::host ? "" : " into " + tunnel, untold),
+                       false, true});
+    return out;
+}
+
+}  // namespace
+
+std::vector<Term> compare_terms(const std::optional<View>& before, const View& after) {
+    if (!before || before->policy->nodes[before->node].scope == Scope::none) return first_terms(after);
+    return Terms(*before, after).run();
+}
+
+}  // namespace policyc

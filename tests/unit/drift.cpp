@@ -1,0 +1,172 @@
+// What diff and apply say of a table that somebody else had a hand in, or another version: the verbs on a kernel in memory.
+#include <doctest/doctest.h>
+
+#include <functional>
+
+#include "compiler/driver/pipeline.h"
+#include "gateway.h"
+
+using namespace policyc;
+
+TEST_CASE("what was done to the table by hand is named, whatever it was done to") {
+    const auto address = [](const char* written) {
+        const Range range = range_of(parse_address(written).value());
+        return ir::Elements::Bound{range.lo, range.hi};
+    };
+    const auto take = [](ir::Set& set, std::size_t element) {
+        ir::Elements rest(set.types, set.interval);
+        for (std::size_t i = 0; i < set.elements.size(); ++i)
+            if (i != element) rest.add_key(set.elements.key(i), {}, set.elements.value(i));
+        set.elements = std::move(rest);
+    };
+    struct ByHand {
+        const char* words;
+        std::function<void(Gateway&)> edit;
+    };
+    const std::vector<ByHand> edits = {
+        {"not from policyc: set tunnel4 holds 8.8.8.8 too",
+         [&](Gateway& gw) { gw.set("tunnel4").elements.add({address("8.8.8.8")}); }},
+        {"missing from the kernel: set tunnel4: 10.0.0.2/31", [&](Gateway& gw) { take(gw.set("tunnel4"), 0); }},
+        {"missing from the kernel: set far4: 10.0.0.2/31", [&](Gateway& gw) { take(gw.set("far4"), 0); }},
+        {"not from policyc: set server_ports holds 40000-50000 too",
+         [&](Gateway& gw) {
+             gw.set("server_ports").elements.add({{40000, 50000}});
+         }},
+        {"not from policyc: set untouched_interfaces holds \"eth9\" too",
+         [&](Gateway& gw) { gw.set("untouched_interfaces").elements.add_name("eth9"); }},
+        {"not from policyc: set rate1_ip4: its type, flags, timeout or size",
+         [&](Gateway& gw) { gw.set("rate1_ip4").timeout = 1; }},
+        {"missing from the kernel: map count_tcp4: 10.1.0.5 . 443",
+         [&](Gateway& gw) { take(gw.set("count_tcp4"), 0); }},
+        {"not from policyc: set mine",
+         [&](Gateway& gw) {
+             gw.kernel.loaded->sets.push_back({.name = "mine", .types = {ir::Type::ipv4_addr}});
+             gw.kernel.loaded->sets.back().elements = ir::Elements({ir::Type::ipv4_addr}, false);
+         }},
+        {"not from policyc: counter mine",
+         [&](Gateway& gw) { gw.kernel.loaded->counters.push_back({.name = "mine"}); }},
+        {"not from policyc: a quota",
+         [&](Gateway& gw) {
+             gw.kernel.loaded->foreign.push_back({ir::Foreign::Kind::object, "mine", "a quota", 0});
+         }},
+        {"not from policyc: chain tiers, rule 1: counter accept",
+         [&](Gateway& gw) {
+             auto& rules = gw.chain("tiers").rules;
+             rules.insert(rules.begin(), ir::Rule{{ir::Count{}, ir::Accept{}}});
+         }},
+        // The flow is still allowed, and under no limit any more.
+        {"not from policyc: set allow_limit1_tcp4 holds 10.0.0.2 . 10.1.0.6 . 443 too",
+         [&](Gateway& gw) {
+             gw.set("allow_limit1_tcp4").elements.add({address("10.0.0.2"), address("10.1.0.6"), {443, 443}});
+         }},
+    };
+    const std::string in_force =
+        policy(host + "untouched = [\"if:docker0\"]", "[tiers.slow]\nwho = [\"phone\"]\nallow = [\"10.1.0.6:443\"]", "",
+               ", limit = \"50/second\"");
+    for (const ByHand& hand : edits) {
+        CAPTURE(hand.words);
+        Gateway gw;
+        gw.apply(in_force);
+        const ir::Ruleset good = *gw.kernel.loaded;
+        hand.edit(gw);
+        Ran ran = gw.run(verb_diff);
+        CAPTURE(ran.out);
+        CHECK(ran.status == 1);
+        CHECK(ran.says(std::string("  ! ") + hand.words + "\n"));
+        CHECK(ran.widens());
+        CHECK(ran.narrows());
+        CHECK(ran.record.at("changes").empty());
+        ran = gw.run(verb_apply);
+        CHECK(ran.says(std::string("  ! ") + hand.words + "\n"));
+        CHECK(same(*gw.kernel.loaded, good));
+    }
+}
+
+TEST_CASE("without a record, a chain that differs may open or close anything") {
+    Gateway gw;
+    gw.apply(policy());
+    std::filesystem::remove_all(gw.folder / "state");
+    CHECK(gw.run(verb_diff).record.at("same") == true);
+    auto& rules = gw.chain("tiers").rules;
+    rules.insert(rules.begin(), ir::Rule{{ir::Count{}, ir::Accept{}}});
+    Ran ran = gw.run(verb_diff);
+    CHECK(ran.says("! differs, and no record says who wrote it: chain tiers, rule 1: counter accept\n"));
+    CHECK(ran.widens());
+    CHECK(ran.narrows());
+
+    gw.apply(policy());
+    std::filesystem::remove_all(gw.folder / "state");
+    ran = gw.diff(policy(host));
+    CHECK(ran.says("! differs, and no record says who wrote it: chain input, rule 1: iifname != \"wg0\" accept\n"));
+    CHECK(ran.widens());
+    CHECK(ran.narrows());
+}
+
+TEST_CASE("an apply that was killed before it kept its record is known by the record it prepared") {
+    Gateway gw;
+    gw.apply(policy());
+    const std::string old_record = gw.read("state/applied.json");
+    const std::string killed = policy("", "[tiers.more]\nwho = [\"phone\"]\nallow = [\"10.1.0.9:22\"]");
+    gw.apply(killed);
+    const std::string new_record = gw.read("state/applied.json");
+    gw.write(new_record, "state/applied.next.json");
+    gw.write(old_record, "state/applied.json");
+
+    // What it opened and this edit closes again is of an edit, at the line of the policy that was killed.
+    gw.kernel.commit_error = Error{"the kernel refuses it", {}};
+    for (const Verb::Run verb : {verb_diff, verb_apply}) {
+        gw.write(policy(host));
+        const Ran ran = gw.run(verb);
+        if (verb == verb_apply) {
+            // The record of what is in force is kept before the next one is prepared.
+            CHECK(ran.error->message == "the kernel refuses it");
+            CHECK(gw.read("state/applied.json") == new_record);
+            continue;
+        }
+        CHECK(ran.says("- phone  loses  10.1.0.9  10.1.0.9:22/tcp"));
+        CHECK(ran.says("removed\n"));
+        CHECK_FALSE(ran.says("policyc: "));
+        CHECK_FALSE(ran.says("not from policyc"));
+        CHECK_FALSE(ran.says("missing from the kernel"));
+    }
+    CHECK_FALSE(exists((gw.folder / "state/applied.next.json").string()));
+    gw.kernel.commit_error.reset();
+
+    // One that was killed before its transaction counts for nothing.
+    gw.write(old_record, "state/applied.next.json");
+    CHECK_FALSE(gw.diff(policy(host)).says("not from policyc"));
+
+    // Where nothing is to be changed, the record is put right all the same.
+    gw.write(old_record, "state/applied.json");
+    gw.write(new_record, "state/applied.next.json");
+    CHECK(gw.apply(killed).says("nothing to change"));
+    CHECK(gw.read("state/applied.json").find("tiers.more") != std::string::npos);
+}
+
+TEST_CASE("a table of another version is that version's, not foreign") {
+    Gateway gw;
+    gw.apply(policy());
+    // The older version had no chain for this.
+    std::erase_if(gw.kernel.loaded->chains, [](const ir::Chain& chain) { return chain.name == "mss"; });
+    std::string record = gw.read("state/applied.json");
+    const std::string mine = nlohmann::json::parse(record).at("policyc");
+    const std::string line = "\"policyc\": \"" + mine + "\"";
+    const std::size_t at = record.find(line);
+    REQUIRE(at != std::string::npos);
+    record.replace(at, line.size(), "\"policyc\": \"0.0.9\"");
+    gw.write(record, "state/applied.json");
+    Ran ran = gw.run(verb_diff);
+    CHECK(ran.says("! written by policyc 0.0.9, which makes this otherwise: chain mss\n"));
+    CHECK_FALSE(ran.says("not from policyc"));
+    CHECK_FALSE(ran.says("missing from the kernel"));
+    CHECK(ran.widens());
+    CHECK(ran.narrows());
+
+    // A record of before versions were kept.
+    record = gw.read("state/applied.json");
+    record.erase(record.find("\"policyc\": \"0.0.9\","), std::string("\"policyc\": \"0.0.9\",").size());
+    gw.write(record, "state/applied.json");
+    CHECK(gw.run(verb_diff).says("! written by an earlier policyc, which makes this otherwise: chain mss\n"));
+    gw.run(verb_apply);
+    CHECK(gw.read("state/applied.json").find(line) != std::string::npos);
+}
