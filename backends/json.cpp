@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
@@ -150,12 +151,11 @@ public:
             command("add", {{"table", {{"family", "inet"}, {"name", table_name}}}});
             for (const Counter& counter : ruleset_.counters) write_counter(counter);
             // Elements that send to a chain come when it is there.
-            for (const bool verdicts : {false, true}) {
-                for (const Set& set : ruleset_.sets)
-                    if ((set.map_to == MapTo::verdict) == verdicts) write_set(set);
-                for (const Chain& chain : ruleset_.chains)
-                    if (!verdicts) write_chain(chain);
-            }
+            const bool chains_first =
+                std::ranges::any_of(ruleset_.sets, [](const Set& set) { return set.map_to == MapTo::verdict; });
+            if (chains_first) write_chains();
+            for (const Set& set : ruleset_.sets) write_set(set);
+            if (!chains_first) write_chains();
             for (const Chain& chain : ruleset_.chains) {
                 for (const Rule& rule : chain.rules) write_rule(chain, rule);
             }
@@ -256,6 +256,10 @@ private:
         if (type != Type::inet_service) out_ += '"';
         append_number(out_, type, value);
         if (type != Type::inet_service) out_ += '"';
+    }
+
+    void write_chains() {
+        for (const Chain& chain : ruleset_.chains) write_chain(chain);
     }
 
     void write_chain(const Chain& chain) {

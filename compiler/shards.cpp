@@ -21,7 +21,8 @@ public:
     Splitter(std::size_t most, std::vector<ir::Set>& out) : most_(most), out_(out) {}
 
     Splits run(ir::Set set) {
-        add(std::move(set), program::shard_fields(set.types));
+        const std::vector<std::size_t> fields = program::shard_fields(set.types);
+        add(std::move(set), fields);
         return std::move(splits_);
     }
 

@@ -164,8 +164,8 @@ void TierChains::add_chains(const ir::Statement& admitted, std::size_t limits, L
         out_.chains.push_back({program::name_of(name), {}, title(name.tier) + more, std::move(rules)});
     };
     for (const auto& [tier, has] : tiers_) {
-        const auto sets = [tier = tier](std::size_t limit) {
-            return Permissions{.kind = Kind::allow, .limit = static_cast<std::uint32_t>(limit), .tier = tier};
+        const auto sets = [number = tier](std::size_t limit) {
+            return Permissions{.kind = Kind::allow, .limit = static_cast<std::uint32_t>(limit), .tier = number};
         };
         if (has.free) {
             std::vector<ir::Rule> rules;
