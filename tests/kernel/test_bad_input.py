@@ -23,6 +23,7 @@ from harness import (
     files_of,
     main,
     run,
+    skip,
     with_lock,
     write_answers,
     write_policy,
@@ -266,8 +267,7 @@ def without_nf_tables():
 @case
 def no_nf_tables_in_the_kernel(folder):
     if platform.machine() not in SOCKET:
-        print("SKIPPED: no seccomp numbers for this machine")
-        return
+        skip("no seccomp numbers for this machine")
     applied(folder)
     write_policy(folder, EDITED)
     refused(folder, 2, "nf_tables", preexec_fn=without_nf_tables)
@@ -303,8 +303,7 @@ def a_table_that_another_program_owns(folder):
             if table() is not None:
                 break
         else:
-            print("SKIPPED: no owned tables here")
-            return
+            skip("no owned tables here")
         before = generation(), ruleset()
         result = apply(folder)
         expect_exit(2, result)
