@@ -183,8 +183,7 @@ struct DnsServer {
 
 struct Resolve {
     std::vector<DnsServer> servers;  // empty: the system's
-    std::vector<Range> within;       // an answer outside all of these is refused
-    bool within_anything = false;    // no `within` and no networks: any answer is believed
+    std::vector<Range> within;       // an answer outside all of these is refused: every answer, when there are none
     Span within_span;                // for messages; points nowhere when it was not written
     Seconds refresh_min{30};
     Seconds refresh_max{900};

@@ -631,12 +631,10 @@ TEST_CASE("unset, empty and default are three values") {
     CHECK(output("output = []\n").value().empty());
     const Checked none(base);
     CHECK(none.policy->resolve.within.size() == 1);
-    CHECK_FALSE(none.policy->resolve.within_anything);
     const Checked nothing(base + "[resolve]\nwithin = []\n");
     CHECK(nothing.policy->resolve.within.empty());
-    CHECK_FALSE(nothing.policy->resolve.within_anything);
     CHECK(nothing.diagnostics.has(Code::W0504));
-    CHECK(Checked("version = 1\n").policy->resolve.within_anything);
+    CHECK(Checked("version = 1\n").policy->resolve.within.empty());
 }
 
 TEST_CASE("peers, endpoints and keys") {
@@ -681,6 +679,7 @@ TEST_CASE("servers of names") {
     CHECK(servers("\"a:53\"") == "E0112:19");
     CHECK(servers("\"192.0.2.0/24\"") == "E0112:19");
     CHECK(servers("\"nobody\"") == "E0201:19");
+    CHECK(servers("") == "E0105:19");
 }
 
 TEST_CASE("what may not be meant is a warning, and never stops") {
