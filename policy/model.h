@@ -207,6 +207,12 @@ struct Expectation {
     std::vector<Source> from;
     Span from_span;
     std::vector<std::size_t> with;  // tiers
+    // What is written in it and stands for nothing: an empty list, a group without members. Such a test can't hold.
+    struct Nothing {
+        Span span;
+        std::string what;  // "`media` holds nothing"
+    };
+    std::vector<Nothing> nothing;
     struct List {
         std::vector<Target> targets;
         Span span;  // from the key to the end of its list

@@ -729,3 +729,22 @@ TEST_CASE("the table of keys is one, and complete") {
         CHECK_FALSE(key.meaning.ends_with('.'));
     }
 }
+
+TEST_CASE("what is written in a test and stands for nothing is kept for its judge") {
+    const auto nothing = [](const std::string& test) {
+        const Checked checked(base + tier("\"laptop\"", "\"web\"") + "[groups]\nnone = []\nmore = [\"none\"]\n" +
+                              "[[test]]\nname = \"t\"\n" + test);
+        REQUIRE(checked.policy);
+        std::string text;
+        for (const Expectation::Nothing& one : checked.policy->tests[0].nothing)
+            text += checked.at(one.span) + " " + one.what + "; ";
+        return text;
+    };
+    CHECK(nothing("from = [\"laptop\"]\nallow = [\"web\"]\n") == "");
+    CHECK(nothing("from = [\"laptop\"]\nallow = [\"web\", \"web\"]\n") == "");
+    CHECK(nothing("from = [\"laptop\"]\nonly = []\n") == "");
+    CHECK(nothing("from = [\"laptop\", \"none\"]\nallow = [\"more\", \"web\"]\n") ==
+          "\"none\" `none` holds nothing; \"more\" `more` holds nothing; ");
+    CHECK(nothing("from = [\"laptop\"]\nallow = []\ndeny = []\n") == "[] `allow` is empty; [] `deny` is empty; ");
+    CHECK(nothing("from = []\nonly = [\"none\"]\n") == "[] `from` names nobody; \"none\" `none` holds nothing; ");
+}
