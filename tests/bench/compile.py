@@ -31,7 +31,7 @@ def main():
             cells = {}
             for _ in range(options.runs):
                 runner.measure(cells, "compile", lambda: None, compile_nft)
-                runner.measure(cells, "check", lambda: runner.run(*compile_nft, output=nft), ("unshare", "-rn", "nft", "-c", "-f", nft))
+                runner.measure(cells, "check", lambda: runner.run(*compile_nft, output=nft), ("unshare", "-n", "nft", "-c", "-f", nft))
             one, other = cells["compile"], cells["check"]
             rows.append([name, f"{os.path.getsize(nft) / 2**20:.1f}", page.seconds(one), page.megabytes(one), page.seconds(other), page.megabytes(other),
                          page.ratio(one.seconds, other.seconds)])

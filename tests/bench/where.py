@@ -8,12 +8,13 @@ import tempfile
 SECONDS = 2
 # The first that matches names the part.
 PARTS = (
-    ("nf_tables", r"nft_|nf_hook_slow|__nft|rht_|jhash"),
+    ("nf_tables", r"nft_|nf_hook_slow|sized_strscpy|strnlen|bsearch|memcmp"),
     ("connection tracking", r"nf_ct|nf_conntrack|nf_confirm|conntrack|nf_nat|__siphash|hash_conntrack|ipv4_conntrack|get_l4proto|nf_defrag|ipv4_confirm"),
     ("sending (system call, packet socket)", r"packet_|sys_|sock_|_copy_from|copy_|__check_|entry_|syscall|do_syscall|import_|iovec|__virt_addr|tpacket|"
                                              r"__put_user|skb_copy_datagram|x64_sys|\[user\]|security_|check_"),
     ("memory of packets", r"alloc|free|kmem|slab|skb_release|consume|refill|___slab"),
-    ("IP: routing and forwarding", r"^ip_|^__ip|fib_|rt_|dst_|neigh|inet_|arp|sized_strscpy_never"),
+    ("IP: routing and forwarding", r"^ip_|^__ip|fib_|rt_|dst_|neigh|inet_|arp|early_demux"),
+    ("locks, interrupts", r"_raw_|rcu"),
     ("devices", r"dev_|veth|net_rx|netif|napi|backlog|eth_|xmit|__netif|validate|skb_|softirq|bh_|rps|flow_dissect|gro"),
 )
 
