@@ -18,7 +18,9 @@ namespace {
 
 volatile sig_atomic_t child = 0;  // NOLINT: what the signal handler reads
 
-void give_up(int /*signal*/) { kill(child, SIGKILL); }
+void give_up(int /*signal*/) {
+    kill(child, SIGKILL);
+}
 
 }  // namespace
 

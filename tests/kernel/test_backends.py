@@ -49,7 +49,12 @@ def without_handles(value):
 
 def listing(text):
     """One line for each object, so that a difference can be shown."""
-    return "\n".join(json.dumps(without_handles(item)) for item in json.loads(text)["nftables"])
+    items = json.loads(text)["nftables"]
+    # Which of two sets was made first says nothing: maps to chains need their chains first in JSON.
+    of_sets = lambda item: "set" in item or "map" in item  # noqa: E731
+    order = [item for item in items if not of_sets(item)]
+    order += sorted(filter(of_sets, items), key=lambda item: next(iter(item.values()))["name"])
+    return "\n".join(json.dumps(without_handles(item)) for item in order)
 
 
 def listed():
