@@ -73,7 +73,11 @@ void read_resolve(Context& context, const Entry& entry) {
     Diagnostics& diagnostics = context.diagnostics;
     const Fields fields(Section::resolve, entry.value, "[resolve]", entry.key_span, diagnostics);
     for (const Value* server : fields.strings("servers")) read_server(context, *server);
-    report_empty(fields, "servers", "the system's servers are asked", diagnostics);
+    if (const Entry* servers = fields.find("servers");
+        servers != nullptr && servers->value.array() != nullptr && servers->value.array()->items.empty()) {
+        diagnostics.report(Code::E0105, servers->value.span, "`servers` of [resolve] is empty", "names nobody to ask")
+            .help("name the servers, or leave `servers` out: then the system's are asked");
+    }
     if (const Entry* within = fields.find("within")) {
         resolve.within_span = within->value.span;
         for (const Value* value : fields.strings("within")) {
@@ -187,7 +191,6 @@ void check_settings(Context& context) {
     }
     if (const Entry* resolve = root.find("resolve")) read_resolve(context, *resolve);
     if (!policy.resolve.within_span.valid()) {
-        policy.resolve.within_anything = policy.networks.empty();
         for (const Network& network : policy.networks) {
             for (const auto& range : network.ranges) policy.resolve.within.push_back(range.value);
         }

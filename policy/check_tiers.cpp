@@ -109,22 +109,37 @@ void read_with(const Context& context, const Fields& fields, Expectation& test) 
     }
 }
 
+bool holds_no_entry(const Value& list) {
+    return list.array() != nullptr && list.array()->items.empty();
+}
+
 void check_test(Context& context, const Value& value, Lists& lists) {
     Diagnostics& diagnostics = context.diagnostics;
     Expectation test{.span = value.span};
     const Fields fields(Section::test, value, "[[test]]", value.span, diagnostics);
     if (!fields) return;
     test.name = fields.text("name");
+    const auto note_nothing = [&] {
+        for (const Value* entry : lists.nothing())
+            test.nothing.push_back({entry->span, fmt::format("`{}` holds nothing", *entry->string())});
+    };
     if (const Entry* from = fields.find("from")) {
         test.from = lists.sources("from", from->value, find_key(Section::test, "from")->form);
         test.from_span = from->value.span;
+        note_nothing();
+        if (holds_no_entry(from->value)) test.nothing.push_back({from->value.span, "`from` names nobody"});
     }
     read_with(context, fields, test);
     const auto list = [&](std::string_view key) -> std::optional<Expectation::List> {
         const Entry* entry = fields.find(key);
         if (entry == nullptr) return {};
         const Span span{entry->key_span.file, entry->key_span.begin, entry->value.span.end};
-        return Expectation::List{lists.targets(key, entry->value, find_key(Section::test, key)->form), span};
+        Expectation::List found{lists.targets(key, entry->value, find_key(Section::test, key)->form), span};
+        note_nothing();
+        // `only` may be empty: nothing at all is reached.
+        if (key != "only" && holds_no_entry(entry->value))
+            test.nothing.push_back({entry->value.span, fmt::format("`{}` is empty", key)});
+        return found;
     };
     test.allow = list("allow");
     test.deny = list("deny");

@@ -195,13 +195,22 @@ private:
         std::vector<Unresolved> found;
         const auto look = [&](Part part, const Host& host, const std::string& label, Span span) {
             const std::string why = unresolved(part, host);
-            if (!why.empty()) found.push_back({span, "`" + label + "`", why});
+            if (why.empty()) return;
+            const bool name = std::holds_alternative<HostName>(host);
+            const bool unknown = addresses_of_host(policy_, addresses_, host).empty();
+            found.push_back({span, "`" + label + "` " + why,
+                             !unknown ? Unresolved::Why::family
+                             : name   ? Unresolved::Why::name
+                                      : Unresolved::Why::network});
         };
         const auto targets = [&](Part part, const std::optional<Expectation::List>& list) {
             if (!list) return;
             for (const Target& target : list->targets) look(part, target.host, target.label, target.span);
         };
-        if (test_.from.empty()) found.push_back({test_.from_span, "`from`", "names nobody"});
+        for (const Expectation::Nothing& one : test_.nothing)
+            found.push_back({one.span, one.what, Unresolved::Why::empty});
+        if (test_.from.empty() && found.empty())
+            found.push_back({test_.from_span, "`from` names nobody", Unresolved::Why::empty});
         for (const Source& source : test_.from) look(Part::source, source.host, source.label, source.span);
         targets(Part::expected, test_.allow);
         targets(Part::denied, test_.deny);

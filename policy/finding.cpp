@@ -81,6 +81,16 @@ std::string destination_text(const Address& address, std::uint32_t slot) {
     return fmt::format("{}{}{}:{}", bracketed ? "[" : "", text, bracketed ? "]" : "", reach::to_string({slot, slot}));
 }
 
+std::string way_out(Unresolved::Why why) {
+    switch (why) {
+        case Unresolved::Why::empty: return "name what is meant, or take it out of the test";
+        case Unresolved::Why::name: return "`policyc resolve` asks for the addresses of names";
+        case Unresolved::Why::network: return "give the network an address range, or take it out of the test";
+        case Unresolved::Why::family: return "source and target need a family in common that the policy does not deny";
+    }
+    return {};
+}
+
 }  // namespace
 
 void Finding::add(const AddressSet& from, const Area& area) {
@@ -283,19 +293,22 @@ void Story::near_miss(const Flow& flow, Diagnostic& diagnostic) const {
 void report_no_address(const Expectation& test, std::vector<Unresolved> unresolved, Diagnostics& diagnostics) {
     std::ranges::stable_sort(unresolved, {}, &Unresolved::span);
     const Unresolved& first = unresolved.front();
-    const auto label = [](const Unresolved& one) { return fmt::format("{} {}", one.name, one.why); };
     Diagnostic& diagnostic = diagnostics.report(
-        Code::E0702, first.span, fmt::format("test \"{}\" can't hold: {}", test.name, label(first)), label(first));
+        Code::E0702, first.span, fmt::format("test \"{}\" can't hold: {}", test.name, first.what), first.what);
     // One for each entry of the lists: what a group holds has one place.
     std::size_t shown = 1;
     for (std::size_t i = 1; i < unresolved.size() && shown < most_labels; ++i) {
         if (unresolved[i].span == unresolved[i - 1].span) continue;
-        diagnostic.also(unresolved[i].span, label(unresolved[i]));
+        diagnostic.also(unresolved[i].span, unresolved[i].what);
         ++shown;
     }
     if (unresolved.size() > shown) diagnostic.note(fmt::format("and {} more like it", unresolved.size() - shown));
     diagnostic.note("a test that names nothing would pass whatever the policy says");
-    diagnostic.help("`policyc resolve` asks for the addresses of names; a network needs an address range");
+    // A way out for each kind of what is shown.
+    std::set<Unresolved::Why> told;
+    for (const Unresolved& one : unresolved) {
+        if (told.insert(one.why).second) diagnostic.help(way_out(one.why));
+    }
 }
 
 }  // namespace policyc

@@ -65,11 +65,17 @@ private:
     const Expectation& test_;
 };
 
-// A source or a target of a test without an address.
+// What a test names and nothing can be said of.
 struct Unresolved {
+    enum class Why : std::uint8_t {
+        empty,    // it stands for nothing
+        name,     // a host name without an address
+        network,  // a node or a network without one
+        family,   // none of a family that could be meant
+    };
     Span span;
-    std::string name;
-    std::string why;
+    std::string what;  // "`grafana` has no address"
+    Why why = Why::empty;
 };
 void report_no_address(const Expectation& test, std::vector<Unresolved> unresolved, Diagnostics& diagnostics);
 

@@ -183,8 +183,7 @@ struct DnsServer {
 
 struct Resolve {
     std::vector<DnsServer> servers;  // empty: the system's
-    std::vector<Range> within;       // an answer outside all of these is refused
-    bool within_anything = false;    // no `within` and no networks: any answer is believed
+    std::vector<Range> within;       // an answer outside all of these is refused: every answer, when there are none
     Span within_span;                // for messages; points nowhere when it was not written
     Seconds refresh_min{30};
     Seconds refresh_max{900};
@@ -208,6 +207,12 @@ struct Expectation {
     std::vector<Source> from;
     Span from_span;
     std::vector<std::size_t> with;  // tiers
+    // What is written in it and stands for nothing: an empty list, a group without members. Such a test can't hold.
+    struct Nothing {
+        Span span;
+        std::string what;  // "`media` holds nothing"
+    };
+    std::vector<Nothing> nothing;
     struct List {
         std::vector<Target> targets;
         Span span;  // from the key to the end of its list

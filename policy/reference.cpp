@@ -357,6 +357,13 @@ void Lists::find_redundant(const Flat& flat, const std::vector<Member>& entries,
     }
 }
 
+void Lists::find_nothing(const Flat& flat, const std::vector<Member>& entries) {
+    nothing_.clear();
+    for (std::size_t i = 0; i < flat.entries().size(); ++i) {
+        if (flat.entries()[i].empty()) nothing_.push_back(entries[i].value);
+    }
+}
+
 std::vector<Source> Lists::sources(std::string_view key, const Value& list, std::string_view form) {
     std::vector<Source> out;
     Flat flat;
@@ -369,6 +376,7 @@ std::vector<Source> Lists::sources(std::string_view key, const Value& list, std:
         }
         walk(entry, [&](const Member& member, const Ports*) { add_source(entry, member, flat, out); });
     }
+    find_nothing(flat, entries);
     find_redundant(flat, entries, [&](std::uint32_t thing) { return out[thing].label; });
     return out;
 }
@@ -381,6 +389,7 @@ std::vector<Target> Lists::targets(std::string_view key, const Value& list, std:
         flat.next_entry();
         walk(entry, [&](const Member& member, const Ports* ports) { add_target(entry, member, ports, flat, out); });
     }
+    find_nothing(flat, entries);
     find_redundant(flat, entries, [&](std::uint32_t thing) {
         const Target& target = out[thing];
         const auto* name = std::get_if<HostName>(&target.host);

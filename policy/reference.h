@@ -41,6 +41,8 @@ public:
     std::vector<Target> targets(std::string_view key, const Value& list, std::string_view form);
     // What the last call of sources() or targets() found.
     [[nodiscard]] const std::vector<Redundant>& redundant() const { return redundant_; }
+    // The entries of that list that stand for nothing: groups without a member. Those that have had an error are among them.
+    [[nodiscard]] const std::vector<const Value*>& nothing() const { return nothing_; }
 
     // From here on, services in lists no longer count as used.
     void now_tests() { tests_ = true; }
@@ -65,6 +67,7 @@ private:
     // Points at the entry, and at the member of a group that is to blame. Null when the entry has had its error.
     Diagnostic* blame(const Member& entry, const Member& member, Code code, std::string message, std::string label);
     void blame_port(const Member& entry, const Member& member);
+    void find_nothing(const Flat& flat, const std::vector<Member>& entries);
     template <typename Text>
     void find_redundant(const Flat& flat, const std::vector<Member>& entries, const Text& text);
     bool spend(const Value& place);
@@ -74,6 +77,7 @@ private:
     std::vector<bool> used_groups_;
     std::vector<bool> used_services_;
     std::vector<Redundant> redundant_;
+    std::vector<const Value*> nothing_;
     const Value* blamed_ = nullptr;
     std::size_t spent_ = 0;
     bool tests_ = false;

@@ -60,8 +60,7 @@ bool denied_family(const Policy& policy, const Address& address) {
 bool believed(const Policy& policy, const Address& address) {
     if (denied_family(policy, address)) return true;
     if (no_host(address)) return false;
-    return policy.resolve.within_anything ||
-           std::any_of(policy.resolve.within.begin(), policy.resolve.within.end(),
+    return std::any_of(policy.resolve.within.begin(), policy.resolve.within.end(),
                        [&](const Range& range) { return range.holds(range_of(address)); });
 }
 
@@ -84,7 +83,11 @@ void explain_within(const Policy& policy, const std::vector<Address>& outside, D
     if (std::all_of(outside.begin(), outside.end(), no_host)) return;
     const std::string ranges = list_of(policy.resolve.within);
     if (policy.resolve.within_span.valid()) {
-        diagnostic.also(policy.resolve.within_span, fmt::format("only answers in {} are believed", ranges));
+        diagnostic.also(policy.resolve.within_span, ranges.empty()
+                                                        ? std::string("no answer is believed")
+                                                        : fmt::format("only answers in {} are believed", ranges));
+    } else if (ranges.empty()) {
+        diagnostic.note("`within` is not set and means all of [networks], which are none: no answer is believed");
     } else {
         diagnostic.note(fmt::format("`within` is not set and means all of [networks]: {}", ranges));
     }
@@ -103,7 +106,12 @@ std::string too_many_message(const std::string& name) {
 
 constexpr const char* too_many_help =
     "give the service a host name of its own, or name its network instead: \"NETWORK:PORT\"";
-constexpr const char* move_help = "if this move is meant, add the new network to [networks] and to `within`";
+
+std::string help_within(const Policy& policy) {
+    if (policy.resolve.within.empty())
+        return "write within = [\"NETWORK\", ...] below [resolve]: the networks that the policy's hosts are in";
+    return "if this move is meant, add the new network to [networks] and to `within`";
+}
 
 // ---- names ----------------------------------------------------------------------------------------------------------
 
@@ -202,7 +210,7 @@ private:
             diagnostic
                 .note(fmt::format("refused, because a changed DNS record would otherwise open the firewall; {}",
                                   in_force(old)))
-                .help(move_help);
+                .help(help_within(policy_));
             return keep;
         }
         if (old != nullptr && old->addresses == answer.addresses && old->cnames == answer.cnames) return keep;
@@ -401,7 +409,8 @@ Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& 
             Diagnostic& diagnostic = diagnostics.report(Code::E0302, use.span, outside_message(use.name, outside),
                                                         fmt::format("{} has {}", origin, list_of(outside)));
             explain_within(policy, outside, diagnostic);
-            diagnostic.note("refused, because a changed record would otherwise open the firewall").help(move_help);
+            diagnostic.note("refused, because a changed record would otherwise open the firewall")
+                .help(help_within(policy));
         }
         std::vector<Address>& usable = out[use.name];
         std::copy_if(addresses.begin(), addresses.end(), std::back_inserter(usable), [&](const Address& address) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "compiler/driver/changes_report.h"
+#include "compiler/driver/folder_lock.h"
 #include "compiler/driver/neighbours.h"
 #include "compiler/driver/past.h"
 #include "compiler/driver/state.h"
@@ -34,10 +35,25 @@ Lock ask_missing(const Loaded& loaded, Lock& known, const Addresses& hosts, Worl
     return fresh;
 }
 
+// Another run may have written the lock since it was read: what is there now is added to.
+Result<void> add_to_lock(const LockFile& lock, const Lock& fresh, World& world) {
+    const Result<std::unique_ptr<FolderLock>> held = lock_folder_of(lock.path);
+    if (!held) return held.error();
+    Lock now = lock.lock;
+    if (const Result<std::string> text = world.files->read(lock.path, max_policy_bytes)) {
+        Sources sources;
+        Diagnostics diagnostics;
+        std::optional<Lock> there = parse_lock(sources.add(lock.path, text.value()), sources, diagnostics);
+        if (!there) return Error{fmt::format("{} is not a lock file any more", lock.path), {}};
+        now = std::move(*there);
+    }
+    return world.files->write(lock.path, write_lock(join(now, fresh)), 0644);
+}
+
 // New answers go into the lock; where that can't be written (a policy in a read-only store), into the state directory.
 void save_names(const LockFile& lock, const Lock& fresh, World& world, Report& report) {
     if (fresh.empty()) return;
-    if (world.files->write(lock.path, write_lock(join(lock.lock, fresh)), 0644)) {
+    if (add_to_lock(lock, fresh, world)) {
         report.notes.push_back(fmt::format("{}: {} added", lock.path, count_of(fresh.size(), "name")));
         return;
     }
@@ -224,6 +240,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             return undo("the kernel holds something else than what was sent", before, *kernel, world, report);
 
         report.record["changed"] = true;
+        report.done = wanted.empty() ? "table inet policyc is removed" : "the new ruleset is in force";
         report_difference(differs, fmt::format("{}: {} applied{}{}", chosen.name, loaded.path, first, gone), Tense::did,
                           report);
         save_names(lock, fresh, world, report);

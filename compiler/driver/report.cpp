@@ -108,9 +108,11 @@ int print(Report& report, const Options& options, int status) {
     const int reason = errno;
     if (!options.json()) write_all(Stream::err, words(report, wants_color(Stream::err, options.color)));
     if (written) return status;
-    // Who closed the pipe has seen enough; anyone else must learn that the output is not whole.
-    if (reason != EPIPE) {
-        const Error trouble{fmt::format("cannot write to standard output: {}", std::strerror(reason)), {}};
+    // Who closed the pipe has seen enough, unless something was changed; anyone else must learn that the output is not whole.
+    if (reason != EPIPE || !report.done.empty()) {
+        std::string message = fmt::format("cannot write to standard output: {}", std::strerror(reason));
+        if (!report.done.empty()) message += "; " + report.done;
+        const Error trouble{message, {}};
         write_all(Stream::err, trouble_text(trouble, wants_color(Stream::err, options.color)));
     }
     return 2;

@@ -23,6 +23,8 @@ public:
     nlohmann::ordered_json record = nlohmann::ordered_json::object();
     // What the user should know, a line each.
     std::vector<std::string> notes;
+    // What was changed for good ("the new ruleset is in force"), to be said even where stdout can't be written.
+    std::string done;
     std::optional<Error> error;
     // The policy file, for the last line.
     std::string subject;

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "compiler/driver/apply.h"
+#include "compiler/driver/folder_lock.h"
 #include "compiler/driver/state.h"
 
 namespace policyc {
@@ -27,7 +29,39 @@ nlohmann::ordered_json addresses_json(const Lock& lock, const std::string& name)
     return list;
 }
 
-void report_changes(const Lock& before, const Settled& settled, std::size_t asked, Report& report) {
+bool silent(const Answer& answer) {
+    switch (answer.outcome) {
+        case Outcome::timeout:
+        case Outcome::server_error: return true;
+        case Outcome::answered: return answer.addresses.empty();
+        case Outcome::no_such_name:
+        case Outcome::no_address: return false;
+    }
+    return false;
+}
+
+// "3 names: 1 changed, 1 as before, 1 without an answer"
+void report_counts(const Settled& settled, const std::map<std::string, Answer>& answers, Report& report) {
+    const std::set<std::string> changed(settled.changed.begin(), settled.changed.end());
+    std::size_t unknown = 0;
+    auto& unanswered = report.record["unanswered"] = nlohmann::ordered_json::array();
+    for (const auto& [name, answer] : answers) {
+        if (changed.contains(name)) continue;
+        if (silent(answer))
+            unanswered.push_back(name);
+        else if (!settled.lock.contains(name))
+            ++unknown;
+    }
+    const std::size_t others = changed.size() + unanswered.size() + unknown;
+    report.record["names"] = answers.size();
+    report.data += fmt::format("{}: {} changed, {} as before", count_of(answers.size(), "name"), changed.size(),
+                               answers.size() - std::min(answers.size(), others));
+    if (!unanswered.empty()) report.data += fmt::format(", {} without an answer", unanswered.size());
+    if (unknown > 0) report.data += fmt::format(", {} without an address", unknown);
+    report.data += "\n";
+}
+
+void report_changes(const Lock& before, const Settled& settled, Report& report) {
     std::size_t width = 0;
     for (const std::string& name : settled.changed) width = std::max(width, name.size());
     for (const std::string& name : settled.dropped) width = std::max(width, name.size());
@@ -46,9 +80,6 @@ void report_changes(const Lock& before, const Settled& settled, std::size_t aske
         report.data += fmt::format("{:<{}}  dropped: the policy has no such name\n", name, width);
     }
     report.record["dropped"] = settled.dropped;
-    report.record["names"] = asked;
-    const auto same = asked - std::min(asked, settled.changed.size());
-    report.data += fmt::format("{}: {} changed, {} as before\n", count_of(asked, "name"), settled.changed.size(), same);
 }
 
 // Writes the lock when it differs; where that fails and `fallback` is set, the state directory's names.
@@ -61,6 +92,7 @@ Result<void> save(const LockFile& lock, const Lock& settled, bool fallback, Worl
     if (written) {
         report.record["written"] = true;
         report.data += fmt::format("{} written\n", lock.path);
+        report.done = fmt::format("{} is written", lock.path);
         return {};
     }
     if (!fallback) return written;
@@ -91,19 +123,29 @@ int verb_resolve(const Options& options, World& world, Report& report) {
         const Result<std::size_t> chosen = choose_node(loaded->policy, options, world);
         if (!chosen) return report.fail(chosen.error());
         node = chosen.value();
+        // Whoever may not program the kernel writes nothing either.
+        if (const Result<Moment> now = world.kernel()->moment(); !now) return report.fail(now.error());
     }
 
     std::vector<std::string> names;
     for (const NameUse& use : names_of(loaded->policy)) names.push_back(use.name);
     if (!names.empty()) report.progress(fmt::format("asking for {}", count_of(names.size(), "name")));
+    const std::map<std::string, Answer> answers = ask(loaded->policy, names, world);
+
+    // Asking takes time, and another run may have written meanwhile: the lock is read again, and held while it is changed.
+    Result<std::unique_ptr<FolderLock>> folder = lock_folder_of(lock->path);
+    if (!folder) return report.fail(folder.error());
+    lock = load_lock(*loaded, options.lock, true, *world.files, report);
+    if (!lock) return report.error ? 2 : report.stopped();
     const Lock before = options.apply ? join(lock->lock, load_state_names(world, report)) : lock->lock;
-    const Settled settled =
-        settle(loaded->policy, before, ask(loaded->policy, names, world), world.now, false, report.diagnostics);
-    report_changes(before, settled, names.size(), report);
+    const Settled settled = settle(loaded->policy, before, answers, world.now, false, report.diagnostics);
+    report_changes(before, settled, report);
+    report_counts(settled, answers, report);
 
     // The names that were had are kept, whatever became of the others.
     if (const Result<void> saved = save(*lock, settled.lock, options.apply, world, report); !saved)
         return report.fail(saved.error());
+    folder.value().reset();
     const int status = report.diagnostics.errors() > 0 ? 1 : 0;
     if (!options.apply) return status;
     lock->lock = settled.lock;

@@ -1,12 +1,15 @@
 """init, check, compile, list, resolve and diff --against, without a kernel and without a network."""
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
+import time
 
 from harness import (
     POLICY,
+    POLICYC,
     SOURCE,
     case,
     expect,
@@ -18,6 +21,7 @@ from harness import (
     main,
     record_of,
     run,
+    skip,
     with_lock,
     write_answers,
     write_policy,
@@ -160,8 +164,7 @@ def check_and_compile_need_neither_network_nor_kernel_nor_privileges(folder):
 @case
 def check_and_compile_do_not_even_open_a_socket(folder):
     if not shutil.which("strace"):
-        print("SKIPPED: no strace")
-        return
+        skip("no strace")
     write_policy(folder)
     for verb in ("check", "compile"):
         result = run(
@@ -211,8 +214,7 @@ def the_host_name_chooses_whole_or_by_its_first_label(folder):
     for name in ("gw2", "gw2.example.org"):
         command = ["unshare", "-ru", "sh", "-c", f'hostname {name} && exec "$@"', "sh"]
         if not shutil.which("hostname") or subprocess.run([*command, "true"], capture_output=True).returncode != 0:
-            print("SKIPPED: can't set a host name here")
-            return
+            skip("can't set a host name here")
         expect_data("node gw2\n", run("compile", "policy.toml", "--to", "ir", cwd=folder, command=command))
 
 
@@ -333,9 +335,11 @@ def list_draws_graphs(folder):
     expect_data("style=dashed", dot)
     for line in dot.stdout.splitlines():
         expect(line.replace('\\"', "").count('"') % 2 == 0, line, "quotes don't match")
-    if shutil.which("dot"):
-        drawn = subprocess.run(["dot", "-Tsvg"], input=dot.stdout, capture_output=True, text=True)
-        expect_exit(0, drawn)
+    if not shutil.which("dot"):
+        skip("no dot")
+    drawn = subprocess.run(["dot", "-Tsvg"], input=dot.stdout, capture_output=True, text=True)
+    expect_exit(0, drawn)
+    expect_data("<svg", drawn)
 
 
 # ---- resolve and the lock ------------------------------------------------------------------------------------------
@@ -370,6 +374,49 @@ def resolve_writes_the_lock_once_and_says_what_changed(folder):
     expect_exit(0, moved)
     expect_data(f"{NAME}  10.69.13.30 -> 10.69.13.31\n", moved)
     expect_data("10.69.13.31", run("compile", "policy.toml", cwd=folder))
+
+
+@case
+def resolve_counts_what_it_got_no_answer_for(folder):
+    write_policy(folder, POLICY.replace(
+        "jellyfin =", 'wiki = "wiki.home.example:80"\nfiles = "files.home.example:80"\nmail = "mail.home.example:25"\njellyfin ='
+    ))
+    silent = {"outcome": "timeout", "detail": "no answer"}
+    gone = {"outcome": "no_such_name", "server": "10.69.13.5"}
+    answers = {NAME: answered("10.69.13.30"), "wiki.home.example": silent, "files.home.example": gone,
+               "mail.home.example": answered("10.69.13.25")}
+    result = resolve(folder, answers)
+    expect_exit(1, result)
+    expect_data("4 names: 2 changed, 0 as before, 1 without an answer, 1 without an address\n", result)
+    # What was had before is still there, and still not answered.
+    answers[NAME] = silent
+    result = resolve(folder, answers, "--format", "json")
+    record = json.loads(result.stdout)
+    expect_equal((4, [], [NAME, "wiki.home.example"]), (record["names"], record["changed"], record["unanswered"]), "the record")
+    expect_data("4 names: 0 changed, 1 as before, 2 without an answer, 1 without an address\n", resolve(folder, answers))
+
+
+@case
+def what_another_run_writes_while_resolve_asks_is_kept(folder):
+    other = "wiki.home.example"
+    write_policy(folder, POLICY.replace("jellyfin =", f'wiki = "{other}:80"\njellyfin ='))
+    expect_exit(0, resolve(folder, {NAME: answered("10.69.13.30"), other: answered("10.69.13.40")}))
+    written = (folder / "policy.lock").read_text()
+    os.unlink(folder / "policy.lock")
+    answers = write_answers(folder, {NAME: answered("10.69.13.30"), other: {"outcome": "timeout", "detail": "no answer"}})
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    process = subprocess.Popen(
+        [POLICYC, "--hosts", os.devnull, "resolve", "policy.toml", "--answers", answers],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    time.sleep(0.5)
+    expect(process.poll() is None, "it did not wait for the lock of the folder")
+    (folder / "policy.lock").write_text(written)
+    os.close(held)
+    out, err = process.communicate(timeout=30)
+    expect(process.returncode == 0, out + err)
+    expect_equal(written, (folder / "policy.lock").read_text(), "the lock")
 
 
 @case

@@ -308,6 +308,52 @@ def resolve_apply_brings_new_answers_into_the_kernel_at_once(folder):
 
 
 @case
+def resolve_apply_without_the_capability_writes_nothing(folder):
+    clear()
+    write_policy(folder)
+    answers = write_answers(folder)
+    before = files_of(folder)
+    command = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"]
+    result = policyc(folder, "resolve", "policy.toml", "--apply", "--answers", answers, command=command)
+    expect_exit(2, result)
+    expect_words("CAP_NET_ADMIN", result)
+    after = {name: text for name, text in files_of(folder).items() if name != "state/lock"}
+    expect_equal(before, after, "the files")
+
+
+@case
+def what_stdout_can_not_say_of_an_apply_stderr_says(folder):
+    applied(folder)
+    texts = [POLICY.replace("6/minute", f"{n}/minute") for n in (7, 8, 9)]
+    write_policy(folder, texts[0])
+    with open("/dev/full", "w") as full:
+        result = apply(folder, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    expect_exit(2, result)
+    expect_words("cannot write to standard output: No space left on device; the new ruleset is in force", result)
+    write_policy(folder, texts[1])
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = apply(folder, capture_output=False, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    expect_exit(2, result)
+    expect_words("cannot write to standard output: Broken pipe; the new ruleset is in force", result)
+    write_policy(folder, texts[2])
+    closed = subprocess.run(
+        ["sh", "-c", f"exec '{POLICYC}' --hosts /dev/null --state-dir state apply policy.toml >&-"],
+        cwd=folder, capture_output=True, text=True, timeout=60,
+    )
+    expect_exit(2, closed)
+    expect_words("; the new ruleset is in force", closed)
+    expect_data("nothing to change", apply(folder))
+    # What changed nothing has nothing to say.
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = apply(folder, capture_output=False, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    expect("in force" not in result.stderr, result.stderr)
+
+
+@case
 def resolve_apply_goes_on_with_the_names_it_has(folder):
     text = POLICY.replace("jellyfin = ", 'wiki = "wiki.home.example:443"\njellyfin = ').replace(
         '"grafana", ', '"grafana", "wiki", '

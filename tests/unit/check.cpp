@@ -631,12 +631,10 @@ TEST_CASE("unset, empty and default are three values") {
     CHECK(output("output = []\n").value().empty());
     const Checked none(base);
     CHECK(none.policy->resolve.within.size() == 1);
-    CHECK_FALSE(none.policy->resolve.within_anything);
     const Checked nothing(base + "[resolve]\nwithin = []\n");
     CHECK(nothing.policy->resolve.within.empty());
-    CHECK_FALSE(nothing.policy->resolve.within_anything);
     CHECK(nothing.diagnostics.has(Code::W0504));
-    CHECK(Checked("version = 1\n").policy->resolve.within_anything);
+    CHECK(Checked("version = 1\n").policy->resolve.within.empty());
 }
 
 TEST_CASE("peers, endpoints and keys") {
@@ -681,6 +679,7 @@ TEST_CASE("servers of names") {
     CHECK(servers("\"a:53\"") == "E0112:19");
     CHECK(servers("\"192.0.2.0/24\"") == "E0112:19");
     CHECK(servers("\"nobody\"") == "E0201:19");
+    CHECK(servers("") == "E0105:19");
 }
 
 TEST_CASE("what may not be meant is a warning, and never stops") {
@@ -729,4 +728,23 @@ TEST_CASE("the table of keys is one, and complete") {
         CHECK_FALSE(key.standard.empty());
         CHECK_FALSE(key.meaning.ends_with('.'));
     }
+}
+
+TEST_CASE("what is written in a test and stands for nothing is kept for its judge") {
+    const auto nothing = [](const std::string& test) {
+        const Checked checked(base + tier("\"laptop\"", "\"web\"") + "[groups]\nnone = []\nmore = [\"none\"]\n" +
+                              "[[test]]\nname = \"t\"\n" + test);
+        REQUIRE(checked.policy);
+        std::string text;
+        for (const Expectation::Nothing& one : checked.policy->tests[0].nothing)
+            text += checked.at(one.span) + " " + one.what + "; ";
+        return text;
+    };
+    CHECK(nothing("from = [\"laptop\"]\nallow = [\"web\"]\n") == "");
+    CHECK(nothing("from = [\"laptop\"]\nallow = [\"web\", \"web\"]\n") == "");
+    CHECK(nothing("from = [\"laptop\"]\nonly = []\n") == "");
+    CHECK(nothing("from = [\"laptop\", \"none\"]\nallow = [\"more\", \"web\"]\n") ==
+          "\"none\" `none` holds nothing; \"more\" `more` holds nothing; ");
+    CHECK(nothing("from = [\"laptop\"]\nallow = []\ndeny = []\n") == "[] `allow` is empty; [] `deny` is empty; ");
+    CHECK(nothing("from = []\nonly = [\"none\"]\n") == "[] `from` names nobody; \"none\" `none` holds nothing; ");
 }

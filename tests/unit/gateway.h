@@ -34,6 +34,8 @@ web = { host = "10.1.0.5", ports = [443, 8080]{service} }
 who = ["phone", "laptop"]
 allow = ["web"]
 {tier}
+[networks]
+lan = ["10.1.0.0/24"]
 )";
 
 // A policy of two people and a service, with lines of one's own at four places.

@@ -224,8 +224,7 @@ TEST_CASE("an answer outside `within` is refused and the old one kept") {
     CHECK(fresh.settled.lock.empty());
 
     Policy open = policy_of({name});
-    open.resolve.within.clear();
-    open.resolve.within_anything = true;
+    open.resolve.within = {range("0.0.0.0/0")};
     CHECK(Run(open, {}, lie).codes() == "");
     for (const char* nonsense : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255"}) {
         Run odd(open, {}, {{name, answer(Outcome::answered, {address(nonsense)})}});
@@ -233,8 +232,15 @@ TEST_CASE("an answer outside `within` is refused and the old one kept") {
         CHECK(odd.settled.lock.empty());
     }
     Policy nothing = policy_of({name});
-    nothing.resolve.within.clear();  // and not within_anything: nothing is believed
-    CHECK(Run(nothing, {}, {{name, answer(Outcome::answered, {address("10.69.13.30")})}}).codes() == "E0302 ");
+    nothing.resolve.within.clear();
+    nothing.resolve.within_span = {};
+    Run none(nothing, {}, {{name, answer(Outcome::answered, {address("10.69.13.30")})}});
+    CHECK(none.codes() == "E0302 ");
+    CHECK(none.settled.lock.empty());
+    CHECK(none.text().find("`within` is not set and means all of [networks], which are none") != std::string::npos);
+    Diagnostics diagnostics;
+    CHECK(addresses_of(nothing, {{name, entry({address("10.69.13.30")})}}, {}, diagnostics).at(name).empty());
+    CHECK(diagnostics.has(Code::E0302));
 }
 
 TEST_CASE("IPv6 answers matter only where IPv6 does") {
