@@ -43,6 +43,17 @@ struct NamesOf {
     void operator()(const T&) const {}
 };
 
+// The rates that rules put into a set.
+std::vector<const UpdateRate*> rates_of(const Ruleset& ruleset, const std::string& set) {
+    std::vector<const UpdateRate*> out;
+    for (const Chain& chain : ruleset.chains)
+        for (const Rule& rule : chain.rules)
+            for (const Statement& statement : rule.statements)
+                if (const auto* update = std::get_if<UpdateRate>(&statement); update != nullptr && update->set == set)
+                    out.push_back(update);
+    return out;
+}
+
 class Planner {
 public:
     Planner(const Ruleset* before, const Ruleset& after)
@@ -140,7 +151,7 @@ private:
             }
             Plan::Elements change{.before = found->second, .after = i, .gone = {}, .fresh = {}};
             if (spoiled_.contains(after_.sets[i].name) || !same_frame(before_.sets[found->second], after_.sets[i]) ||
-                !compare_elements(change)) {
+                !same_rates(after_.sets[i]) || !compare_elements(change)) {
                 out_.delete_sets.push_back(found->second);
                 out_.add_sets.push_back(i);
                 moved_sets_.insert(after_.sets[i].name);
@@ -163,6 +174,13 @@ private:
                 return value < set.verdicts.size() && !moved_chains_.contains(set.verdicts[value].chain);
         }
         return false;
+    }
+
+    // An entry of a rate set keeps the rate it was made with for as long as its source is active: another rate needs another set.
+    [[nodiscard]] bool same_rates(const Set& set) const {
+        if (!set.dynamic) return true;
+        return std::ranges::equal(rates_of(before_, set.name), rates_of(after_, set.name),
+                                  [](const UpdateRate* a, const UpdateRate* b) { return same(*a, *b); });
     }
 
     // False where the set had better be made anew.

@@ -167,3 +167,17 @@ TEST_CASE("plan: an interval set with many changes is made anew, a hash set neve
     CHECK(changed(false).add_sets.empty());
     CHECK(changed(false).elements() == 500);
 }
+
+TEST_CASE("plan: another rate makes the set of its buckets anew, for each keeps the rate it began with") {
+    const Ruleset before = held(samples::everything());
+    Ruleset after = samples::everything();
+    for (Chain& chain : after.chains)
+        for (Rule& rule : chain.rules)
+            for (Statement& statement : rule.statements)
+                if (auto* update = std::get_if<UpdateRate>(&statement); update != nullptr && update->set == "rate1_ip6")
+                    update->rate.count += 1;
+    const Plan p = plan(&before, after);
+    REQUIRE(p.add_sets.size() == 1);
+    CHECK(after.sets[p.add_sets[0]].name == "rate1_ip6");
+    CHECK(p.delete_sets.size() == 1);
+}
