@@ -191,7 +191,7 @@ void pair_bounds(SetInProgress& in) {
     });
     bool open = false;
     std::size_t start = 0;
-    const auto close = [&](std::string last) {
+    const auto close = [&](const std::string& last) {
         std::string key(bound(start).substr(0, stored));
         key += last;
         in.set.elements.add_key(key, {}, in.bound_values[start]);
