@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "backends/netlink/attributes.h"
 #include "backends/netlink/messages.h"
@@ -72,6 +73,15 @@ Result<std::size_t> Socket::receive(bool wait) {
     }
 }
 
+// The messages in the first `bytes` of what was received.
+template <typename F>
+void Socket::for_each_message(std::size_t bytes, F take) const {
+    int left = static_cast<int>(bytes);
+    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data()); mnl_nlmsg_ok(message, left);
+         message = mnl_nlmsg_next(message, &left))
+        take(*message);
+}
+
 namespace {
 
 const nlmsgerr* error_of(const nlmsghdr& message) {
@@ -88,43 +98,47 @@ Result<std::uint32_t> Socket::generation() {
     const std::string bytes = request.take();
     if (mnl_socket_sendto(socket_.get(), bytes.data(), bytes.size()) < 0) return request_failed(errno);
     std::uint32_t generation = 0;
-    for (;;) {
+    std::optional<int> end;
+    while (!end) {
         const Result<std::size_t> got = receive(true);
         if (!got) return got.error();
-        int left = static_cast<int>(got.value());
-        for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data()); mnl_nlmsg_ok(message, left);
-             message = mnl_nlmsg_next(message, &left)) {
-            if (const nlmsgerr* error = error_of(*message)) {
-                if (error->error != 0) return request_failed(-error->error);
-                return generation;
+        for_each_message(got.value(), [&](const nlmsghdr& message) {
+            if (const nlmsgerr* error = error_of(message)) {
+                end = -error->error;
+                return;
             }
-            Attributes attributes(*message);
+            Attributes attributes(message);
             for (Attribute a; attributes.next(a);)
                 if (a.type == NFTA_GEN_ID) generation = a.u32().value_or(0);
-        }
+        });
     }
+    if (*end != 0) return request_failed(*end);
+    return generation;
 }
 
 Result<DumpEnd> Socket::dump(const std::string& request, const std::function<bool(const nlmsghdr&)>& take) {
     if (mnl_socket_sendto(socket_.get(), request.data(), request.size()) < 0) return request_failed(errno);
     bool changed = false;
-    for (;;) {
+    bool understood = true;
+    std::optional<int> end;  // 0, or the errno the kernel ended with
+    while (!end) {
         const Result<std::size_t> got = receive(true);
         if (!got) return got.error();
-        int left = static_cast<int>(got.value());
-        for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data()); mnl_nlmsg_ok(message, left);
-             message = mnl_nlmsg_next(message, &left)) {
-            if ((message->nlmsg_flags & NLM_F_DUMP_INTR) != 0) changed = true;
-            if (message->nlmsg_type == NLMSG_DONE) return changed ? DumpEnd::changed : DumpEnd::whole;
-            if (const nlmsgerr* error = error_of(*message)) {
-                if (error->error == -ENOENT) return DumpEnd::missing;
-                if (error->error == -EINTR || error->error == -EAGAIN) return DumpEnd::changed;
-                return request_failed(-error->error);
-            }
-            if (message->nlmsg_type >= NLMSG_MIN_TYPE && !take(*message))
-                return Error{"the kernel lists something that policyc does not understand", {}};
-        }
+        for_each_message(got.value(), [&](const nlmsghdr& message) {
+            if ((message.nlmsg_flags & NLM_F_DUMP_INTR) != 0) changed = true;
+            if (message.nlmsg_type == NLMSG_DONE)
+                end = 0;
+            else if (const nlmsgerr* error = error_of(message))
+                end = -error->error;
+            else if (message.nlmsg_type >= NLMSG_MIN_TYPE)
+                understood = take(message) && understood;
+        });
     }
+    if (*end == ENOENT) return DumpEnd::missing;
+    if (*end == EINTR || *end == EAGAIN) return DumpEnd::changed;
+    if (*end != 0) return request_failed(*end);
+    if (!understood) return Error{"the kernel lists something that policyc does not understand", {}};
+    return changed ? DumpEnd::changed : DumpEnd::whole;
 }
 
 namespace {
@@ -174,14 +188,12 @@ Result<Answers> Socket::send(const std::string& batch) {
         const Result<std::size_t> got = receive(false);
         if (!got) return got.error();
         if (got.value() == 0) return out;
-        int left = static_cast<int>(got.value());
-        for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data()); mnl_nlmsg_ok(message, left);
-             message = mnl_nlmsg_next(message, &left)) {
-            const nlmsgerr* error = error_of(*message);
-            if (error == nullptr) continue;
+        for_each_message(got.value(), [&](const nlmsghdr& message) {
+            const nlmsgerr* error = error_of(message);
+            if (error == nullptr) return;
             out.acknowledged = true;
-            if (error->error != 0) out.refusals.push_back(refusal_of(*message, *error));
-        }
+            if (error->error != 0) out.refusals.push_back(refusal_of(message, *error));
+        });
     }
 }
 

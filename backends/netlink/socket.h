@@ -59,6 +59,8 @@ private:
     explicit Socket(mnl_socket* socket);
 
     Result<std::size_t> receive(bool wait);
+    template <typename F>
+    void for_each_message(std::size_t bytes, F take) const;
 
     std::unique_ptr<mnl_socket, Close> socket_;
     std::vector<char> buffer_;

@@ -38,7 +38,7 @@ std::string words(const Report& report, bool color) {
         text += summary(report);
     }
     for (const std::string& note : report.notes) text += note + "\n";
-    if (report.error) text += trouble_text(*report.error, color);
+    if (report.error) text += trouble_text(*report.error, color, report.sources.place(report.error->span));
     return text;
 }
 
@@ -47,7 +47,11 @@ std::string record_text(const Report& report) {
     record.update(report.record);
     record["diagnostics"] = Json::parse(render_json(report.diagnostics, report.sources));
     if (!report.notes.empty()) record["notes"] = report.notes;
-    if (report.error) record["error"] = {{"message", report.error->message}, {"help", report.error->help}};
+    if (report.error) {
+        record["error"] = {{"message", report.error->message}, {"help", report.error->help}};
+        const std::string place = report.sources.place(report.error->span);
+        if (!place.empty()) record["error"]["place"] = place;
+    }
     return record.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -94,9 +98,10 @@ std::string count_of(std::size_t number, const std::string& word) {
     return fmt::format("{} {}{}", number, word, number == 1 ? "" : "s");
 }
 
-std::string trouble_text(const Error& error, bool color) {
+std::string trouble_text(const Error& error, bool color, const std::string& place) {
     const std::string_view head = color ? "\x1b[1;31merror\x1b[0m" : "error";
     std::string text = fmt::format("{}: {}\n", head, error.message);
+    if (!place.empty()) text += fmt::format("  --> {}\n", place);
     if (!error.help.empty()) text += fmt::format("   = help: {}\n", error.help);
     return text;
 }

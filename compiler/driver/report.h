@@ -53,8 +53,8 @@ bool write_all(Stream stream, std::string_view text);
 // Prints data and words. Returns `status`, or 2 where stdout could not be written.
 int print(Report& report, const Options& options, int status);
 
-// "error: cannot ..." and its help, for trouble that comes before there is a Report.
-std::string trouble_text(const Error& error, bool color);
+// "error: cannot ...", the line of the policy it is about (""  where there is none) and its help.
+std::string trouble_text(const Error& error, bool color, const std::string& place = {});
 
 // "2 errors", "1 error"
 std::string count_of(std::size_t number, const std::string& word);

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 
 from harness import POLICYC, SOURCE, case, expect, expect_equal, main, run
 from own_network import clear, generation, nft
@@ -111,6 +112,37 @@ def random_changes_are_planned_sent_and_read_back(_):
     done = load("mutate", "1", "400")
     print(done.stdout, end="")
     expect(done.returncode == 0 and done.stdout.startswith("400 changes"), done)
+
+
+@case
+def another_writer_loses_nothing_and_breaks_nothing(_):
+    """A second process changes a table of its own all the time. What was planned before it wrote is refused by the kernel, read and planned again."""
+    clear()
+    nft("add table inet byhand; add set inet byhand seen { type ipv4_addr; }")
+    wanted = 2000
+    writer = subprocess.Popen(["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def feed():
+        for i in range(wanted):
+            writer.stdin.write(f"add element inet byhand seen {{ 10.0.{i >> 8}.{i & 255} }}\n")
+            writer.stdin.flush()
+            time.sleep(0.006)
+        writer.stdin.close()
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    overtaken = 0
+    seed = 1000
+    while writer.poll() is None:
+        done = load("mutate", str(seed), "50")
+        expect(done.returncode == 0, done)
+        overtaken += int(re.search(r"overtaken (\d+)", done.stdout)[1])
+        seed += 50
+    feeder.join()
+    expect_equal("", writer.stderr.read(), "the other writer's errors")
+    print(f"{seed - 1000} changes beside {wanted} of another writer, overtaken {overtaken} times")
+    expect(overtaken > 0, "nobody was overtaken: this tested nothing")
+    expect_equal(wanted, nft("-j", "list", "set", "inet", "byhand", "seen").count("10.0."), "elements of the other writer")
 
 
 @case

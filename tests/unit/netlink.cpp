@@ -155,3 +155,18 @@ TEST_CASE("netlink: one bit of an element's key or of a rule is seen") {
     // What may differ unseen: padding, sequence numbers, pids, flags and res_id of headers, ids of sets, byte order marks.
     CHECK(same_count < count / 3);
 }
+
+TEST_CASE("netlink: an attribute that policyc doesn't write makes the rule another") {
+    Ruleset ruleset;
+    ruleset.chains.push_back({"c", {}, {}, {{{Count{}, Drop{}}, "", {}, 0}}});
+    std::string bytes = encoded(ruleset).bytes;
+    REQUIRE(same(*decoded(bytes), ruleset));
+    // NFTA_COUNTER_BYTES (1) of the expression becomes an attribute that counters don't have (9).
+    const std::size_t at = bytes.find(std::string("\x0c\x00\x01\x00", 4), bytes.find("counter"));
+    REQUIRE(at != std::string::npos);
+    bytes[at + 2] = 9;
+    const auto back = decoded(bytes);
+    REQUIRE(back);
+    CHECK_FALSE(same(*back, ruleset));
+    CHECK(std::holds_alternative<Unknown>(back->chains[0].rules[0].statements.at(0)));
+}

@@ -80,6 +80,7 @@ int mutate(Kernel& kernel, std::uint64_t seed, std::size_t steps) {
     ir::Ruleset wanted = samples::everything();
     std::size_t elements = 0;
     std::size_t rules = 0;
+    std::size_t overtaken = 0;
     for (std::size_t step = 0; step < steps; ++step) {
         samples::Mutator mutator(seed + step);
         const auto before = kernel.read();
@@ -96,6 +97,11 @@ int mutate(Kernel& kernel, std::uint64_t seed, std::size_t steps) {
             std::cout << "seed " << seed + step << '\n';
             return fail(done.error());
         }
+        if (done.value() == Kernel::Commit::stale) {
+            ++overtaken;
+            --step;  // the same change again, from what is there now
+            continue;
+        }
         const auto after = kernel.read();
         if (!after) return fail(after.error());
         const auto& held = after.value().ruleset;
@@ -109,7 +115,8 @@ int mutate(Kernel& kernel, std::uint64_t seed, std::size_t steps) {
         }
         if (!next.empty()) wanted = std::move(next);
     }
-    std::cout << steps << " changes, " << elements << " elements, " << rules << " rules\n";
+    std::cout << steps << " changes, " << elements << " elements, " << rules << " rules, overtaken " << overtaken
+              << " times\n";
     return 0;
 }
 
