@@ -200,6 +200,10 @@ TEST_CASE("deep nesting is refused before the parser meets it") {
     // Brackets that are no nesting.
     CHECK(Parsed("a = \"" + brackets + "\" # " + brackets + "\nb = '''" + brackets + "'''\n").ast);
     CHECK(Parsed("a.b.c.d.e.f.g.h = [[[[[[1]]]]]]").ast);
+    CHECK(Parsed("a = " + std::string(16, '[') + "1" + std::string(16, ']')).ast);
+    CHECK(Parsed("a = " + std::string(17, '[') + std::string(17, ']')).codes() == "E0005");
+    CHECK(Parsed("a = " + std::string(15, '[') + "{b = 1}" + std::string(15, ']')).ast);
+    CHECK(Parsed("a = " + std::string(16, '[') + "{b = 1}" + std::string(16, ']')).codes() == "E0005");
 }
 
 TEST_CASE("the scanner gets to the end of anything") {
