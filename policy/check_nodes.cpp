@@ -43,15 +43,14 @@ void read_endpoint(const Fields& fields, Node& node, Diagnostics& diagnostics) {
     if (value == nullptr) return;
     const auto written = split_host_port(*value, diagnostics);
     if (!written) return;
-    if (!written->ports) {
-        diagnostics.report(Code::E0203, value->span, "`endpoint` names no port", "want \"host:port\"")
-            .help(fmt::format("WireGuard's usual port is 51820: \"{}:51820\"", written->host.text));
-        return;
+    Endpoint endpoint{.span = value->span};
+    std::optional<std::uint16_t> number;
+    if (written->ports) {
+        Part port = *written->ports;
+        if (port.text.ends_with("/udp")) port.text.remove_suffix(4);
+        number = read_port(port, diagnostics);
+        endpoint.port = number.value_or(0);
     }
-    Part port = *written->ports;
-    if (port.text.ends_with("/udp")) port.text.remove_suffix(4);
-    const auto number = read_port(port, diagnostics);
-    Endpoint endpoint{.port = number.value_or(0), .span = value->span};
     if (looks_like_address(written->host.text)) {
         const auto address = parse_address(written->host.text);
         if (!address) {
@@ -64,6 +63,13 @@ void read_endpoint(const Fields& fields, Node& node, Diagnostics& diagnostics) {
     } else if (auto name = read_host_name(written->host, diagnostics)) {
         endpoint.host = std::move(*name);
     } else {
+        return;
+    }
+    if (!written->ports) {
+        const bool bracketed = written->host.text.find(':') != std::string_view::npos;
+        diagnostics.report(Code::E0203, value->span, "`endpoint` names no port", "want \"host:port\"")
+            .help(fmt::format("WireGuard's usual port is 51820: \"{}{}{}:51820\"", bracketed ? "[" : "",
+                              written->host.text, bracketed ? "]" : ""));
         return;
     }
     if (number) node.endpoint = std::move(endpoint);
@@ -89,7 +95,8 @@ void read_keys(const Fields& fields, Node& node, Diagnostics& diagnostics) {
                 .note(
                     "a policy is read and copied by many: a key that was written here should be replaced by a new one");
         } else if (node.private_key_file.empty()) {
-            diagnostics.report(Code::E0105, file->span, "`private_key_file` is empty", "want a path");
+            diagnostics.report(Code::E0105, file->span, "`private_key_file` is empty", "want a path")
+                .help("write the path of the file that holds the key, or leave it out");
         }
     }
 }
@@ -136,7 +143,8 @@ std::vector<Ports> known_ports(const Fields& fields, const Fields& of_node, cons
         const std::uint16_t port = node.endpoint ? node.endpoint->port : node.listen_port.value_or(0);
         if (port != 0) return {{Protocol::udp, port, port}};
         // What is written and wrong has had its error.
-        if (of_node.find("endpoint") == nullptr && of_node.find("listen_port") == nullptr) {
+        const auto written = [&](const char* key) { return of_node.find(key) != nullptr || of_node.misspelt(key); };
+        if (!written("endpoint") && !written("listen_port")) {
             diagnostics
                 .report(Code::E0104, entry.key_span, fmt::format("{} has no port", fields.where()),
                         "the node has neither `endpoint` nor `listen_port`")
@@ -178,7 +186,7 @@ void read_inputs(const Context& context, const Fields& fields, Node& node, Lists
         }
         if (const Entry* ports = keys.find("ports")) {
             input.ports = read_port_list("ports", ports->value, context.diagnostics);
-        } else {
+        } else if (!keys.misspelt("ports")) {
             input.ports = known_ports(keys, fields, entry, node, context.diagnostics);
         }
         input.limit = keys.rate("limit");

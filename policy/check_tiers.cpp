@@ -144,7 +144,8 @@ void check_test(Context& context, const Value& value, Lists& lists) {
     test.allow = list("allow");
     test.deny = list("deny");
     test.only = list("only");
-    if (!test.allow && !test.deny && !test.only) {
+    const bool misspelt = fields.misspelt("allow") || fields.misspelt("deny") || fields.misspelt("only");
+    if (!test.allow && !test.deny && !test.only && !misspelt) {
         diagnostics.report(Code::E0104, value.span, "this test claims nothing", "none of `allow`, `deny` and `only`")
             .help("write what must hold: allow = [...], deny = [...] or only = [...]");
     }

@@ -41,7 +41,7 @@ std::string_view what_is(const Value& value) {
     return std::visit(Visitor{}, value.data);
 }
 
-std::optional<Rate> read_rate(const Value& value, Diagnostics& diagnostics) {
+std::optional<Rate> read_rate(const Value& value, std::string_view help_zero, Diagnostics& diagnostics) {
     constexpr std::uint64_t most = 1'000'000;
     constexpr std::array<std::pair<std::string_view, Rate::Unit>, 4> units{{{"second", Rate::Unit::second},
                                                                             {"minute", Rate::Unit::minute},
@@ -59,7 +59,7 @@ std::optional<Rate> read_rate(const Value& value, Diagnostics& diagnostics) {
         return !unit.empty() && (known.first.starts_with(unit) || unit.starts_with(known.first));
     });
     if (count == 0U) {
-        diagnostic.help("a rate is at least 1; to let nothing in, leave the entry out");
+        diagnostic.help(std::string(help_zero));
     } else if (count && meant != units.end()) {
         diagnostic.help(fmt::format("did you mean \"{}/{}\"?", *count, meant->first));
     } else {

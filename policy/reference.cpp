@@ -111,8 +111,9 @@ std::optional<Member> Lists::read_member(const Value& value) {
     if (!written) return {};
     const Part& host = written->host;
     if (host.text.empty()) {
-        context_.diagnostics.report(Code::E0201, value.span, fmt::format("`{}` names nothing", *value.string()),
-                                    "the name is missing");
+        context_.diagnostics
+            .report(Code::E0201, value.span, fmt::format("`{}` names nothing", *value.string()), "the name is missing")
+            .help("write what is meant, or remove the entry");
         return {};
     }
     Member member{.value = &value};
