@@ -38,6 +38,18 @@ void read_addresses(const Fields& fields, Node& node, Diagnostics& diagnostics) 
     }
 }
 
+void read_interface(const Fields& fields, Node& node, Diagnostics& diagnostics) {
+    const Value* name = fields.string("interface");
+    if (name == nullptr || !check_interface(Part(*name), diagnostics)) return;
+    if (*name->string() == "lo") {
+        diagnostics
+            .report(Code::E0116, name->span, "`lo` is not an interface of WireGuard", "the loopback of every host")
+            .help("write the one that `wg show` names, for instance \"wg0\"");
+        return;
+    }
+    node.interface = {*name->string(), name->span};
+}
+
 void read_endpoint(const Fields& fields, Node& node, Diagnostics& diagnostics) {
     const Value* value = fields.string("endpoint");
     if (value == nullptr) return;
@@ -246,9 +258,7 @@ void check_node(Context& context, std::size_t index, Lists& lists) {
     node.source = fields.choice("source", sources).value_or(SourceNat::routed);
     node.denied = fields.choice("denied", verdicts).value_or(Denied::drop);
     read_addresses(fields, node, diagnostics);
-    if (const Value* name = fields.string("interface"); name != nullptr && check_interface(Part(*name), diagnostics)) {
-        node.interface = {*name->string(), name->span};
-    }
+    read_interface(fields, node, diagnostics);
     read_endpoint(fields, node, diagnostics);
     if (const auto port = fields.number("listen_port", 1, 65535)) node.listen_port = static_cast<std::uint16_t>(*port);
     if (const Entry* port = fields.find("listen_port"), *endpoint = fields.find("endpoint");

@@ -198,13 +198,14 @@ bool check_interface(const Part& part, Diagnostics& diagnostics) {
     const std::string_view name = part.text;
     std::string why;
     const auto odd = std::ranges::find_if(name, [](char c) {
-        return c <= ' ' || c > '~' || std::string_view("/:*\"\\").find(c) != std::string_view::npos;
+        return c <= ' ' || c > '~' || std::string_view("/:%*\"\\").find(c) != std::string_view::npos;
     });
     if (name.empty()) why = "empty";
     if (name.size() > 15) why = fmt::format("{} bytes, Linux takes 15", name.size());
     if (odd != name.end())
         why = *odd > ' ' ? fmt::format("has a `{}`", *odd) : std::string("has a blank, or bytes beyond ASCII");
     if (name == "." || name == "..") why = "a name of a directory";
+    if (name.starts_with('@')) why = "begins with `@`, which nft takes for a set";
     if (why.empty()) return true;
     diagnostics.report(Code::E0116, part.span(), fmt::format("`{}` is not an interface name", name), why)
         .help("write one interface in full, for instance \"wg0\"; there are no patterns");

@@ -87,3 +87,22 @@ TEST_CASE("values that look like secrets are not shown, however their key is spe
     CHECK(Checked(node + "role = \"gateway\"\ninterface = \"wg0\"\ninput.keydb = { from = [\"a\"], ports = [6379] }\n")
               .said() == "");
 }
+
+TEST_CASE("interfaces that Linux or nft can't bear") {
+    const auto with = [](const std::string& name) {
+        return Checked("version = 1\n[nodes.a]\naddress = \"10.0.0.1\"\ninterface = '" + name + "'\n").places();
+    };
+    for (const char* good : {"wg0", "wg-ext", "a@b", "!a", "$a", "eth0.1", "{x}", "#1", "0"}) CHECK(with(good) == "");
+    for (const char* bad :
+         {"@a", "a%d", "wg*", "*", "a:b", "a/b", "a\"b", "a\\b", "a b", "", ".", "..", "sixteen-letters-", "lo"})
+        CHECK(with(bad) == "E0116:4");
+    CHECK(Checked("version = 1\n[nodes.a]\naddress = \"10.0.0.1\"\nuntouched = [\"if:@a\"]\n").places() == "E0116:4");
+}
+
+TEST_CASE("a network that is served may hold the addresses of nodes, but not be one") {
+    const std::string nodes =
+        "version = 1\n[nodes.gw]\naddress = \"10.69.50.2\"\n[nodes.laptop]\naddress = \"10.69.50.11\"\n";
+    CHECK(Checked(nodes + "[nodes.b]\naddress = \"10.69.50.3\"\nserves = [\"10.69.0.0/16\"]\n").said() == "");
+    CHECK(Checked(nodes + "[nodes.b]\naddress = \"10.69.50.3\"\nserves = [\"10.69.50.3\"]\n").said() == "");
+    CHECK(Checked(nodes + "[nodes.b]\naddress = \"10.69.50.3\"\nserves = [\"10.69.50.11\"]\n").places() == "E0401:8");
+}
