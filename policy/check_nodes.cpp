@@ -66,9 +66,10 @@ void read_endpoint(const Fields& fields, Node& node, Diagnostics& diagnostics) {
     if (looks_like_address(written->host.text)) {
         const auto address = parse_address(written->host.text);
         if (!address) {
-            diagnostics.report(Code::E0112, written->host.span(),
-                               fmt::format("`{}` is not an address", written->host.text),
-                               "want a host name or one address");
+            diagnostics
+                .report(Code::E0112, written->host.span(), fmt::format("`{}` is not an address", written->host.text),
+                        "want a host name or one address")
+                .help("write for instance \"vpn.example:51820\", \"192.0.2.1:51820\" or \"[2001:db8::1]:51820\"");
             return;
         }
         endpoint.host = *address;
@@ -193,7 +194,7 @@ void read_inputs(const Context& context, const Fields& fields, Node& node, Lists
         if (!keys) continue;
         if (const Entry* from = keys.find("from")) {
             input.from = lists.sources("from", from->value, find_key(Section::input, "from")->form);
-            report_redundant(lists, "this entry adds nobody", "", context.diagnostics);
+            report_redundant(lists, "this entry adds nobody", context.diagnostics);
             report_empty(keys, "from", "nobody reaches it", context.diagnostics);
         }
         if (const Entry* ports = keys.find("ports")) {
@@ -288,7 +289,7 @@ void check_node(Context& context, std::size_t index, Lists& lists) {
     read_inputs(context, fields, node, lists);
     if (const Entry* output = fields.find("output")) {
         node.output = lists.targets("output", output->value, find_key(Section::node, "output")->form);
-        report_redundant(lists, "this entry allows nothing new", "", diagnostics);
+        report_redundant(lists, "this entry allows nothing new", diagnostics);
     }
     read_dns(fields, node, diagnostics);
 }

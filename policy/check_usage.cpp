@@ -184,6 +184,7 @@ void warn_one_family(const Context& context) {
 }  // namespace
 
 void check_usage(Context& context, const Lists& lists) {
+    warn_redundant(context, lists);
     warn_unused(context, lists);
     warn_undialled(context);
     warn_served_twice(context);

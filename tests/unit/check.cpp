@@ -641,7 +641,7 @@ TEST_CASE("what may not be meant is a warning, and never stops") {
     CHECK(Checked(base + fine + "[tiers.u]\nwho = []\nallow = []\n").places() == "W0504:17 W0504:18");
     CHECK(Checked(base + tier("\"laptop\"", "\"web\", \"10.96.13.5:22\"")).places() == "W0407:15");
     CHECK(Checked(base + "far = \"192.0.2.1:443\"\n" + tier("\"laptop\"", "\"web\", \"far\"")).places() == "W0407:13");
-    CHECK(Checked(base + tier("\"laptop\"", "\"web\", \"0.0.0.0/0:443\"")).said() == "");
+    CHECK(Checked(base + tier("\"laptop\"", "\"web\", \"0.0.0.0/0:443\"")).places() == "W0501:15");
     CHECK(Checked(base + tier("\"laptop\", \"fd69::1\"", "\"web\", \"[fd69::2]:22\"")).places() == "W0602:14 W0602:15");
     CHECK(Checked(base + fine + "[nodes.b]\naddress = \"10.69.50.3\"\nserves = [\"home\"]\n").places() == "W0406:18");
     const std::string dual =

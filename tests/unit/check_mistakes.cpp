@@ -48,6 +48,61 @@ TEST_CASE("help for a zero") {
     CHECK(Checked(base + "odd = \"h.example:0\"\n").said().find("every TCP port is `*/tcp`") != std::string::npos);
 }
 
+TEST_CASE("what opens nothing new is found by what it opens") {
+    const auto redundant = [](const std::string& tiers) {
+        const Checked checked(
+            base + "name = \"a.example:80\"\nslow = { host = \"10.69.13.80\", ports = 443, limit = \"1/second\" }\n" +
+            "old = { host = \"10.69.13.80\", ports = 443, expires = 2030-01-01 }\n[groups]\nmedia = [\"web\", "
+            "\"name\"]\n" +
+            tiers);
+        std::string text;
+        for (const Diagnostic& d : checked.diagnostics.all()) {
+            if (d.code == Code::W0501)
+                text += checked.at(d.primary.span) + "<" + checked.at(d.secondary.back().span) + " ";
+        }
+        return text;
+    };
+    CHECK(redundant(tier("\"laptop\"", "\"web\", \"home:443\"")) == "\"web\"<\"home:443\" ");
+    CHECK(redundant(tier("\"laptop\"", "\"home:443\", \"web\"")) == "\"web\"<\"home:443\" ");
+    CHECK(redundant(tier("\"laptop\"", "\"web\", \"web:443\"")) == "\"web:443\"<\"web\" ");
+    CHECK(redundant(tier("\"laptop\"", "\"web\", \"home:*\"")) == "\"web\"<\"home:*\" ");
+    CHECK(redundant(tier("\"laptop\"", "\"name\", \"name:80\"")) == "\"name:80\"<\"name\" ");
+    CHECK(redundant(tier("\"laptop\"", "\"name:1-100\", \"name:80\"")) == "\"name:80\"<\"name:1-100\" ");
+    CHECK(redundant(tier("\"laptop\"", "\"10.69.13.0/25:443\", \"web\"")) == "\"web\"<\"10.69.13.0/25:443\" ");
+    CHECK(redundant(tier("\"laptop\"", "\"gw:22\", \"10.69.50.2:22\"")) == "\"10.69.50.2:22\"<\"gw:22\" ");
+    // Not so where something is left over.
+    CHECK(redundant(tier("\"laptop\"", "\"web\", \"home:80\"")) == "");
+    CHECK(redundant(tier("\"laptop\"", "\"name\", \"home:*\"")) == "");
+    CHECK(redundant(tier("\"laptop\"", "\"web\", \"web:22\"")) == "");
+    CHECK(redundant(tier("\"laptop\"", "\"media\", \"home:*\"")) == "");
+    CHECK(redundant(tier("\"laptop\"", "\"media\", \"home:*\", \"name:*\"")) == "\"media\"<\"home:*\" ");
+    // What is limited or ends is covered by what is not, and not the other way.
+    CHECK(redundant(tier("\"laptop\"", "\"web\", \"slow\"")) == "\"slow\"<\"web\" ");
+    CHECK(redundant(tier("\"laptop\"", "\"old\", \"web\"")) == "\"old\"<\"web\" ");
+    // One of two stays, whatever covers what.
+    CHECK(redundant(tier("\"laptop\"", "\"web\", \"media\", \"home:443\"")) == "\"web\"<\"media\" ");
+    CHECK(redundant(tier("\"laptop\"", "\"web\", \"web\", \"home:443\"")) == "\"web\"<\"home:443\" \"web\"<\"web\" ");
+    // Two tiers: where one is for all of the other's, and always in force.
+    const std::string more = "[nodes.phone]\naddress = \"10.69.50.12\"\n";
+    const auto two = [&](const std::string& first, const std::string& second, const std::string& how = {}) {
+        return redundant(more + "[tiers.one]\nwho = [" + first + "]\nallow = [\"web\"]\n" + how +
+                         "[tiers.two]\nwho = [" + second + "]\nallow = [\"web\", \"name\"]\n");
+    };
+    CHECK(two("\"laptop\"", "\"laptop\"") == "\"web\"<\"web\" ");
+    CHECK(two("\"laptop\"", "\"laptop\", \"phone\"") == "\"web\"<\"web\" ");
+    CHECK(two("\"laptop\"", "\"phone\"") == "");
+    CHECK(two("\"laptop\", \"phone\"", "\"phone\"") == "\"web\"<\"web\" ");
+    CHECK(two("\"laptop\", \"phone\"", "\"phone\"", "grant = {}\n") == "");
+    CHECK(two("\"laptop\", \"phone\"", "\"phone\"", "limit = \"5/second\"\n") == "");
+    CHECK(two("\"laptop\", \"phone\"", "\"phone\"", "expires = 2030-01-01\n") == "");
+    CHECK(
+        Checked(
+            base + more +
+            "[tiers.one]\nwho = [\"laptop\"]\nallow = [\"web\"]\n[tiers.two]\nwho = [\"laptop\"]\nallow = [\"web\"]\n")
+            .said()
+            .find("which is here too, in tier `one`, for all of them") != std::string::npos);
+}
+
 TEST_CASE("a policy of one long line is checked and told in time that grows with it") {
     std::string allow;
     for (int i = 0; i < 100'000; ++i)
