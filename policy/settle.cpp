@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "policy/families.h"
 #include "policy/lock.h"
 
 namespace policyc {
@@ -419,6 +420,7 @@ Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& 
         std::sort(usable.begin(), usable.end());
         warn_ipv6(policy, use, addresses, diagnostics);
     }
+    warn_one_family(policy, out, diagnostics);
     return out;
 }
 
