@@ -74,7 +74,8 @@ namespace policyc {
     X(W0602, "IPv6 is written and denied")                    \
     X(W0603, "allowed in one family only")                    \
     X(E0701, "a test failed")                                 \
-    X(E0702, "a test names what has no address")
+    X(E0702, "a test names what has no address")              \
+    X(E0703, "a test is too entangled to be judged")
 
 enum class Code : std::uint16_t {
 #define X(code, title) code,
