@@ -1,17 +1,15 @@
 // Asks DNS servers for all names at once: make_dns_resolver().
 #include "backends/dns.h"
 
-#include <ares.h>
 #include <fmt/core.h>
-#include <poll.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <deque>
 #include <fstream>
 #include <iterator>
 #include <set>
 
+#include "backends/dns_channel.h"
 #include "backends/dns_reply.h"
 
 namespace policyc {
@@ -20,75 +18,24 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Library {
-    Library() { ares_library_init(ARES_LIB_INIT_ALL); }
-    ~Library() { ares_library_cleanup(); }
-    Library(const Library&) = delete;
-    Library& operator=(const Library&) = delete;
-};
+struct Query;
 
-// A c-ares channel to one server, so that it is known who answered; its sockets, as c-ares reports them.
-class Channel {
-public:
-    Channel(const Server& server, std::chrono::milliseconds timeout) {
-        std::string nothing = "/dev/null";
-        std::string lookups = "b";
-        ares_options options{};
-        options.flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
-        options.timeout = static_cast<int>(timeout.count());
-        options.tries = 1;  // tries are counted here, to go from server to server in between
-        options.lookups = lookups.data();
-        options.resolvconf_path = nothing.data();
-        options.sock_state_cb = [](void* self, int socket, int readable, int writable) {
-            static_cast<Channel*>(self)->watch(socket, readable != 0, writable != 0);
-        };
-        options.sock_state_cb_data = this;
-        const int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF |
-                         ARES_OPT_SOCK_STATE_CB;
-        if (ares_init_options(&channel_, &options, mask) != ARES_SUCCESS) {
-            channel_ = nullptr;
-            return;
-        }
-        ares_addr_port_node node{};
-        node.udp_port = server.port;
-        node.tcp_port = server.port;
-        u128 bits = server.address.bits;
-        if (server.address.family == Family::ipv4) {
-            node.family = AF_INET;
-            node.addr.addr4.s_addr = htonl(static_cast<std::uint32_t>(bits));
-        } else {
-            node.family = AF_INET6;
-            auto* bytes = reinterpret_cast<unsigned char*>(&node.addr.addr6);
-            for (int i = 15; i >= 0; --i, bits >>= 8U) bytes[i] = static_cast<unsigned char>(bits & 0xFFU);
-        }
-        ares_set_servers_ports(channel_, &node);
-    }
-    ~Channel() {
-        if (channel_ != nullptr) ares_destroy(channel_);
-    }
-    Channel(const Channel&) = delete;
-    Channel& operator=(const Channel&) = delete;
-
-    [[nodiscard]] ares_channel get() const { return channel_; }
-    [[nodiscard]] const std::map<int, short>& sockets() const { return sockets_; }
-
-private:
-    void watch(int socket, bool readable, bool writable) {
-        const int events = (readable ? POLLIN : 0) | (writable ? POLLOUT : 0);
-        if (events == 0) {
-            sockets_.erase(socket);
-        } else {
-            sockets_[socket] = static_cast<short>(events);
-        }
-    }
-
-    ares_channel channel_ = nullptr;
-    std::map<int, short> sockets_;
+// A channel to a server, and how it has behaved.
+struct Line {
+    std::unique_ptr<DnsChannel> channel;
+    std::size_t replies = 0;
+    // Of TCP, where a server may close a connection with queries on it, and whose failure that was can't be told.
+    bool one_by_one = false;  // a query has it to itself: what becomes of the connection is the query's own failure
+    bool closed = false;      // not even one alone got through, and none ever did
+    std::size_t in_flight = 0;
+    std::deque<Query*> queue;
 };
 
 // A server and how it has behaved in this run.
 struct Asked {
-    std::unique_ptr<Channel> channel;
+    Server server;
+    Line udp;
+    Line tcp;                    // opened for the first reply that is cut short
     std::string name;            // for people
     std::size_t unanswered = 0;  // tries in a row that nothing came back for
     Clock::time_point silent_since{};
@@ -98,30 +45,36 @@ struct Asked {
 // So many tries in a row without a reply, for as long as one query waits in all, and a server is taken for dead.
 constexpr std::size_t enough_silence = 32;
 
-class Run;
+// RFC 1035, section 4.2.1. c-ares cuts a longer one to this, and it can't be read then.
+constexpr std::size_t most_udp_bytes = 512;
 
 // One query: a name and a family, on its way from server to server.
 struct Query {
-    Run* run = nullptr;
     const std::string* name = nullptr;
     Family family = Family::ipv4;
-    std::size_t attempt = 0;       // the server is this modulo their number
-    std::set<std::size_t> failed;  // servers that replied with a failure: not asked again
-    Reply reply;                   // `timeout` for as long as nobody said anything
+    std::size_t attempt = 0;         // the server is this modulo their number
+    std::size_t attempts = 0;        // as many at most
+    bool over_tcp = false;           // this server's reply was cut short
+    bool alone = false;              // on the TCP connection
+    std::size_t replies_before = 0;  // of the line it was asked over, when it was
+    std::set<std::size_t> failed;    // servers that replied with a failure: not asked again
+    Reply reply;                     // `timeout` for as long as nobody said anything
     std::string server;
 };
 
 class Run {
 public:
-    Run(const DnsOptions& options, const std::vector<Server>& servers) : options_(options), started_(Clock::now()) {
+    Run(const DnsOptions& options, const std::vector<Server>& servers, bool ipv6)
+        : options_(options), ipv6_(ipv6), started_(Clock::now()) {
         for (const Server& server : servers) {
             Asked asked;
-            asked.channel = std::make_unique<Channel>(server, options.timeout);
+            asked.server = server;
+            asked.udp.channel = std::make_unique<DnsChannel>(server, DnsChannel::Over::udp, options.timeout);
             asked.name = to_string(server.address);
             const bool six = server.address.family == Family::ipv6;
             if (server.port != 53 && six) asked.name = fmt::format("[{}]", asked.name);
             if (server.port != 53) asked.name += fmt::format(":{}", server.port);
-            asked.given_up = asked.channel->get() == nullptr;
+            asked.given_up = !asked.udp.channel->good();
             names_ += (names_.empty() ? "" : ", ") + asked.name;
             servers_.push_back(std::move(asked));
         }
@@ -129,19 +82,22 @@ public:
 
     std::map<std::string, Answer> ask(const std::vector<std::string>& names);
 
-    // c-ares is done with one try of a query.
-    void done(Query& query, int status, std::string_view bytes);
-
 private:
-    void start(Query& query);
+    void add(const std::string& name, Family family);
+    void work();
     void fill();
-    void wait();
-    void replied(Query& query, Asked& server, std::size_t index, Reply reply);
-    void unanswered(Query& query, Asked& server, int status);
+    void start(Query& query);
+    void release(Line& line);
+    void done(Query& query, const DnsTry& result);
+    void replied(Query& query, Asked& server, std::size_t index, std::string_view bytes);
+    void no_tcp(Query& query, const Asked& server, std::size_t index, bool refused);
+    void unanswered(Query& query, Asked& server, bool refused);
     void next(Query& query);
+    [[nodiscard]] std::vector<DnsChannel*> channels() const;
     [[nodiscard]] Answer combine(const Query& four, const Query& six) const;
 
     const DnsOptions& options_;
+    bool ipv6_;
     Clock::time_point started_;
     std::vector<Query> queries_;  // A and AAAA of each name, side by side
     std::vector<Asked> servers_;  // gone before the queries that c-ares may call back about
@@ -165,35 +121,61 @@ bool can_be_asked(std::string_view name) {
     return label > 0;
 }
 
+bool answers(const Query& query) {
+    switch (query.reply.outcome) {
+        case Outcome::answered:
+        case Outcome::no_such_name:
+        case Outcome::no_address: return true;
+        case Outcome::timeout:
+        case Outcome::server_error: return false;
+    }
+    return false;
+}
+
+void Run::add(const std::string& name, Family family) {
+    // What is only for a warning is worth no second try.
+    const bool matters = ipv6_ || family == Family::ipv4;
+    Query& query = queries_.emplace_back();
+    query.name = &name;
+    query.family = family;
+    query.attempts = servers_.size() * static_cast<std::size_t>(matters ? std::max(options_.tries, 1) : 1);
+    query.reply.outcome = Outcome::timeout;
+    query.reply.problem = fmt::format("no reply from {}", names_);
+    if (can_be_asked(name)) return;
+    query.reply.outcome = Outcome::server_error;
+    query.reply.problem = "DNS can't be asked for such a name";
+}
+
 std::map<std::string, Answer> Run::ask(const std::vector<std::string>& names) {
     queries_.reserve(names.size() * 2);
     for (const std::string& name : names) {
-        for (const Family family : {Family::ipv4, Family::ipv6}) {
-            Query& query = queries_.emplace_back();
-            query.run = this;
-            query.name = &name;
-            query.family = family;
-            query.reply.outcome = Outcome::timeout;
-            query.reply.problem = fmt::format("no reply from {}", names_);
-            if (can_be_asked(name)) {
-                waiting_.push_back(&query);
-            } else {
-                query.reply.outcome = Outcome::server_error;
-                query.reply.problem = "DNS can't be asked for such a name";
-            }
-        }
+        add(name, Family::ipv4);
+        add(name, Family::ipv6);
     }
+    const auto line_up = [this](std::size_t index) {
+        if (queries_[index].reply.outcome == Outcome::timeout) waiting_.push_back(&queries_[index]);
+    };
+    for (std::size_t i = 0; i < queries_.size(); ++i) {
+        if (ipv6_ || queries_[i].family == Family::ipv4) line_up(i);
+    }
+    work();
+    // Where IPv6 is denied, AAAA must not stand in the way of any A: it comes after all of them, and only where it adds to something.
+    for (std::size_t i = 0; !ipv6_ && i < queries_.size(); i += 2) {
+        if (answers(queries_[i])) line_up(i + 1);
+    }
+    work();
+    for (DnsChannel* channel : channels()) channel->cancel();
+    std::map<std::string, Answer> found;
+    for (std::size_t i = 0; i < names.size(); ++i) found[names[i]] = combine(queries_[2 * i], queries_[2 * i + 1]);
+    return found;
+}
+
+void Run::work() {
     while (!waiting_.empty() || in_flight_ > 0) {
         if (Clock::now() - started_ > options_.patience) break;
         fill();
-        if (in_flight_ > 0) wait();
+        if (in_flight_ > 0) DnsChannel::wait(channels());
     }
-    for (const Asked& server : servers_) {
-        if (server.channel->get() != nullptr) ares_cancel(server.channel->get());
-    }
-    std::map<std::string, Answer> answers;
-    for (std::size_t i = 0; i < names.size(); ++i) answers[names[i]] = combine(queries_[2 * i], queries_[2 * i + 1]);
-    return answers;
 }
 
 void Run::fill() {
@@ -206,65 +188,121 @@ void Run::fill() {
 
 void Run::start(Query& query) {
     const std::size_t index = query.attempt % servers_.size();
-    if (servers_[index].given_up || query.failed.count(index) != 0) {
+    Asked& server = servers_[index];
+    if (server.given_up || query.failed.count(index) != 0) {
         next(query);
+        release(server.tcp);
         return;
     }
+    if (query.over_tcp && !server.tcp.channel) {
+        server.tcp.channel = std::make_unique<DnsChannel>(server.server, DnsChannel::Over::tcp, options_.timeout);
+    }
+    Line& line = query.over_tcp ? server.tcp : server.udp;
+    if (!line.channel->good() || line.closed) {
+        no_tcp(query, server, index, true);
+        release(line);
+        return;
+    }
+    if (line.one_by_one && line.in_flight > 0) {
+        line.queue.push_back(&query);
+        return;
+    }
+    query.alone = line.one_by_one;
+    ++line.in_flight;
     ++in_flight_;
-    ares_query(
-        servers_[index].channel->get(), query.name->c_str(), 1 /* IN */,
-        query.family == Family::ipv4 ? 1 : 28 /* A, AAAA */,
-        [](void* argument, int status, int /*timeouts*/, unsigned char* bytes, int size) {
-            auto& asked = *static_cast<Query*>(argument);
-            const auto length = bytes == nullptr ? std::size_t{0} : static_cast<std::size_t>(std::max(size, 0));
-            asked.run->done(asked, status, {reinterpret_cast<const char*>(bytes), length});
-        },
-        &query);
+    query.replies_before = line.replies;
+    line.channel->ask(*query.name, query.family, [this, &query](const DnsTry& result) { done(query, result); });
 }
 
-void Run::done(Query& query, int status, std::string_view bytes) {
+// The next one has the line to itself.
+void Run::release(Line& line) {
+    if (line.queue.empty() || line.in_flight > 0) return;
+    waiting_.push_back(line.queue.front());
+    line.queue.pop_front();
+}
+
+// One try of a query is over.
+void Run::done(Query& query, const DnsTry& result) {
     --in_flight_;
-    if (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED) return;
     const std::size_t index = query.attempt % servers_.size();
     Asked& server = servers_[index];
-    if (status != ARES_SUCCESS && bytes.empty() && status != ARES_ETIMEOUT && status != ARES_ECONNREFUSED) {
-        query.reply.outcome = Outcome::server_error;
-        query.reply.problem = fmt::format("it could not be asked for: {}", ares_strerror(status));
-    } else if (!bytes.empty()) {
-        replied(query, server, index, read_reply(bytes, *query.name, query.family));
+    Line& line = query.over_tcp ? server.tcp : server.udp;
+    --line.in_flight;
+    if (result.what == DnsTry::What::ended) return;
+    release(line);
+    const bool refused = result.what == DnsTry::What::refused;
+    switch (result.what) {
+        case DnsTry::What::ended: return;
+        case DnsTry::What::impossible:
+            query.reply.outcome = Outcome::server_error;
+            query.reply.problem = fmt::format("it could not be asked for: {}", result.problem);
+            return;
+        case DnsTry::What::replied:
+            ++line.replies;
+            server.unanswered = 0;
+            replied(query, server, index, result.bytes);
+            return;
+        case DnsTry::What::refused:
+            // What went down with another one has not been tried. Over UDP that is so where the server has answered since this was asked; over TCP it is
+            // asked again alone to know.
+            if (query.over_tcp ? !query.alone : line.replies != query.replies_before) {
+                line.one_by_one = query.over_tcp;
+                waiting_.push_back(&query);
+                return;
+            }
+            line.closed = query.over_tcp && line.replies == 0;
+            break;
+        case DnsTry::What::silent: break;
+    }
+    if (query.over_tcp) {
+        no_tcp(query, server, index, refused);
     } else {
-        unanswered(query, server, status);
+        unanswered(query, server, refused);
     }
 }
 
-void Run::replied(Query& query, Asked& server, std::size_t index, Reply reply) {
-    server.unanswered = 0;
+void Run::replied(Query& query, Asked& server, std::size_t index, std::string_view bytes) {
     query.server = server.name;
-    if (reply.outcome == Outcome::server_error) {
-        reply.problem = fmt::format("{} {}", server.name, reply.problem);
-        query.failed.insert(index);
+    Reply reply = read_reply(bytes, *query.name, query.family);
+    const bool cut = is_truncated(bytes) || (bytes.size() >= most_udp_bytes && reply.outcome == Outcome::server_error);
+    if (cut && !query.over_tcp) {
+        query.over_tcp = true;
+        waiting_.push_back(&query);
+        return;
     }
     query.reply = std::move(reply);
-    if (query.reply.outcome == Outcome::server_error) next(query);
+    if (query.reply.outcome != Outcome::server_error) return;
+    query.reply.problem = fmt::format("{} {}", server.name, query.reply.problem);
+    query.failed.insert(index);
+    next(query);
 }
 
-void Run::unanswered(Query& query, Asked& server, int status) {
+// The whole of a reply that was cut short can't be had. That says nothing about the server's other replies.
+void Run::no_tcp(Query& query, const Asked& server, std::size_t index, bool refused) {
+    query.reply.outcome = Outcome::server_error;
+    query.reply.problem =
+        fmt::format("{} cut its reply short, and {}", server.name,
+                    refused ? "can't be reached over TCP (port closed, or no route)" : "says nothing over TCP");
+    if (refused) query.failed.insert(index);
+    next(query);
+}
+
+void Run::unanswered(Query& query, Asked& server, bool refused) {
     const Clock::time_point now = Clock::now();
     if (server.unanswered++ == 0) server.silent_since = now - options_.timeout;
     if (server.unanswered >= enough_silence && now - server.silent_since >= options_.timeout * options_.tries)
         server.given_up = true;
     if (query.reply.outcome == Outcome::timeout) {
         query.server = server.name;
-        if (status == ARES_ECONNREFUSED)
-            query.reply.problem = fmt::format("{} can't be reached (port closed, or no route)", server.name);
+        if (refused) query.reply.problem = fmt::format("{} can't be reached (port closed, or no route)", server.name);
     }
     next(query);
 }
 
 // The query goes to the end of the line for its next try, if it has one left: a server that is only overloaded gets some time.
 void Run::next(Query& query) {
-    const std::size_t attempts = servers_.size() * static_cast<std::size_t>(std::max(options_.tries, 1));
-    while (++query.attempt < attempts) {
+    query.over_tcp = false;
+    while (++query.attempt < query.attempts) {
         const std::size_t index = query.attempt % servers_.size();
         if (servers_[index].given_up || query.failed.count(index) != 0) continue;
         waiting_.push_back(&query);
@@ -272,53 +310,22 @@ void Run::next(Query& query) {
     }
 }
 
-void Run::wait() {
-    std::vector<pollfd> sockets;
-    std::vector<ares_channel> owners;
-    timeval longest{1, 0};
-    timeval left = longest;
+std::vector<DnsChannel*> Run::channels() const {
+    std::vector<DnsChannel*> all;
     for (const Asked& server : servers_) {
-        const ares_channel channel = server.channel->get();
-        if (channel == nullptr) continue;
-        timeval buffer{};
-        left = *ares_timeout(channel, &left, &buffer);
-        for (const auto& [socket, events] : server.channel->sockets()) {
-            sockets.push_back({socket, events, 0});
-            owners.push_back(channel);
-        }
+        all.push_back(server.udp.channel.get());
+        if (server.tcp.channel) all.push_back(server.tcp.channel.get());
     }
-    const auto milliseconds = static_cast<int>(left.tv_sec * 1000 + (left.tv_usec + 999) / 1000);
-    const int ready = poll(sockets.data(), sockets.size(), milliseconds);
-    if (ready < 0 && errno != EINTR) return;
-    for (std::size_t i = 0; ready > 0 && i < sockets.size(); ++i) {
-        const pollfd& at = sockets[i];
-        if (at.revents == 0) continue;
-        const bool trouble = (at.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
-        const bool readable = (at.revents & POLLIN) != 0 || (trouble && (at.events & POLLIN) != 0);
-        const bool writable = (at.revents & POLLOUT) != 0 || (trouble && (at.events & POLLOUT) != 0);
-        ares_process_fd(owners[i], readable ? at.fd : ARES_SOCKET_BAD, writable ? at.fd : ARES_SOCKET_BAD);
-    }
-    for (const Asked& server : servers_) {
-        if (server.channel->get() != nullptr) ares_process_fd(server.channel->get(), ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    }
+    return all;
 }
 
-bool answers(const Query& query) {
-    switch (query.reply.outcome) {
-        case Outcome::answered:
-        case Outcome::no_such_name:
-        case Outcome::no_address: return true;
-        case Outcome::timeout:
-        case Outcome::server_error: return false;
-    }
-    return false;
-}
-
-// Half an answer is none: addresses that are still good would be dropped with the half that is missing.
+// Half an answer is none: addresses that are still good would be dropped with the half that is missing. Where IPv6 is denied, AAAA is no half: it opens
+// nothing, and its failure takes nothing away.
 Answer Run::combine(const Query& four, const Query& six) const {
     Answer answer;
-    if (!answers(four) || !answers(six)) {
-        const Query& bad = !answers(four) && (answers(six) || four.reply.outcome == Outcome::server_error) ? four : six;
+    if (!answers(four) || (ipv6_ && !answers(six))) {
+        const Query& bad =
+            !answers(four) && (answers(six) || four.reply.outcome == Outcome::server_error || !ipv6_) ? four : six;
         answer.outcome = bad.reply.outcome;
         answer.server = bad.server;
         answer.detail = bad.reply.problem;
@@ -326,47 +333,28 @@ Answer Run::combine(const Query& four, const Query& six) const {
         if (answers(six)) answer.detail += " (about A; AAAA was answered)";
         return answer;
     }
-    const Query& first = four.reply.addresses.empty() && !six.reply.addresses.empty() ? six : four;
-    answer.server = first.server;
-    answer.cnames = first.reply.cnames;
+    const Reply none{
+        .outcome = four.reply.outcome, .addresses = {}, .ttl = four.reply.ttl, .cnames = {}, .problem = {}};
+    const Reply& other = answers(six) ? six.reply : none;
+    const bool six_first = four.reply.addresses.empty() && !other.addresses.empty();
+    const Reply& first = six_first ? other : four.reply;
+    answer.server = six_first ? six.server : four.server;
+    answer.cnames = first.cnames;
     answer.addresses = four.reply.addresses;
-    answer.addresses.insert(answer.addresses.end(), six.reply.addresses.begin(), six.reply.addresses.end());
+    answer.addresses.insert(answer.addresses.end(), other.addresses.begin(), other.addresses.end());
     std::sort(answer.addresses.begin(), answer.addresses.end());
     answer.addresses.erase(std::unique(answer.addresses.begin(), answer.addresses.end()), answer.addresses.end());
     if (answer.addresses.empty()) {
-        const bool absent = four.reply.outcome == Outcome::no_such_name && six.reply.outcome == Outcome::no_such_name;
+        const bool absent = four.reply.outcome == Outcome::no_such_name && other.outcome == Outcome::no_such_name;
         answer.outcome = absent ? Outcome::no_such_name : Outcome::no_address;
-        answer.ttl = std::min(four.reply.ttl, six.reply.ttl);
+        answer.ttl = std::min(four.reply.ttl, other.ttl);
         return answer;
     }
     answer.outcome = Outcome::answered;
-    answer.detail = four.reply.problem.empty() ? six.reply.problem : four.reply.problem;
-    answer.ttl = first.reply.ttl;
-    if (!six.reply.addresses.empty()) answer.ttl = std::min(answer.ttl, six.reply.ttl);
+    answer.detail = four.reply.problem.empty() ? other.problem : four.reply.problem;
+    answer.ttl = first.ttl;
+    if (!other.addresses.empty()) answer.ttl = std::min(answer.ttl, other.ttl);
     return answer;
-}
-
-std::vector<Server> system_servers() {
-    std::vector<Server> servers;
-    ares_channel channel = nullptr;
-    if (ares_init(&channel) != ARES_SUCCESS) return servers;
-    const std::unique_ptr<ares_channeldata, void (*)(ares_channel)> owner(channel, ares_destroy);
-    ares_addr_port_node* first = nullptr;
-    if (ares_get_servers_ports(channel, &first) != ARES_SUCCESS) return servers;
-    const std::unique_ptr<ares_addr_port_node, void (*)(void*)> nodes(first, ares_free_data);
-    for (const ares_addr_port_node* node = first; node != nullptr; node = node->next) {
-        Server server;
-        if (node->udp_port != 0) server.port = static_cast<std::uint16_t>(node->udp_port);
-        if (node->family == AF_INET) {
-            server.address = {Family::ipv4, ntohl(node->addr.addr4.s_addr)};
-        } else {
-            server.address.family = Family::ipv6;
-            const auto* bytes = reinterpret_cast<const unsigned char*>(&node->addr.addr6);
-            for (int i = 0; i < 16; ++i) server.address.bits = server.address.bits << 8U | bytes[i];
-        }
-        servers.push_back(server);
-    }
-    return servers;
 }
 
 class DnsResolver : public Resolver {
@@ -398,13 +386,12 @@ public:
                 answers[name].detail = "there is no server to ask: /etc/resolv.conf names none";
             return answers;
         }
-        Run run(options_, servers);
+        Run run(options_, servers, question.ipv6);
         answers.merge(run.ask(rest));
         return answers;
     }
 
 private:
-    Library library_;
     DnsOptions options_;
 };
 

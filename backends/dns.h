@@ -18,9 +18,10 @@ struct DnsOptions {
     std::string hosts = "/etc/hosts";         // what stands there is answered from it, and DNS is not asked
 };
 
-// A and AAAA of every name, absolute (no search domains); over TCP where a reply is truncated. Asks nobody for a name it was not given.
+// A and AAAA of every name, absolute (no search domains). Asks nobody for a name it was not given. A reply that is cut short is asked for again over a TCP
+// connection of its own: what becomes of that says nothing about other queries, and a query that ends with the failure of another one has not been tried.
 //
-// A name counts as answered only when both A and AAAA were: half an answer would drop addresses that are still good. A server that fails
+// A name counts as answered only when both A and AAAA were, or A alone where IPv6 opens nothing (see Question). A server that fails
 // (SERVFAIL, REFUSED, a reply that can't be read) or says nothing is followed by the next one; one that has said nothing for all its tries is no longer
 // asked, so that a dead server costs seconds, however many names there are.
 std::unique_ptr<Resolver> make_dns_resolver(const DnsOptions& options = {});

@@ -142,6 +142,10 @@ Authority read_authority(Reader& reader, std::string_view bytes, std::uint32_t c
 
 }  // namespace
 
+bool is_truncated(std::string_view bytes) {
+    return bytes.size() >= header_bytes && (static_cast<unsigned char>(bytes[2]) & 0x02U) != 0;
+}
+
 Reply read_reply(std::string_view bytes, const std::string& name, Family family) {
     const std::uint16_t wanted = family == Family::ipv4 ? type_a : type_aaaa;
     const std::size_t wanted_size = family == Family::ipv4 ? 4 : 16;

@@ -24,4 +24,7 @@ struct Reply {
 // that are not on the chain from `name` are not looked at. A truncated reply is an error unless it already has more than max_addresses_per_name.
 Reply read_reply(std::string_view bytes, const std::string& name, Family family);
 
+// Whether the reply says that there is more of it than is here.
+bool is_truncated(std::string_view bytes);
+
 }  // namespace policyc

@@ -2,6 +2,7 @@
 #include "policy/bytes.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "policy/scan.h"
@@ -40,6 +41,24 @@ Stretch inside(std::string_view text, Stretch value) {
     return value;
 }
 
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return out;
+}
+
+constexpr std::array<std::string_view, 4> secret_words{"key", "secret", "psk", "password"};
+
+// Whether a key is a name that the policy gives: of a service, a group, a network. `keycloak` is no secret.
+bool is_own_name(std::string_view dotted) {
+    const std::size_t dot = dotted.find('.');
+    if (dot == std::string_view::npos || dotted.find('.', dot + 1) != std::string_view::npos) return false;
+    const std::string_view section = dotted.substr(0, dot);
+    return section == "services" || section == "groups" || section == "networks";
+}
+
 }  // namespace
 
 std::optional<std::size_t> first_odd_byte(std::string_view text) {
@@ -60,23 +79,37 @@ bool is_wireguard_key(std::string_view text) {
     return all && digits.find(text[42]) % 4 == 0;
 }
 
+bool looks_secret(std::string_view key) {
+    if (key == "public_key" || key == "private_key_file") return false;
+    const std::string name = lower(key);
+    return std::ranges::any_of(secret_words,
+                               [&](std::string_view word) { return name.find(word) != std::string::npos; });
+}
+
 void mask_secrets(std::string& text) {
-    if (text.find("private_key") == std::string::npos && text.find("preshared_key") == std::string::npos) return;
-    std::vector<Stretch> secrets;
+    const std::string all = lower(text);
+    if (std::ranges::none_of(secret_words, [&](std::string_view word) { return all.find(word) != std::string::npos; }))
+        return;
+    std::vector<std::pair<Stretch, bool>> secrets;  // and whether it is a list
     scan_keys(text, [&](const KeySite& site) {
         if (site.kind != KeySite::Kind::value) return;
         const Stretch held = inside(text, site.value);
         const std::string_view value = std::string_view(text).substr(held.begin, held.end - held.begin);
-        // Without quotes only what is long enough for a key; the rest is an error of its own that shows no secret.
+        if (site.name == "private_key_file") {
+            if (is_wireguard_key(value)) secrets.emplace_back(held, false);
+            return;
+        }
+        const bool exactly = site.name == "private_key" || site.name == "preshared_key";
+        if (!exactly && (is_own_name(site.dotted) || !looks_secret(site.name))) return;
+        // Without quotes only what is long enough for a key; the rest is an error of its own that shows no secret. A table is looked at key by key.
         const bool quoted = held.begin != site.value.begin;
-        const bool secret = site.name == "private_key" || site.name == "preshared_key"
-                                ? quoted || value.size() >= 40
-                                : site.name == "private_key_file" && is_wireguard_key(value);
-        if (secret) secrets.push_back(held);
+        const bool list = !quoted && value.starts_with('[');
+        if (quoted || list || (value.size() >= 40 && !value.starts_with('{'))) secrets.emplace_back(held, list);
     });
-    for (const Stretch& secret : secrets) {
+    for (const auto& [secret, list] : secrets) {
+        const std::string_view kept = list ? "\n[]\"', " : "\n";
         for (std::uint32_t at = secret.begin; at < secret.end; ++at) {
-            if (text[at] != '\n') text[at] = '*';
+            if (kept.find(text[at]) == std::string_view::npos) text[at] = '*';
         }
     }
 }

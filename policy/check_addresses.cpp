@@ -66,6 +66,29 @@ void check_same_address(const Context& context) {
     }
 }
 
+// A node's address that another node serves, and nothing else with it: to whom it belongs nothing can tell. In a wider network that is served it is
+// the more exact of the two, to WireGuard and to routes.
+void check_served_address(const Context& context) {
+    const std::vector<Node>& nodes = context.policy.nodes;
+    Owners owners;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        for (const auto& address : nodes[i].addresses) owners.try_emplace(address.value, i, address.span);
+    }
+    for (const auto& [server, served] : context.served) {
+        const auto owner = owners.find({served.range.family, served.range.lo});
+        if (!served.range.single() || owner == owners.end() || owner->second.first == server) continue;
+        const std::string& name = nodes[owner->second.first].name;
+        context.diagnostics
+            .report(Code::E0401, served.span,
+                    fmt::format("`{}` serves the tunnel address of `{}`", nodes[server].name, name), "again here")
+            .also(owner->second.second, fmt::format("first given to `{}`", name))
+            .note(
+                "WireGuard moves an AllowedIPs address to the peer configured last: one of the two would lose its "
+                "traffic")
+            .help("serve the network that is meant, without the addresses of the tunnel");
+    }
+}
+
 void check_same_key(const Context& context) {
     std::map<std::string, std::size_t> owners;
     const std::vector<Node>& nodes = context.policy.nodes;
@@ -161,6 +184,7 @@ void check_untouched(const Context& context) {
 
 void check_addresses(Context& context) {
     check_same_address(context);
+    check_served_address(context);
     check_same_key(context);
     check_families(context);
     check_untouched(context);

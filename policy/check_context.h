@@ -92,5 +92,6 @@ bool check_top(const Context& context);  // the keys of the top level; false whe
 void check_settings(Context& context);   // top level keys, [resolve] and [log]
 void check_addresses(Context& context);  // what addresses have to do with each other
 void check_usage(Context& context, const Lists& lists);  // warnings
+void warn_redundant(const Context& context, const Lists& lists);
 
 }  // namespace policyc

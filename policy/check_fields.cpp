@@ -4,6 +4,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
+#include "policy/bytes.h"
+
 namespace policyc {
 namespace {
 
@@ -22,21 +26,26 @@ std::string choices(const std::vector<std::string>& words) {
     return text;
 }
 
-void report_unknown_key(Section section, const Entry& entry, const std::string& where, Diagnostics& diagnostics) {
-    if (section == Section::node && (entry.key == "private_key" || entry.key == "preshared_key")) {
+// Gives the key that may have been meant, or "".
+std::string report_unknown_key(Section section, const Entry& entry, const std::string& where,
+                               Diagnostics& diagnostics) {
+    const std::string near = nearest(entry.key, keys_of(section));
+    if (looks_secret(entry.key) && (near.empty() || near == "private_key_file")) {
         diagnostics
             .report(Code::E0110, entry.key_span, fmt::format("`{}` in a policy", entry.key),
                     "a policy holds no secrets")
-            .help("write private_key_file = \"/path\" and put the key into that file, mode 0600")
+            .help(section == Section::node
+                      ? "write private_key_file = \"/path\" and put the key into that file, mode 0600"
+                      : "take it out; a node names the file of its key: private_key_file = \"/path\"")
             .note("a policy is read and copied by many: a key that was written here should be replaced by a new one");
-        return;
+        return {};
     }
     Diagnostic& diagnostic =
         diagnostics.report(Code::E0101, entry.key_span, fmt::format("unknown key `{}` in {}", entry.key, where),
                            fmt::format("not a key of {}", info(section).noun));
-    const std::string near = nearest(entry.key, keys_of(section));
     if (!near.empty()) diagnostic.help(fmt::format("did you mean `{}`?", near));
     diagnostic.note(takes(section));
+    return near;
 }
 
 }  // namespace
@@ -86,12 +95,17 @@ Fields::Fields(Section section, const Table& table, std::string where, Span name
     check_keys(name);
 }
 
-void Fields::check_keys(Span name) const {
+bool Fields::misspelt(std::string_view key) const {
+    return find(key) == nullptr && std::ranges::find(meant_, key) != meant_.end();
+}
+
+void Fields::check_keys(Span name) {
     for (const Entry& entry : table_->entries) {
-        if (find_key(section_, entry.key) == nullptr) report_unknown_key(section_, entry, where_, diagnostics_);
+        if (find_key(section_, entry.key) != nullptr) continue;
+        meant_.push_back(report_unknown_key(section_, entry, where_, diagnostics_));
     }
     for (const KeyInfo& key : infos_of(section_)) {
-        if (!key.required() || table_->find(key.key) != nullptr) continue;
+        if (!key.required() || table_->find(key.key) != nullptr || misspelt(key.key)) continue;
         diagnostics_
             .report(Code::E0104, name, fmt::format("{} has no `{}`", where_, key.key),
                     fmt::format("`{}` is missing", key.key))
@@ -161,7 +175,13 @@ std::optional<Seconds> Fields::duration(std::string_view key) const {
 
 std::optional<Rate> Fields::rate(std::string_view key) const {
     const Value* value = string(key);
-    return value == nullptr ? std::nullopt : read_rate(*value, diagnostics_);
+    if (value == nullptr) return {};
+    return read_rate(
+        *value,
+        section_ == Section::log_denied
+            ? "a rate is at least 1; to log nothing, write denied = false"
+            : "a rate is at least 1, and without `limit` there is none: to let nothing in, remove what allows it",
+        diagnostics_);
 }
 
 std::optional<Spanned<Days>> Fields::date(std::string_view key) const {

@@ -26,6 +26,8 @@ public:
     // False when the value is no table; nothing is found in it then.
     explicit operator bool() const { return table_ != nullptr; }
     [[nodiscard]] const std::string& where() const { return where_; }
+    // Whether `key` is not there and an unknown key is, which has had its error, that was meant for it.
+    [[nodiscard]] bool misspelt(std::string_view key) const;
 
     [[nodiscard]] const Entry* find(std::string_view key) const;
     // The value of the key when it is of that type.
@@ -61,12 +63,13 @@ public:
     void report_type(std::string_view key, const Value& value) const;
 
 private:
-    void check_keys(Span name) const;
+    void check_keys(Span name);
 
     Section section_;
     const Table* table_;
     std::string where_;
     Diagnostics& diagnostics_;
+    std::vector<std::string> meant_;  // by unknown keys
 };
 
 // Reports that `value` is not what `key` takes; `form` is what it does take.

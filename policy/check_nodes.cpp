@@ -38,32 +38,51 @@ void read_addresses(const Fields& fields, Node& node, Diagnostics& diagnostics) 
     }
 }
 
+void read_interface(const Fields& fields, Node& node, Diagnostics& diagnostics) {
+    const Value* name = fields.string("interface");
+    if (name == nullptr || !check_interface(Part(*name), diagnostics)) return;
+    if (*name->string() == "lo") {
+        diagnostics
+            .report(Code::E0116, name->span, "`lo` is not an interface of WireGuard", "the loopback of every host")
+            .help("write the one that `wg show` names, for instance \"wg0\"");
+        return;
+    }
+    node.interface = {*name->string(), name->span};
+}
+
 void read_endpoint(const Fields& fields, Node& node, Diagnostics& diagnostics) {
     const Value* value = fields.string("endpoint");
     if (value == nullptr) return;
     const auto written = split_host_port(*value, diagnostics);
     if (!written) return;
-    if (!written->ports) {
-        diagnostics.report(Code::E0203, value->span, "`endpoint` names no port", "want \"host:port\"")
-            .help(fmt::format("WireGuard's usual port is 51820: \"{}:51820\"", written->host.text));
-        return;
+    Endpoint endpoint{.span = value->span};
+    std::optional<std::uint16_t> number;
+    if (written->ports) {
+        Part port = *written->ports;
+        if (port.text.ends_with("/udp")) port.text.remove_suffix(4);
+        number = read_port(port, diagnostics);
+        endpoint.port = number.value_or(0);
     }
-    Part port = *written->ports;
-    if (port.text.ends_with("/udp")) port.text.remove_suffix(4);
-    const auto number = read_port(port, diagnostics);
-    Endpoint endpoint{.port = number.value_or(0), .span = value->span};
     if (looks_like_address(written->host.text)) {
         const auto address = parse_address(written->host.text);
         if (!address) {
-            diagnostics.report(Code::E0112, written->host.span(),
-                               fmt::format("`{}` is not an address", written->host.text),
-                               "want a host name or one address");
+            diagnostics
+                .report(Code::E0112, written->host.span(), fmt::format("`{}` is not an address", written->host.text),
+                        "want a host name or one address")
+                .help("write for instance \"vpn.example:51820\", \"192.0.2.1:51820\" or \"[2001:db8::1]:51820\"");
             return;
         }
         endpoint.host = *address;
     } else if (auto name = read_host_name(written->host, diagnostics)) {
         endpoint.host = std::move(*name);
     } else {
+        return;
+    }
+    if (!written->ports) {
+        const bool bracketed = written->host.text.find(':') != std::string_view::npos;
+        diagnostics.report(Code::E0203, value->span, "`endpoint` names no port", "want \"host:port\"")
+            .help(fmt::format("WireGuard's usual port is 51820: \"{}{}{}:51820\"", bracketed ? "[" : "",
+                              written->host.text, bracketed ? "]" : ""));
         return;
     }
     if (number) node.endpoint = std::move(endpoint);
@@ -89,7 +108,8 @@ void read_keys(const Fields& fields, Node& node, Diagnostics& diagnostics) {
                 .note(
                     "a policy is read and copied by many: a key that was written here should be replaced by a new one");
         } else if (node.private_key_file.empty()) {
-            diagnostics.report(Code::E0105, file->span, "`private_key_file` is empty", "want a path");
+            diagnostics.report(Code::E0105, file->span, "`private_key_file` is empty", "want a path")
+                .help("write the path of the file that holds the key, or leave it out");
         }
     }
 }
@@ -136,7 +156,8 @@ std::vector<Ports> known_ports(const Fields& fields, const Fields& of_node, cons
         const std::uint16_t port = node.endpoint ? node.endpoint->port : node.listen_port.value_or(0);
         if (port != 0) return {{Protocol::udp, port, port}};
         // What is written and wrong has had its error.
-        if (of_node.find("endpoint") == nullptr && of_node.find("listen_port") == nullptr) {
+        const auto written = [&](const char* key) { return of_node.find(key) != nullptr || of_node.misspelt(key); };
+        if (!written("endpoint") && !written("listen_port")) {
             diagnostics
                 .report(Code::E0104, entry.key_span, fmt::format("{} has no port", fields.where()),
                         "the node has neither `endpoint` nor `listen_port`")
@@ -173,12 +194,12 @@ void read_inputs(const Context& context, const Fields& fields, Node& node, Lists
         if (!keys) continue;
         if (const Entry* from = keys.find("from")) {
             input.from = lists.sources("from", from->value, find_key(Section::input, "from")->form);
-            report_redundant(lists, "this entry adds nobody", "", context.diagnostics);
+            report_redundant(lists, "this entry adds nobody", context.diagnostics);
             report_empty(keys, "from", "nobody reaches it", context.diagnostics);
         }
         if (const Entry* ports = keys.find("ports")) {
             input.ports = read_port_list("ports", ports->value, context.diagnostics);
-        } else {
+        } else if (!keys.misspelt("ports")) {
             input.ports = known_ports(keys, fields, entry, node, context.diagnostics);
         }
         input.limit = keys.rate("limit");
@@ -238,9 +259,7 @@ void check_node(Context& context, std::size_t index, Lists& lists) {
     node.source = fields.choice("source", sources).value_or(SourceNat::routed);
     node.denied = fields.choice("denied", verdicts).value_or(Denied::drop);
     read_addresses(fields, node, diagnostics);
-    if (const Value* name = fields.string("interface"); name != nullptr && check_interface(Part(*name), diagnostics)) {
-        node.interface = {*name->string(), name->span};
-    }
+    read_interface(fields, node, diagnostics);
     read_endpoint(fields, node, diagnostics);
     if (const auto port = fields.number("listen_port", 1, 65535)) node.listen_port = static_cast<std::uint16_t>(*port);
     if (const Entry* port = fields.find("listen_port"), *endpoint = fields.find("endpoint");
@@ -270,7 +289,7 @@ void check_node(Context& context, std::size_t index, Lists& lists) {
     read_inputs(context, fields, node, lists);
     if (const Entry* output = fields.find("output")) {
         node.output = lists.targets("output", output->value, find_key(Section::node, "output")->form);
-        report_redundant(lists, "this entry allows nothing new", "", diagnostics);
+        report_redundant(lists, "this entry allows nothing new", diagnostics);
     }
     read_dns(fields, node, diagnostics);
 }

@@ -15,19 +15,24 @@ bool digits(std::string_view text) {
     return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-void out_of_range(std::string_view port, Span span, Diagnostics& diagnostics) {
+// `item`: where a port item could stand, and not only a number.
+void out_of_range(std::string_view port, Span span, bool item, Diagnostics& diagnostics) {
     Diagnostic& diagnostic =
         diagnostics.report(Code::E0103, span, fmt::format("port {} is out of range", port), "ports are 1 to 65535");
     if (port == "0") {
-        diagnostic.help("write `*` when every port is meant");
+        diagnostic.help(item ? "write the port that is meant; every TCP port is `*/tcp`"
+                             : "write the port that is meant");
         return;
     }
     // One digit too many is how such a number comes about.
     std::uint64_t meant = 0;
     const std::string_view shorter = port.substr(0, port.size() - 1);
     const auto [end, error] = std::from_chars(shorter.data(), shorter.data() + shorter.size(), meant);
-    if (error == std::errc() && meant > 0 && meant <= top_port) diagnostic.help(fmt::format("did you mean {}?", meant));
+    const bool near = error == std::errc() && end == shorter.data() + shorter.size() && meant > 0 && meant <= top_port;
+    diagnostic.help(near ? fmt::format("did you mean {}?", meant) : "write the port that is meant");
 }
+
+std::optional<std::uint16_t> read_number(const Part& part, bool item, Diagnostics& diagnostics);
 
 std::optional<Ports> not_understood(const Part& part, Diagnostics& diagnostics, std::string label,
                                     std::string help = {}) {
@@ -40,18 +45,27 @@ std::optional<Ports> not_understood(const Part& part, Diagnostics& diagnostics, 
 }  // namespace
 
 std::optional<std::uint16_t> read_port(const Part& part, Diagnostics& diagnostics) {
+    return read_number(part, false, diagnostics);
+}
+
+namespace {
+
+std::optional<std::uint16_t> read_number(const Part& part, bool item, Diagnostics& diagnostics) {
     std::uint64_t port = 0;
     const auto [end, error] = std::from_chars(part.text.data(), part.text.data() + part.text.size(), port);
     if (!digits(part.text) || (part.text.size() > 1 && part.text[0] == '0')) {
-        not_understood(part, diagnostics, "want a number from 1 to 65535");
+        not_understood(part, diagnostics, "want a number from 1 to 65535",
+                       item ? std::string() : std::string("write a decimal number alone, for instance 51820"));
         return {};
     }
     if (error != std::errc() || port == 0 || port > top_port) {
-        out_of_range(part.text, part.exact(), diagnostics);
+        out_of_range(part.text, part.exact(), item, diagnostics);
         return {};
     }
     return static_cast<std::uint16_t>(port);
 }
+
+}  // namespace
 
 std::optional<Ports> read_ports(const Part& part, Diagnostics& diagnostics) {
     const std::string_view text = part.text;
@@ -78,8 +92,8 @@ std::optional<Ports> read_ports(const Part& part, Diagnostics& diagnostics) {
     const std::string_view low = numbers.substr(0, dash);
     const std::string_view high = dash == std::string_view::npos ? low : numbers.substr(dash + 1);
     if (!digits(low) || !digits(high)) return not_understood(part, diagnostics, "neither a number nor a range");
-    const auto lo = read_port(Part(part.value, low), diagnostics);
-    const auto hi = dash == std::string_view::npos ? lo : read_port(Part(part.value, high), diagnostics);
+    const auto lo = read_number(Part(part.value, low), true, diagnostics);
+    const auto hi = dash == std::string_view::npos ? lo : read_number(Part(part.value, high), true, diagnostics);
     if (!lo || !hi) return {};
     if (*lo > *hi)
         return not_understood(part, diagnostics, "ends before it begins", fmt::format("did you mean {}-{}?", *hi, *lo));
@@ -95,7 +109,7 @@ std::optional<Ports> read_ports(const Value& value, std::string_view key, Diagno
             const auto port = static_cast<std::uint16_t>(*number);
             return Ports{Protocol::tcp, port, port};
         }
-        out_of_range(std::to_string(*number), value.span, diagnostics);
+        out_of_range(std::to_string(*number), value.span, true, diagnostics);
         return {};
     }
     diagnostics

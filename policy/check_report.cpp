@@ -5,12 +5,11 @@
 
 namespace policyc {
 
-void report_redundant(const Lists& lists, std::string_view message, const std::string& who, Diagnostics& diagnostics) {
+void report_redundant(const Lists& lists, std::string_view message, Diagnostics& diagnostics) {
     for (const Redundant& found : lists.redundant()) {
         const std::string& text = *found.entry->string();
-        const std::string label =
-            who.empty() ? fmt::format("stands for {}", found.first) : fmt::format("allows {} -> {}", who, found.first);
-        Diagnostic& diagnostic = diagnostics.report(Code::W0501, found.entry->span, std::string(message), label);
+        Diagnostic& diagnostic = diagnostics.report(Code::W0501, found.entry->span, std::string(message),
+                                                    fmt::format("stands for {}", found.first));
         if (found.member != nullptr)
             diagnostic.also(found.member->span, fmt::format("already in `{}` ...", found.other_label));
         diagnostic.also(found.other->span, found.member != nullptr ? "... which is here" : "which is here too");

@@ -6,8 +6,8 @@
 
 namespace policyc {
 
-// W0501 for each entry of the list last read that adds nothing. `who` are those whom a tier lets in, for its label, or "".
-void report_redundant(const Lists& lists, std::string_view message, const std::string& who, Diagnostics& diagnostics);
+// W0501 for each entry of the list last read that adds nothing.
+void report_redundant(const Lists& lists, std::string_view message, Diagnostics& diagnostics);
 
 // W0504 when the list of `key` is empty: it stands for nobody or nothing, which `so` says.
 void report_empty(const Fields& fields, std::string_view key, std::string_view so, Diagnostics& diagnostics);

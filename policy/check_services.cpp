@@ -37,8 +37,27 @@ std::optional<Host> read_host(const Context& context, const Part& part) {
 void read_short(const Context& context, const Value& value, Service& service) {
     const auto written = split_host_port(value, context.diagnostics);
     if (!written) return;
+    const std::string_view text = written->host.text;
     service.host_span = written->host.exact();
+    if (text.empty()) {
+        context.diagnostics
+            .report(Code::E0113, value.span, fmt::format("service `{}` names no host", service.name),
+                    "want a host and a port")
+            .help("write for instance \"jelly01.home.example:8096\"");
+        return;
+    }
+    if (const std::size_t slash = text.find('/'); !written->ports && slash != std::string_view::npos &&
+                                                  !looks_like_address(text.substr(0, slash)) &&
+                                                  text.find("//") == std::string_view::npos) {
+        context.diagnostics
+            .report(Code::E0113, value.span, fmt::format("`{}` is not a host and a port", text),
+                    "the port is behind a colon")
+            .help("write \"host:port\", for instance \"jelly01.home.example:8096\"");
+        return;
+    }
+    const std::size_t before = context.diagnostics.all().size();
     if (const auto host = read_host(context, written->host)) service.host = *host;
+    if (!written->ports && context.diagnostics.all().size() != before) return;
     if (!written->ports) {
         context.diagnostics
             .report(Code::E0203, value.span, fmt::format("service `{}` names no port", service.name),
@@ -60,7 +79,9 @@ void read_table(const Context& context, const Value& value, Service& service) {
         service.host_span = part.exact();
         const bool port = part.text.find(':') != std::string_view::npos && !parse_cidr(part.text);
         if (part.text.empty()) {
-            context.diagnostics.report(Code::E0113, host->span, "`` is not a host name", "empty");
+            context.diagnostics
+                .report(Code::E0113, host->span, fmt::format("service `{}` names no host", service.name), "empty")
+                .help("write for instance \"jelly01.home.example\", or an address");
         } else if (port) {
             context.diagnostics
                 .report(Code::E0113, host->span, fmt::format("`{}` is not a host name", part.text), "has a colon")

@@ -99,6 +99,7 @@ void read_resolve(Context& context, const Entry& entry) {
     if (const Entry* stale = fields.find("stale")) {
         const Fields keys(Section::stale, stale->value, "stale of [resolve]", stale->key_span, diagnostics);
         resolve.stale_keep = keys.duration("keep");
+        resolve.stale_span = stale->value.span;
     }
     if (const Value* lock = fields.string("lock")) {
         resolve.lock = *lock->string();

@@ -11,13 +11,6 @@
 namespace policyc {
 namespace {
 
-// "laptop, phone", with at most three of them.
-std::string names_of(const std::vector<Source>& sources) {
-    std::string text;
-    for (std::size_t i = 0; i < sources.size() && i < 3; ++i) text += (i == 0 ? "" : ", ") + sources[i].label;
-    return sources.size() > 3 ? text + ", ..." : text;
-}
-
 Grant read_grant(const Entry& entry, const std::string& tier, Diagnostics& diagnostics) {
     Grant grant{.span = entry.key_span};
     const Fields fields(Section::grant, entry.value, fmt::format("grant of [tiers.{}]", tier), entry.key_span,
@@ -52,13 +45,14 @@ void check_tier(Context& context, const Entry& entry, Lists& lists) {
     const Fields fields(Section::tier, entry.value, fmt::format("[tiers.{}]", entry.key), entry.key_span, diagnostics);
     if (const Entry* who = fields.find("who")) {
         tier.who = lists.sources("who", who->value, find_key(Section::tier, "who")->form);
-        report_redundant(lists, "this entry adds nobody", "", diagnostics);
+        report_redundant(lists, "this entry adds nobody", diagnostics);
         report_empty(fields, "who", "this tier is for nobody", diagnostics);
     }
     if (const Entry* allow = fields.find("allow")) {
-        tier.allow = lists.targets("allow", allow->value, find_key(Section::tier, "allow")->form);
-        report_redundant(lists, "this entry allows nothing new", names_of(tier.who), diagnostics);
+        tier.allow = lists.allowed_targets(allow->value, find_key(Section::tier, "allow")->form);
         report_empty(fields, "allow", "this tier allows nothing", diagnostics);
+    } else {
+        lists.no_targets();
     }
     tier.limit = fields.rate("limit");
     tier.log_new = fields.log_new();
@@ -144,7 +138,8 @@ void check_test(Context& context, const Value& value, Lists& lists) {
     test.allow = list("allow");
     test.deny = list("deny");
     test.only = list("only");
-    if (!test.allow && !test.deny && !test.only) {
+    const bool misspelt = fields.misspelt("allow") || fields.misspelt("deny") || fields.misspelt("only");
+    if (!test.allow && !test.deny && !test.only && !misspelt) {
         diagnostics.report(Code::E0104, value.span, "this test claims nothing", "none of `allow`, `deny` and `only`")
             .help("write what must hold: allow = [...], deny = [...] or only = [...]");
     }

@@ -144,52 +144,15 @@ void warn_denied_family(const Context& context) {
     }
 }
 
-// With ipv6 = "dual": what has addresses of one family only, though nobody may have meant that.
-void warn_one_family(const Context& context) {
-    const Policy& policy = context.policy;
-    if (policy.ipv6 != Ipv6::dual) return;
-    const auto warn = [&](Span span, const std::string& what, Family family) {
-        const std::string_view has = family == Family::ipv4 ? "IPv4" : "IPv6";
-        context.diagnostics
-            .report(Code::W0603, span, fmt::format("{} is {} only", what, has),
-                    fmt::format("no {} address", family == Family::ipv4 ? "IPv6" : "IPv4"))
-            .also(policy.ipv6_span, "every permission should hold in both families")
-            .help("add the other family, or silence this line with  # policyc: allow W0603");
-    };
-    for (const Network& network : policy.networks) {
-        if (network.ranges.empty()) continue;
-        const Family family = network.ranges[0].value.family;
-        if (std::ranges::all_of(network.ranges, [&](const auto& range) { return range.value.family == family; })) {
-            warn(network.span, fmt::format("`{}`", network.name), family);
-        }
-    }
-    // A service at an address has a twin when the same tier allows the same ports at an address of the other family.
-    std::set<std::size_t> told;
-    for (const Tier& tier : policy.tiers) {
-        std::set<std::pair<Family, Ports>> allowed;
-        for (const Target& target : tier.allow) {
-            if (const Range* range = range_of_host(target.host)) allowed.emplace(range->family, target.ports);
-        }
-        for (const Target& target : tier.allow) {
-            const Range* range = range_of_host(target.host);
-            if (range == nullptr || !target.service) continue;
-            const Family other = range->family == Family::ipv4 ? Family::ipv6 : Family::ipv4;
-            if (allowed.contains({other, target.ports}) || !told.insert(*target.service).second) continue;
-            const Service& service = policy.services[*target.service];
-            warn(service.host_span, fmt::format("`{}`", service.name), range->family);
-        }
-    }
-}
-
 }  // namespace
 
 void check_usage(Context& context, const Lists& lists) {
+    warn_redundant(context, lists);
     warn_unused(context, lists);
     warn_undialled(context);
     warn_served_twice(context);
     warn_unknown_networks(context);
     warn_denied_family(context);
-    warn_one_family(context);
 }
 
 }  // namespace policyc

@@ -41,7 +41,7 @@ std::string_view what_is(const Value& value) {
     return std::visit(Visitor{}, value.data);
 }
 
-std::optional<Rate> read_rate(const Value& value, Diagnostics& diagnostics) {
+std::optional<Rate> read_rate(const Value& value, std::string_view help_zero, Diagnostics& diagnostics) {
     constexpr std::uint64_t most = 1'000'000;
     constexpr std::array<std::pair<std::string_view, Rate::Unit>, 4> units{{{"second", Rate::Unit::second},
                                                                             {"minute", Rate::Unit::minute},
@@ -59,7 +59,7 @@ std::optional<Rate> read_rate(const Value& value, Diagnostics& diagnostics) {
         return !unit.empty() && (known.first.starts_with(unit) || unit.starts_with(known.first));
     });
     if (count == 0U) {
-        diagnostic.help("a rate is at least 1; to let nothing in, leave the entry out");
+        diagnostic.help(std::string(help_zero));
     } else if (count && meant != units.end()) {
         diagnostic.help(fmt::format("did you mean \"{}/{}\"?", *count, meant->first));
     } else {
@@ -198,13 +198,14 @@ bool check_interface(const Part& part, Diagnostics& diagnostics) {
     const std::string_view name = part.text;
     std::string why;
     const auto odd = std::ranges::find_if(name, [](char c) {
-        return c <= ' ' || c > '~' || std::string_view("/:*\"\\").find(c) != std::string_view::npos;
+        return c <= ' ' || c > '~' || std::string_view("/:%*\"\\").find(c) != std::string_view::npos;
     });
     if (name.empty()) why = "empty";
     if (name.size() > 15) why = fmt::format("{} bytes, Linux takes 15", name.size());
     if (odd != name.end())
         why = *odd > ' ' ? fmt::format("has a `{}`", *odd) : std::string("has a blank, or bytes beyond ASCII");
     if (name == "." || name == "..") why = "a name of a directory";
+    if (name.starts_with('@')) why = "begins with `@`, which nft takes for a set";
     if (why.empty()) return true;
     diagnostics.report(Code::E0116, part.span(), fmt::format("`{}` is not an interface name", name), why)
         .help("write one interface in full, for instance \"wg0\"; there are no patterns");

@@ -35,7 +35,8 @@ std::optional<Ports> read_ports(const Value& value, std::string_view key, Diagno
 // The decimal number of a UDP or TCP port.
 std::optional<std::uint16_t> read_port(const Part& part, Diagnostics& diagnostics);
 
-std::optional<Rate> read_rate(const Value& value, Diagnostics& diagnostics);
+// `help_zero` is what to say of a rate of 0.
+std::optional<Rate> read_rate(const Value& value, std::string_view help_zero, Diagnostics& diagnostics);
 std::optional<Seconds> read_duration(const Value& value, Diagnostics& diagnostics);
 
 // Whether something is meant as an address and not as a name: "10.0.0.300", "fd69::x".

@@ -58,6 +58,7 @@ namespace policyc {
     X(E0312, "unknown key in the lock file")                  \
     X(E0313, "a wrong value in the lock file")                \
     X(E0314, "an address is locked twice")                    \
+    X(W0315, "a locked answer is too old")                    \
     X(E0401, "an address is given twice")                     \
     X(E0402, "a network that must stay untouched")            \
     X(E0403, "an address beyond the prefix of its network")   \
@@ -73,7 +74,8 @@ namespace policyc {
     X(W0602, "IPv6 is written and denied")                    \
     X(W0603, "allowed in one family only")                    \
     X(E0701, "a test failed")                                 \
-    X(E0702, "a test names what has no address")
+    X(E0702, "a test names what has no address")              \
+    X(E0703, "a test is too entangled to be judged")
 
 enum class Code : std::uint16_t {
 #define X(code, title) code,

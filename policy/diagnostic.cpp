@@ -2,38 +2,53 @@
 #include "policy/diagnostic.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
+#include <utility>
 
 namespace policyc {
 namespace {
 
 constexpr std::string_view silencer = "# policyc: allow ";
 
-// Whether the line ends with `# policyc: allow CODE`, or several codes with spaces or commas between.
-bool line_allows(std::string_view line, std::string_view code) {
+// The codes of a line that ends with `# policyc: allow CODE`, or with several codes with spaces or commas between.
+std::vector<std::string_view> allowed_by(std::string_view line) {
     const std::size_t at = line.rfind(silencer);
-    if (at == std::string_view::npos) return false;
+    if (at == std::string_view::npos) return {};
     std::string_view rest = line.substr(at + silencer.size());
-    bool found = false;
+    std::vector<std::string_view> codes;
     while (true) {
         const std::size_t begin = rest.find_first_not_of(" ,\t");
-        if (begin == std::string_view::npos) return found;
+        if (begin == std::string_view::npos) return codes;
         rest.remove_prefix(begin);
         const std::string_view word = rest.substr(0, rest.find_first_of(" ,\t"));
         const bool is_code =
             word.size() == 5 && std::all_of(word.begin() + 1, word.end(), [](char c) { return c >= '0' && c <= '9'; });
-        if (!is_code) return false;
-        found = found || word == code;
+        if (!is_code) return {};
+        codes.push_back(word);
         rest.remove_prefix(word.size());
     }
 }
 
-bool silenced(const Diagnostic& diagnostic, const Sources& sources) {
-    const CodeInfo& code = info(diagnostic.code);
-    const Span span = diagnostic.primary.span;
-    if (code.severity != Severity::warning || !span.valid()) return false;
-    return line_allows(sources.line(span.file, sources.position(span.file, span.begin).line), code.name);
-}
+// Which warnings are silenced. Looks at each line once, however many warnings point at it.
+class Silence {
+public:
+    explicit Silence(const Sources& sources) : sources_(sources) {}
+
+    bool over(const Diagnostic& diagnostic) {
+        const CodeInfo& code = info(diagnostic.code);
+        const Span span = diagnostic.primary.span;
+        if (code.severity != Severity::warning || !span.valid()) return false;
+        const std::size_t line = sources_.position(span.file, span.begin).line;
+        const auto [codes, fresh] = lines_.try_emplace({span.file, line});
+        if (fresh) codes->second = allowed_by(sources_.line(span.file, line));
+        return std::find(codes->second.begin(), codes->second.end(), code.name) != codes->second.end();
+    }
+
+private:
+    const Sources& sources_;
+    std::map<std::pair<std::uint32_t, std::size_t>, std::vector<std::string_view>> lines_;
+};
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -99,7 +114,8 @@ bool Diagnostics::has(Code code) const {
 }
 
 void Diagnostics::finish(const Sources& sources) {
-    std::erase_if(list_, [&sources](const Diagnostic& diagnostic) { return silenced(diagnostic, sources); });
+    Silence silence(sources);
+    std::erase_if(list_, [&silence](const Diagnostic& diagnostic) { return silence.over(diagnostic); });
     // The file of a span that points nowhere is the greatest number there is, which puts it last.
     const auto key = [](const Diagnostic& d) { return std::tie(d.primary.span, d.code, d.message); };
     std::stable_sort(list_.begin(), list_.end(),

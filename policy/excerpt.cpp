@@ -113,6 +113,19 @@ std::size_t width_of(const std::vector<Character>& line, std::size_t begin, std:
     return width;
 }
 
+// A line of more bytes than this is looked at in part only: so many characters to each side of what matters.
+constexpr std::size_t longest_line = 16384;
+constexpr std::size_t window = 1024;
+
+// The byte at which a character begins, or the end of the text.
+std::size_t byte_of(std::string_view text, std::size_t character) {
+    std::size_t at = 0;
+    for (; at < text.size(); ++at) {
+        if ((static_cast<unsigned char>(text[at]) & 0xc0U) != 0x80U && character-- == 0) break;
+    }
+    return at;
+}
+
 }  // namespace
 
 std::size_t Excerpt::column(std::size_t character) const {
@@ -121,12 +134,28 @@ std::size_t Excerpt::column(std::size_t character) const {
 }
 
 bool fits(std::string_view line, std::size_t begin, std::size_t end) {
+    if (line.size() > longest_line) {
+        if (end - std::min(begin, end) > window) return false;
+        const std::vector<Character> part = split(line.substr(byte_of(line, begin)).substr(0, longest_line));
+        return width_of(part, 0, end - std::min(begin, end)) <= widest_line;
+    }
     const std::vector<Character> all = split(line);
     return width_of(all, 0, all.size()) <= widest_line || width_of(all, begin, end) <= widest_line;
 }
 
 Excerpt cut(std::string_view line, Characters focus) {
     while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+    // Of a very long line, only what is near the focus is looked at.
+    std::size_t before = 0;
+    bool more = false;
+    if (line.size() > longest_line) {
+        before = focus.begin - std::min(focus.begin, window);
+        line.remove_prefix(byte_of(line, before));
+        const std::size_t most = byte_of(line, std::min(focus.begin, window) + 2 * window);
+        more = most < line.size();
+        line = line.substr(0, most);
+        focus = {focus.begin - before, focus.end - std::min(focus.end, before)};
+    }
     const std::vector<Character> all = split(line);
     std::size_t begin = 0;
     std::size_t end = all.size();
@@ -151,9 +180,9 @@ Excerpt cut(std::string_view line, Characters focus) {
         }
     }
     Excerpt result;
-    result.first = begin;
+    result.first = before + begin;
     std::size_t column = 0;
-    if (begin > 0) {
+    if (before + begin > 0) {
         result.text += ellipsis;
         column = ellipsis.size();
     }
@@ -163,7 +192,7 @@ Excerpt cut(std::string_view line, Characters focus) {
         column += all[i].width;
     }
     result.columns.push_back(column);
-    if (end < all.size()) result.text += ellipsis;
+    if (end < all.size() || more) result.text += ellipsis;
     return result;
 }
 

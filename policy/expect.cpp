@@ -39,6 +39,10 @@ struct ByFamily {
     [[nodiscard]] bool empty() const { return ipv4.empty() && ipv6.empty(); }
 };
 
+// A test may take this much work, some hundred megabytes and a second or so at the worst. One that is written for people takes a thousandth of it.
+constexpr std::size_t most_work = 20'000'000;
+constexpr std::size_t source_set_price = 4;  // of a range of sources, against a part that is looked at
+
 // One test: who is meant, and which permissions count.
 class Trial {
 public:
@@ -62,7 +66,11 @@ public:
         const Story story{policy_, addresses_, permissions_, test_};
         if (test_.allow) story.missing(missing(*test_.allow), diagnostics_);
         if (test_.deny) story.open(open(*test_.deny), diagnostics_);
-        if (test_.only) story.differs(extra(*test_.only), missing(*test_.only), diagnostics_);
+        if (!test_.only || budget_.spent()) return;
+        const Findings more = extra(*test_.only);
+        if (budget_.spent()) return;
+        const Findings less = missing(*test_.only);
+        if (!budget_.spent()) story.differs(more, less, diagnostics_);
     }
 
 private:
@@ -105,7 +113,11 @@ private:
     const AddressSet& left_out(Family family, const std::vector<std::size_t>& source_sets) {
         const auto [at, fresh] = left_out_.try_emplace({family, source_sets}, from_.of(family));
         if (fresh) {
+            std::size_t work = at->second.ranges().size() + source_sets.size();
+            for (std::size_t set : source_sets) work += reaching_[set].of(family).ranges().size();
+            if (!budget_.spend(source_set_price * work)) return at->second;
             for (std::size_t set : source_sets) {
+                if (at->second.empty()) break;
                 for (const Range& range : reaching_[set].of(family).ranges()) at->second.subtract(range);
             }
         }
@@ -136,14 +148,15 @@ private:
             });
             if (whole) continue;
             const Target& target = list.targets[area.owner];
-            reach::cut(area, covers, [&](const Area& part, const std::vector<std::size_t>& source_sets) {
+            reach::cut(area, covers, budget_, [&](const Area& part, const std::vector<std::size_t>& source_sets) {
                 const AddressSet& sources = left_out(family, source_sets);
-                if (sources.empty()) return;
+                if (sources.empty() || budget_.spent()) return;
                 Finding& finding = findings[target.span];
                 if (finding.target == nullptr) finding.target = &target;
                 finding.partly = finding.partly || !covers.empty();
                 finding.add(sources, part);
             });
+            if (budget_.spent()) return too_entangled(target.span, opened(area));
         }
         return findings;
     }
@@ -178,14 +191,36 @@ private:
             const AddressSet& sources = reaching(area.owner, area.destination.family);
             if (sources.empty()) continue;
             const Permission& permission = permissions_.list[area.owner];
-            reach::cut(area, covers, [&](const Area& part, const std::vector<std::size_t>& targets) {
+            reach::cut(area, covers, budget_, [&](const Area& part, const std::vector<std::size_t>& targets) {
                 if (!targets.empty()) return;
                 Finding& finding = findings[permission.span];
                 if (finding.permission == nullptr) finding.permission = &permission;
                 finding.add(sources, part);
             });
+            if (budget_.spent()) return too_entangled(permission.span, permissions_.areas.meeting(area));
         }
         return findings;
+    }
+
+    // Whether the test holds will not be known, so it fails. `covers` are what could not be told apart.
+    Findings too_entangled(Span span, const std::vector<Area>& covers) {
+        report_entangled(test_, span, most_entangled(covers), diagnostics_);
+        return {};
+    }
+
+    // The entries that meet most of the others, and how many.
+    [[nodiscard]] std::vector<Entangled> most_entangled(const std::vector<Area>& covers) const {
+        constexpr std::size_t most_looked_at = 2000;
+        std::map<Span, std::size_t> met;
+        const std::size_t end = std::min(covers.size(), most_looked_at);
+        for (std::size_t i = 0; i < end; ++i) {
+            std::size_t& count = met[permissions_.list[covers[i].owner].span];
+            for (std::size_t j = 0; j < end; ++j) count += i != j && covers[i].meets(covers[j]) ? 1U : 0U;
+        }
+        std::vector<Entangled> found;
+        for (const auto& [place, count] : met) found.push_back({place, count});
+        std::ranges::stable_sort(found, std::ranges::greater{}, &Entangled::others);
+        return found;
     }
 
     enum class Part { source, expected, denied };
@@ -238,6 +273,7 @@ private:
     const Permissions& permissions_;
     const Expectation& test_;
     Diagnostics& diagnostics_;
+    reach::Budget budget_{most_work};
     ByFamily from_;
     std::vector<ByFamily> reaching_;  // by source set of the permissions
     std::vector<char> counts_;        // by permission

@@ -311,4 +311,16 @@ void report_no_address(const Expectation& test, std::vector<Unresolved> unresolv
     }
 }
 
+void report_entangled(const Expectation& test, Span span, const std::vector<Entangled>& entries,
+                      Diagnostics& diagnostics) {
+    Diagnostic& diagnostic =
+        diagnostics.report(Code::E0703, span, fmt::format("test \"{}\" is too entangled to be judged", test.name),
+                           "what is allowed here overlaps in too many ways");
+    for (std::size_t i = 0; i < entries.size() && i < most_labels; ++i)
+        diagnostic.also(entries[i].span, fmt::format("overlaps with {} others", entries[i].others));
+    if (entries.size() > most_labels) diagnostic.note(fmt::format("and {} more entries", entries.size() - most_labels));
+    diagnostic.note("nothing was compiled: whether the test holds is not known")
+        .help("let tiers that allow the same name it once, for all who need it; or test a smaller part at a time");
+}
+
 }  // namespace policyc

@@ -79,4 +79,13 @@ struct Unresolved {
 };
 void report_no_address(const Expectation& test, std::vector<Unresolved> unresolved, Diagnostics& diagnostics);
 
+// An entry of the policy, and how many others it overlaps with.
+struct Entangled {
+    Span span;
+    std::size_t others = 0;
+};
+// The test can't be judged: what could not be told apart is given by `entries`, the worst first.
+void report_entangled(const Expectation& test, Span span, const std::vector<Entangled>& entries,
+                      Diagnostics& diagnostics);
+
 }  // namespace policyc

@@ -109,13 +109,13 @@ const std::vector<KeyInfo>& all_keys() {
          "where an answer must lie to be believed"},
         {resolve, "refresh", "{ min, max }", "30s, 15m", "bounds of how long an answer is used"},
         {resolve, "overlap", "\"2m\"", "none", "how long an old address stays allowed after a change"},
-        {resolve, "stale", "{ keep }", "forever", "how long last answers live while the resolver is silent"},
+        {resolve, "stale", "{ keep }", "forever", "how long a locked answer holds without being confirmed"},
         {resolve, "lock", "\"policy.lock\"", "\"policy.lock\"", "the lock file, relative to the policy"},
 
         {refresh, "min", "\"30s\"", "30s", "ask again no sooner than this"},
         {refresh, "max", "\"15m\"", "15m", "ask again after this at the latest"},
 
-        {stale, "keep", "\"7d\"", "forever", "then what the name opened is denied"},
+        {stale, "keep", "\"7d\"", "forever", "after this the name has no address"},
 
         {log, "denied", "{ limit, burst, to }, or false", "10/second, 20, \"nflog:5\"",
          "how denied packets are logged"},

@@ -13,12 +13,13 @@
 
 namespace policyc {
 
-// What is remembered of a name. While an answer stays the same its entry stays the same, byte for byte.
+// What is remembered of a name. While an answer stays the same its entry stays the same, byte for byte; only where [resolve] stale.keep says how long it holds
+// is `resolved` renewed, when a quarter of that time has gone by.
 struct LockEntry {
     std::vector<Address> addresses;   // sorted; empty: the name had no address or did not exist, which is an answer
     std::vector<std::string> cnames;  // the chain, without the name itself
     std::uint32_t ttl = 0;            // seconds, as first seen
-    Time resolved{};                  // when this answer was first seen
+    Time resolved{};  // when this answer was first seen, or renewed: no later than it was last confirmed
 
     bool operator==(const LockEntry&) const = default;
 };
@@ -36,8 +37,9 @@ struct NameUse {
 std::vector<NameUse> names_of(const Policy& policy);
 
 // The addresses of every name the policy uses: from the lock, else from /etc/hosts. A name in neither is a warning that says which, where and
-// how to get it (nothing is allowed to it); an address outside `within` is an error, wherever it is from.
-Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& hosts, Diagnostics& diagnostics);
+// how to get it (nothing is allowed to it); so is one whose entry is older than stale.keep; an address outside `within` is an error, wherever it is from.
+Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& hosts, Time now,
+                       Diagnostics& diagnostics);
 
 // Joins new answers with the lock so far, by the rules of docs/language.md: time-out and server error keep the last answer (a warning; an
 // error where there is none), NXDOMAIN and "no address" are answers (an error where the name was never locked, else a warning and an empty entry), an answer
@@ -46,7 +48,8 @@ Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& 
 // With `lenient` (an apply that must go on) each of these errors is the one warning W0306 instead, and says what is denied.
 struct Settled {
     Lock lock;
-    std::vector<std::string> changed;  // names whose entry differs from before, sorted
+    std::vector<std::string>
+        changed;  // names that have another answer than before, sorted; one that was only renewed is not among them
     std::vector<std::string> dropped;  // names that the policy no longer has
 };
 Settled settle(const Policy& policy, const Lock& before, const std::map<std::string, Answer>& answers, Time now,

@@ -188,7 +188,8 @@ struct Resolve {
     Seconds refresh_min{30};
     Seconds refresh_max{900};
     std::optional<Seconds> overlap;
-    std::optional<Seconds> stale_keep;
+    std::optional<Seconds> stale_keep;  // an entry of the lock that is older counts for nothing
+    Span stale_span;
     std::string lock = "policy.lock";
 };
 

@@ -48,6 +48,10 @@ struct Server {
 struct Question {
     std::vector<std::string> names;  // each once, lower case, without a trailing dot
     std::vector<Server> servers;     // empty: the system's (/etc/resolv.conf)
+    // Whether an IPv6 address could open anything. Where it could, a name is answered only when both A and AAAA were: half an answer would
+    // drop addresses that are still good. Where it couldn't, A alone is the answer: AAAA is asked for, so that a person can be warned of what
+    // clients will try first, and its failure takes nothing away.
+    bool ipv6 = true;
 };
 
 // Asks for all names at once, with a bound on queries in flight. Never throws; each name gets exactly one Answer.

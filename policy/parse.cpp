@@ -10,6 +10,7 @@
 #include "policy/bytes.h"
 #include "policy/fragments.h"
 #include "policy/scan.h"
+#include "policy/syntax.h"
 
 // Compiled into this file, whatever the package's flags say: its shared library is built with exceptions.
 #undef TOML_HEADER_ONLY
@@ -152,28 +153,19 @@ bool report_twice_set(std::uint32_t file, std::string_view text, Diagnostics& di
 
 void report_syntax(std::uint32_t file, std::string_view text, const toml::parse_error& error,
                    Diagnostics& diagnostics) {
-    std::string said(error.description());
+    const std::string said(error.description());
     const bool twice =
         said.find("cannot redefine") != std::string::npos || said.find("cannot insert") != std::string::npos;
     if (twice && report_twice_set(file, text, diagnostics)) return;
-    // "Error while parsing key-value pair: expected '=', saw 'b'"
-    std::string what = "TOML";
-    constexpr std::string_view prefix = "Error while parsing ";
-    if (const std::size_t colon = said.find(": "); said.starts_with(prefix) && colon != std::string::npos) {
-        what = said.substr(prefix.size(), colon - prefix.size());
-        said.erase(0, colon + 2);
-    }
-    for (std::size_t at = 0; (at = said.find('\n', at)) != std::string::npos;) said.replace(at, 1, " ");
     Offsets offsets(text);
     Span span = offsets.span(file, error.source());
     if (span.end == span.begin && span.end < text.size() && text[span.end] != '\n' && text[span.end] != '\r') {
         do ++span.end;
         while (span.end < text.size() && (static_cast<unsigned char>(text[span.end]) & 0xc0U) == 0x80U);
     }
-    Diagnostic& diagnostic = diagnostics.report(Code::E0002, span, fmt::format("this is not TOML: {}", said),
-                                                fmt::format("while reading a {}", what));
-    if (said.starts_with("encountered end-of-file"))
-        diagnostic.help("something is not closed: a quote, a bracket, or a value is missing");
+    const SyntaxError words = syntax_error(said, text.substr(std::min<std::size_t>(span.begin, text.size()), 1));
+    diagnostics.report(Code::E0002, span, fmt::format("this is not TOML: {}", words.message), words.label)
+        .help(words.help);
 }
 
 // The tree of a text that is in `sources`.

@@ -2,6 +2,7 @@
 #include "policy/reach.h"
 
 #include <algorithm>
+#include <map>
 
 namespace policyc::reach {
 namespace {
@@ -13,7 +14,7 @@ void sort_edges(std::vector<Number>& edges) {
     edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
 }
 
-void cut_slots(const Area& slab, const std::vector<const Area*>& covers, const Visit& visit) {
+void cut_slots(const Area& slab, const std::vector<const Area*>& covers, Budget& budget, const Visit& visit) {
     std::vector<std::uint32_t> edges{slab.slots.lo};
     for (const Area* cover : covers) {
         if (cover->slots.lo > slab.slots.lo) edges.push_back(cover->slots.lo);
@@ -21,7 +22,7 @@ void cut_slots(const Area& slab, const std::vector<const Area*>& covers, const V
     }
     sort_edges(edges);
     std::vector<std::size_t> owners;
-    for (std::size_t i = 0; i < edges.size(); ++i) {
+    for (std::size_t i = 0; i < edges.size() && budget.spend(1 + covers.size()); ++i) {
         Area part = slab;
         part.slots = {edges[i], i + 1 < edges.size() ? edges[i + 1] - 1 : slab.slots.hi};
         owners.clear();
@@ -73,8 +74,11 @@ private:
             const auto more = addresses_of_host(policy_, addresses_, source.host);
             ranges.insert(ranges.end(), more.begin(), more.end());
         }
-        result_.sources.emplace_back(allowed_families(std::move(ranges)));
-        return result_.sources.size() - 1;
+        AddressSet set(allowed_families(std::move(ranges)));
+        // Many tiers are for the same people, and what tells sources apart should not tell these.
+        const auto [known, fresh] = known_sources_.try_emplace(set.ranges(), result_.sources.size());
+        if (fresh) result_.sources.push_back(std::move(set));
+        return known->second;
     }
 
     void add(const Permission& permission, const Host& host, const Ports& ports) {
@@ -105,6 +109,7 @@ private:
     Days today_;
     Permissions result_;
     std::vector<Area> areas_;
+    std::map<std::vector<Range>, std::size_t> known_sources_;
 };
 
 }  // namespace
@@ -175,7 +180,7 @@ void AreaIndex::search(std::size_t begin, std::size_t end, const Area& area, std
     search(middle + 1, end, area, found);
 }
 
-void cut(const Area& area, const std::vector<Area>& covers, const Visit& visit) {
+void cut(const Area& area, const std::vector<Area>& covers, Budget& budget, const Visit& visit) {
     const Range& whole = area.destination;
     std::vector<const Area*> coming;  // the last one begins first
     std::vector<u128> edges{whole.lo};
@@ -189,7 +194,7 @@ void cut(const Area& area, const std::vector<Area>& covers, const Visit& visit) 
     std::sort(coming.begin(), coming.end(),
               [](const Area* a, const Area* b) { return a->destination.lo > b->destination.lo; });
     std::vector<const Area*> active;
-    for (std::size_t i = 0; i < edges.size(); ++i) {
+    for (std::size_t i = 0; i < edges.size() && !budget.spent(); ++i) {
         Area slab = area;
         slab.destination.lo = edges[i];
         slab.destination.hi = i + 1 < edges.size() ? edges[i + 1] - 1 : whole.hi;
@@ -198,7 +203,7 @@ void cut(const Area& area, const std::vector<Area>& covers, const Visit& visit) 
             active.push_back(coming.back());
             coming.pop_back();
         }
-        cut_slots(slab, active, visit);
+        cut_slots(slab, active, budget, visit);
     }
 }
 

@@ -59,9 +59,25 @@ private:
         reach_;  // at the middle of each part of areas_ that search() halves: its family and highest destination
 };
 
-// Cuts `area` along the edges of `covers` and gives each part to `visit` with the owners of the covers that hold it, sorted, each once.
+// How much may yet be done: covers that overlap in many ways make very many parts.
+class Budget {
+public:
+    explicit Budget(std::size_t all) : left_(all) {}
+    // False when there is not so much left, and from then on.
+    bool spend(std::size_t some) {
+        left_ = some > left_ ? 0 : left_ - some;
+        return left_ > 0;
+    }
+    [[nodiscard]] bool spent() const { return left_ == 0; }
+
+private:
+    std::size_t left_;
+};
+
+// Cuts `area` along the edges of `covers` and gives each part to `visit` with the owners of the covers that hold it, sorted, each once. Stops when the
+// budget is spent, which pays for each cover of each part.
 using Visit = std::function<void(const Area& part, const std::vector<std::size_t>& owners)>;
-void cut(const Area& area, const std::vector<Area>& covers, const Visit& visit);
+void cut(const Area& area, const std::vector<Area>& covers, Budget& budget, const Visit& visit);
 
 // One target of a tier or an output, or the ports of an input.
 struct Permission {

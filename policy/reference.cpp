@@ -77,6 +77,7 @@ public:
     }
     [[nodiscard]] const std::vector<std::vector<std::uint32_t>>& entries() const { return entries_; }
     [[nodiscard]] std::size_t size() const { return index_.size(); }
+    [[nodiscard]] std::vector<std::vector<std::uint32_t>> take_entries() { return std::move(entries_); }
 
 private:
     std::unordered_map<Thing, std::uint32_t, ThingHash> index_;
@@ -111,8 +112,9 @@ std::optional<Member> Lists::read_member(const Value& value) {
     if (!written) return {};
     const Part& host = written->host;
     if (host.text.empty()) {
-        context_.diagnostics.report(Code::E0201, value.span, fmt::format("`{}` names nothing", *value.string()),
-                                    "the name is missing");
+        context_.diagnostics
+            .report(Code::E0201, value.span, fmt::format("`{}` names nothing", *value.string()), "the name is missing")
+            .help("write what is meant, or remove the entry");
         return {};
     }
     Member member{.value = &value};
@@ -348,10 +350,7 @@ void Lists::find_redundant(const Flat& flat, const std::vector<Member>& entries,
             const Holders& of = holders[things.front()];
             const Member& other = entries[of.first == i ? of.second : of.first];
             Redundant found{entries[i].value, other.value, nullptr, other.label, text(things.front())};
-            if (other.what == Member::What::group) {
-                const auto member = std::ranges::find(groups_[other.index], entries[i].label, &Member::label);
-                if (member != groups_[other.index].end()) found.member = member->value;
-            }
+            found.member = member_like(other, entries[i].label);
             redundant_.push_back(std::move(found));
         }
     }
@@ -381,22 +380,43 @@ std::vector<Source> Lists::sources(std::string_view key, const Value& list, std:
     return out;
 }
 
-std::vector<Target> Lists::targets(std::string_view key, const Value& list, std::string_view form) {
+std::vector<Target> Lists::flatten(const std::vector<Member>& entries, Flat& flat) {
     std::vector<Target> out;
-    Flat flat;
-    const std::vector<Member> entries = read_members(key, list, form);
     for (const Member& entry : entries) {
         flat.next_entry();
         walk(entry, [&](const Member& member, const Ports* ports) { add_target(entry, member, ports, flat, out); });
     }
     find_nothing(flat, entries);
-    find_redundant(flat, entries, [&](std::uint32_t thing) {
-        const Target& target = out[thing];
-        const auto* name = std::get_if<HostName>(&target.host);
-        return fmt::format("{}:{}", name != nullptr ? name->name.substr(0, name->name.find('.')) : target.label,
-                           to_string(target.ports));
-    });
     return out;
+}
+
+std::vector<Target> Lists::targets(std::string_view key, const Value& list, std::string_view form) {
+    Flat flat;
+    const std::vector<Member> entries = read_members(key, list, form);
+    std::vector<Target> out = flatten(entries, flat);
+    find_redundant(flat, entries, [&](std::uint32_t thing) { return short_text(out[thing]); });
+    return out;
+}
+
+std::vector<Target> Lists::allowed_targets(const Value& list, std::string_view form) {
+    Flat flat;
+    std::vector<Member> entries = read_members("allow", list, form);
+    std::vector<Target> out = flatten(entries, flat);
+    redundant_.clear();
+    allowed_.push_back({std::move(entries), flat.take_entries()});
+    return out;
+}
+
+const Value* Lists::member_like(const Member& group, const std::string& label) const {
+    if (group.what != Member::What::group) return nullptr;
+    const auto member = std::ranges::find(groups_[group.index], label, &Member::label);
+    return member == groups_[group.index].end() ? nullptr : member->value;
+}
+
+std::string short_text(const Target& target) {
+    const auto* name = std::get_if<HostName>(&target.host);
+    return fmt::format("{}:{}", name != nullptr ? name->name.substr(0, name->name.find('.')) : target.label,
+                       to_string(target.ports));
 }
 
 }  // namespace policyc

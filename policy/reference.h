@@ -30,6 +30,15 @@ struct Redundant {
     std::string first;  // the first thing it stands for: "jelly01:8096/tcp"
 };
 
+// A list of targets as it is written: its entries, and of each which targets it stands for, those of earlier entries too.
+struct Listed {
+    std::vector<Member> entries;
+    std::vector<std::vector<std::uint32_t>> things;  // indices into what targets() returned
+};
+
+// "jelly01:8096/tcp": a target as a label has it.
+std::string short_text(const Target& target);
+
 // Flattens lists. What several entries of a list stand for is in the result once, with the place of the first.
 class Lists {
 public:
@@ -39,6 +48,13 @@ public:
     // `list` is what `key` holds; `form` says what it should, where it holds something else.
     std::vector<Source> sources(std::string_view key, const Value& list, std::string_view form);
     std::vector<Target> targets(std::string_view key, const Value& list, std::string_view form);
+    // Those of the next tier. What is redundant in them is found later, when all tiers are known.
+    std::vector<Target> allowed_targets(const Value& list, std::string_view form);
+    void no_targets() { allowed_.emplace_back(); }
+    // The list of each tier.
+    [[nodiscard]] const std::vector<Listed>& allowed() const { return allowed_; }
+    // The member of a group that is called so; null when it has none, or is no group.
+    [[nodiscard]] const Value* member_like(const Member& group, const std::string& label) const;
     // What the last call of sources() or targets() found.
     [[nodiscard]] const std::vector<Redundant>& redundant() const { return redundant_; }
     // The entries of that list that stand for nothing: groups without a member. Those that have had an error are among them.
@@ -53,6 +69,7 @@ public:
 private:
     class Flat;
 
+    std::vector<Target> flatten(const std::vector<Member>& entries, Flat& flat);
     std::optional<Member> read_member(const Value& value);
     std::vector<Member> read_members(std::string_view key, const Value& list, std::string_view form);
     void find_cycles();
@@ -78,6 +95,7 @@ private:
     std::vector<bool> used_services_;
     std::vector<Redundant> redundant_;
     std::vector<const Value*> nothing_;
+    std::vector<Listed> allowed_;
     const Value* blamed_ = nullptr;
     std::size_t spent_ = 0;
     bool tests_ = false;

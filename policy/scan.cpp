@@ -162,11 +162,11 @@ private:
     }
 
     void value(const std::string& around, std::size_t depth) {
-        if (depth > max_brackets) {
+        const char c = peek();
+        if (depth >= max_brackets && (c == '[' || c == '{')) {
             if (!too_deep_) too_deep_ = Stretch{here(), here() + 1};
             return;
         }
-        const char c = peek();
         if (c == '"' || c == '\'') {
             string();
         } else if (c == '[') {

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "policy/families.h"
 #include "policy/lock.h"
 
 namespace policyc {
@@ -41,6 +42,18 @@ std::string ago(Time then, Time now) {
     return say(seconds / 86400, "day");
 }
 
+// An age, or a time that is kept: "7 days".
+std::string long_text(Seconds time) {
+    const auto say = [](std::int64_t count, const char* unit) {
+        return fmt::format("{} {}{}", count, unit, count == 1 ? "" : "s");
+    };
+    const std::int64_t seconds = time.count();
+    if (seconds < 120) return say(seconds, "second");
+    if (seconds < 2 * 3600) return say(seconds / 60, "minute");
+    if (seconds < 2 * 86400) return say(seconds / 3600, "hour");
+    return say(seconds / 86400, "day");
+}
+
 // ---- what is believed ----------------------------------------------------------------------------------------------
 
 // Addresses that no host of a network can have: unspecified, loopback, multicast, broadcast (RFC 6890).
@@ -62,6 +75,17 @@ bool believed(const Policy& policy, const Address& address) {
     if (no_host(address)) return false;
     return std::any_of(policy.resolve.within.begin(), policy.resolve.within.end(),
                        [&](const Range& range) { return range.holds(range_of(address)); });
+}
+
+bool too_old(const Policy& policy, const LockEntry& entry, Time now) {
+    return policy.resolve.stale_keep && now - entry.resolved > *policy.resolve.stale_keep;
+}
+
+// Whether an answer that is confirmed should get a new date. A lock is made to be committed, so it is not dated anew each time; one with a
+// date that is yet to come was written by a wrong clock.
+bool renewal_due(const Policy& policy, const LockEntry& entry, Time now) {
+    return policy.resolve.stale_keep &&
+           (entry.resolved > now || now - entry.resolved >= *policy.resolve.stale_keep / 4);
 }
 
 std::vector<Address> unbelieved(const Policy& policy, const std::vector<Address>& addresses) {
@@ -182,6 +206,8 @@ private:
     [[nodiscard]] std::string in_force(const LockEntry* old) const {
         if (old == nullptr) return "nothing is locked for it, so nothing is allowed to it";
         if (old->addresses.empty()) return "it is locked without an address, so nothing is allowed to it";
+        if (too_old(policy_, *old, now_))
+            return "what is locked is older than `stale.keep` lets it be, so nothing is allowed to it";
         std::vector<Address> good;
         std::copy_if(old->addresses.begin(), old->addresses.end(), std::back_inserter(good),
                      [&](const Address& address) { return believed(policy_, address); });
@@ -213,7 +239,10 @@ private:
                 .help(help_within(policy_));
             return keep;
         }
-        if (old != nullptr && old->addresses == answer.addresses && old->cnames == answer.cnames) return keep;
+        if (old != nullptr && old->addresses == answer.addresses && old->cnames == answer.cnames) {
+            if (!renewal_due(policy_, *old, now_)) return keep;
+            return LockEntry{old->addresses, old->cnames, old->ttl, now_};
+        }
         return LockEntry{answer.addresses, answer.cnames, answer.ttl, now_};
     }
 
@@ -337,6 +366,22 @@ void warn_ipv6(const Policy& policy, const NameUse& use, const std::vector<Addre
         "set ipv6 = \"dual\" and give the tunnel an IPv6 range, or drop the AAAA record on the internal resolver");
 }
 
+void report_too_old(const Policy& policy, const NameUse& use, const LockEntry& entry, Time now,
+                    Diagnostics& diagnostics) {
+    const auto service = std::find_if(policy.services.begin(), policy.services.end(), [&](const Service& one) {
+        const auto* name = std::get_if<HostName>(&one.host);
+        return name != nullptr && name->name == use.name;
+    });
+    const std::string who = service == policy.services.end() ? use.name : service->name;
+    diagnostics
+        .report(Code::W0315, use.span,
+                fmt::format("`{}` is closed: what {} has for `{}` is too old", who, policy.resolve.lock, use.name),
+                fmt::format("last confirmed {} ago, so nothing is allowed to it",
+                            long_text(std::chrono::duration_cast<Seconds>(now - entry.resolved))))
+        .also(policy.resolve.stale_span, fmt::format("holds for {}", long_text(*policy.resolve.stale_keep)))
+        .help("run `policyc resolve`: an answer opens it again; while the resolver is down, only a longer `keep` does");
+}
+
 }  // namespace
 
 std::vector<NameUse> names_of(const Policy& policy) {
@@ -364,7 +409,8 @@ std::vector<NameUse> names_of(const Policy& policy) {
     return uses;
 }
 
-Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& hosts, Diagnostics& diagnostics) {
+Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& hosts, Time now,
+                       Diagnostics& diagnostics) {
     Addresses out;
     std::size_t searched = 0;
     const std::set<Span> told = unsettled(diagnostics);
@@ -396,6 +442,10 @@ Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& 
                 .help("`policyc resolve` asks again");
             continue;
         }
+        if (from_lock && too_old(policy, locked->second, now)) {
+            report_too_old(policy, use, locked->second, now, diagnostics);
+            continue;
+        }
         if (addresses.size() > max_addresses_per_name) {
             diagnostics
                 .report(Code::E0304, use.span, too_many_message(use.name),
@@ -419,6 +469,7 @@ Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& 
         std::sort(usable.begin(), usable.end());
         warn_ipv6(policy, use, addresses, diagnostics);
     }
+    warn_one_family(policy, out, diagnostics);
     return out;
 }
 
@@ -436,7 +487,9 @@ Settled settle(const Policy& policy, const Lock& before, const std::map<std::str
             entry = old->second;
         }
         if (!entry) continue;
-        if (old == before.end() || old->second != *entry) out.changed.push_back(use.name);
+        const bool same =
+            old != before.end() && old->second.addresses == entry->addresses && old->second.cnames == entry->cnames;
+        if (!same) out.changed.push_back(use.name);
         out.lock.emplace(use.name, std::move(*entry));
     }
     for (const auto& [name, entry] : before) {

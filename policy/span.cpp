@@ -11,15 +11,32 @@ bool continues(char byte) {
     return (static_cast<unsigned char>(byte) & 0xc0U) == 0x80U;
 }
 
+// Characters are counted once for each block of this many bytes, so that a place on a line of a million entries costs no more than one on
+// a short line.
+constexpr std::size_t block = 1024;
+
+std::size_t characters_in(std::string_view text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
+}
+
 }  // namespace
 
 std::uint32_t Sources::add(std::string name, std::string text) {
-    File file{std::move(name), std::move(text), {0}};
+    File file{std::move(name), std::move(text), {0}, {0}};
     for (std::size_t at = file.text.find('\n'); at != std::string::npos; at = file.text.find('\n', at + 1)) {
         file.line_starts.push_back(static_cast<std::uint32_t>(at + 1));
     }
+    for (std::size_t at = 0; at + block <= file.text.size(); at += block) {
+        const std::size_t more = characters_in(std::string_view(file.text).substr(at, block));
+        file.characters.push_back(static_cast<std::uint32_t>(file.characters.back() + more));
+    }
     files_.push_back(std::move(file));
     return static_cast<std::uint32_t>(files_.size() - 1);
+}
+
+std::size_t Sources::File::characters_before(std::size_t offset) const {
+    const std::size_t whole = offset / block;
+    return characters[whole] + characters_in(std::string_view(text).substr(whole * block, offset % block));
 }
 
 Position Sources::position(std::uint32_t file, std::uint32_t offset) const {
@@ -27,10 +44,7 @@ Position Sources::position(std::uint32_t file, std::uint32_t offset) const {
     offset = std::min(offset, static_cast<std::uint32_t>(f.text.size()));
     const auto after = std::upper_bound(f.line_starts.begin(), f.line_starts.end(), offset);
     const auto line = static_cast<std::size_t>(after - f.line_starts.begin());
-    const std::string_view before =
-        std::string_view(f.text).substr(f.line_starts[line - 1], offset - f.line_starts[line - 1]);
-    const auto characters = std::count_if(before.begin(), before.end(), [](char c) { return !continues(c); });
-    return {line, static_cast<std::size_t>(characters) + 1};
+    return {line, f.characters_before(offset) - f.characters_before(f.line_starts[line - 1]) + 1};
 }
 
 std::uint32_t Sources::offset(std::uint32_t file, Position at) const {

@@ -45,6 +45,7 @@ public:
     [[nodiscard]] const std::string& name(std::uint32_t file) const { return files_.at(file).name; }
     [[nodiscard]] const std::string& text(std::uint32_t file) const { return files_.at(file).text; }
 
+    // Quick on a line of any length.
     [[nodiscard]] Position position(std::uint32_t file, std::uint32_t offset) const;
     // The byte offset of a line and a column in code points; clamped to the end of that line.
     [[nodiscard]] std::uint32_t offset(std::uint32_t file, Position at) const;
@@ -58,6 +59,10 @@ private:
         std::string name;
         std::string text;
         std::vector<std::uint32_t> line_starts;
+        std::vector<std::uint32_t> characters;  // how many begin before each block of the text
+
+        // How many characters begin before this byte.
+        [[nodiscard]] std::size_t characters_before(std::size_t offset) const;
     };
     std::vector<File> files_;
 };

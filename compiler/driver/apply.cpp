@@ -167,7 +167,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     const Addresses hosts = load_hosts(world);
     Lock fresh;
     if (!how.offline) fresh = ask_missing(loaded, known, hosts, world, report);
-    const Addresses addresses = addresses_of(policy, known, hosts, report.diagnostics);
+    const Addresses addresses = addresses_of(policy, known, hosts, world.now, report.diagnostics);
 
     // What must stay true is true, or nothing goes any further.
     judge(policy, addresses, today(world), report.diagnostics);

@@ -120,6 +120,7 @@ std::map<std::string, Answer> ask(const Policy& policy, const std::vector<std::s
     if (names.empty()) return {};
     Question question;
     question.names = names;
+    question.ipv6 = policy.ipv6 == Ipv6::dual;
     for (const DnsServer& server : policy.resolve.servers) question.servers.push_back({server.address, server.port});
     return world.resolver()->resolve(question);
 }

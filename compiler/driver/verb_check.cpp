@@ -18,7 +18,7 @@ int verb_check(const Options& options, World& world, Report& report) {
         const Result<std::size_t> node = choose_node(policy, options, world);
         if (!node) return report.fail(node.error());
     }
-    const Addresses addresses = addresses_of(policy, lock->lock, load_hosts(world), report.diagnostics);
+    const Addresses addresses = addresses_of(policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
     judge(policy, addresses, today(world), report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
 

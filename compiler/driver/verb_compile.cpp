@@ -21,7 +21,8 @@ int verb_compile(const Options& options, World& world, Report& report) {
     const Node& chosen = loaded->policy.nodes[node.value()];
     report.record["node"] = chosen.name;
 
-    const Addresses addresses = addresses_of(loaded->policy, lock->lock, load_hosts(world), report.diagnostics);
+    const Addresses addresses =
+        addresses_of(loaded->policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
     judge(loaded->policy, addresses, today(world), report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
 

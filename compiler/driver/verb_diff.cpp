@@ -36,7 +36,7 @@ std::optional<Old> load_old(const std::string& path, const std::string& node, co
         }
         if (lock) {
             old.emplace();
-            old->addresses = addresses_of(loaded->policy, lock->lock, hosts, report.diagnostics);
+            old->addresses = addresses_of(loaded->policy, lock->lock, hosts, world.now, report.diagnostics);
             old->loaded = std::move(*loaded);
         }
     }
@@ -75,7 +75,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
     const Addresses hosts = load_hosts(world);
     // What is live was made with the state directory's names too; two files are compared as they are.
     const Lock known = options.against ? lock->lock : join(lock->lock, load_state_names(world, report));
-    const Addresses addresses = addresses_of(policy, known, hosts, report.diagnostics);
+    const Addresses addresses = addresses_of(policy, known, hosts, world.now, report.diagnostics);
     judge(policy, addresses, today(world), report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
     ir::Ruleset after = lower(policy, addresses, node.value(), today(world), world.layout);

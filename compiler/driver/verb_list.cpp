@@ -38,7 +38,8 @@ int verb_list(const Options& options, World& world, Report& report) {
         if (!chosen) return report.fail(chosen.error());
         node = chosen.value();
     }
-    const Addresses addresses = addresses_of(loaded->policy, lock->lock, load_hosts(world), report.diagnostics);
+    const Addresses addresses =
+        addresses_of(loaded->policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
 
     const AccessList list = access_list(loaded->policy, addresses, node, today(world));

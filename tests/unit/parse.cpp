@@ -200,6 +200,10 @@ TEST_CASE("deep nesting is refused before the parser meets it") {
     // Brackets that are no nesting.
     CHECK(Parsed("a = \"" + brackets + "\" # " + brackets + "\nb = '''" + brackets + "'''\n").ast);
     CHECK(Parsed("a.b.c.d.e.f.g.h = [[[[[[1]]]]]]").ast);
+    CHECK(Parsed("a = " + std::string(16, '[') + "1" + std::string(16, ']')).ast);
+    CHECK(Parsed("a = " + std::string(17, '[') + std::string(17, ']')).codes() == "E0005");
+    CHECK(Parsed("a = " + std::string(15, '[') + "{b = 1}" + std::string(15, ']')).ast);
+    CHECK(Parsed("a = " + std::string(16, '[') + "{b = 1}" + std::string(16, ']')).codes() == "E0005");
 }
 
 TEST_CASE("the scanner gets to the end of anything") {
@@ -330,4 +334,41 @@ TEST_CASE("one line of a million bytes costs no more than as many lines") {
     const Parsed parsed(text + "]\n");
     REQUIRE(parsed.ast);
     CHECK(parsed.at(value(parsed.ast->root, "x").array()->items[99'999].span) == "\"\xc3\xa9 name\"");
+}
+
+TEST_CASE("syntax errors are told in our own words, each with a way out") {
+    const std::vector<std::pair<std::string, std::string>> mistakes{
+        {"a = gateway", "text without quotes"},
+        {"a =\n", "a value is missing"},
+        {"a\n", "a `=` is missing"},
+        {"a = [1 2]", "a comma or a `]` is missing"},
+        {"a = [1,, 2]", "a comma too many"},
+        {"a = {b = 1,}", "a comma too many"},
+        {"a = {b = 1 c = 2}", "a comma or a `}` is missing"},
+        {"a = {b = 1\n}", "a comma or a `}` is missing"},
+        {"a = [1", "the file ends too early"},
+        {"a = \"x\nb = 1\n", "a string is not closed in its line"},
+        {"a = 'x\nb = 1\n", "a string is not closed in its line"},
+        {"a = \"\\q\"", "an unknown escape"},
+        {"a = \"\\ud800\"", "an escape for no character"},
+        {"a = 012", "a number that begins with 0"},
+        {"a = 10.69.50.2", "a number that can't be read"},
+        {"a = 2026-13-01", "a date that can't be read"},
+        {"a = 99999999999999999999", "a number that is too large"},
+        {"a = 1 b = 2", "more than one thing in a line"},
+        {"[a", "the file ends too early"},
+        {"[]", "a header that names no table"},
+        {"= 1", "no key can begin like this"},
+        {"a = \"x\x01\"", "a control character"},
+    };
+    for (const auto& [text, message] : mistakes) {
+        CAPTURE(text);
+        const Parsed parsed(text);
+        REQUIRE(parsed.diagnostics.all().size() == 1);
+        const Diagnostic& found = parsed.diagnostics.all()[0];
+        CHECK(found.code == Code::E0002);
+        CHECK(found.message == "this is not TOML: " + message);
+        REQUIRE(found.remarks.size() == 1);
+        CHECK(found.remarks[0].kind == Remark::Kind::help);
+    }
 }

@@ -296,3 +296,25 @@ TEST_CASE("what repeats itself is shown so often and no more, and the JSON holds
     CHECK(text.find("\nerror[E0201]: 1 more like these\n") != std::string::npos);
     CHECK(nlohmann::json::parse(render_json(diagnostics, page.sources)).size() == 126);
 }
+
+TEST_CASE("of a very long line only what is near the focus is looked at, and it looks the same") {
+    std::string line;
+    for (int i = 0; i < 40'000; ++i) line += i % 9 == 0 ? "\xc3\xb6" : "x";
+    for (const std::size_t begin : {0U, 1U, 500U, 20'000U, 39'995U, 39'999U}) {
+        const Excerpt shown = cut(line, {begin, begin + 3});
+        CHECK(shown.columns.size() - 1 == widest_line);
+        CHECK(shown.first <= begin);
+        CHECK(begin < shown.first + widest_line);
+        CHECK(shown.text.starts_with("...") == (shown.first > 0));
+        CHECK(shown.text.ends_with("...") == (shown.first + widest_line < 40'000));
+        // What is printed at its column is the character itself.
+        const std::size_t column = shown.column(begin);
+        std::size_t byte = 0;
+        for (std::size_t i = 0; i < column; ++i)
+            byte += (static_cast<unsigned char>(shown.text[byte]) >= 0xc0U) ? 2 : 1;
+        CHECK(shown.text[byte] == (begin % 9 == 0 ? '\xc3' : 'x'));
+    }
+    CHECK(fits(line, 100, 200));
+    CHECK_FALSE(fits(line, 100, 300));
+    CHECK_FALSE(fits(line, 100, 30'000));
+}

@@ -239,7 +239,7 @@ TEST_CASE("an answer outside `within` is refused and the old one kept") {
     CHECK(none.settled.lock.empty());
     CHECK(none.text().find("`within` is not set and means all of [networks], which are none") != std::string::npos);
     Diagnostics diagnostics;
-    CHECK(addresses_of(nothing, {{name, entry({address("10.69.13.30")})}}, {}, diagnostics).at(name).empty());
+    CHECK(addresses_of(nothing, {{name, entry({address("10.69.13.30")})}}, {}, now, diagnostics).at(name).empty());
     CHECK(diagnostics.has(Code::E0302));
 }
 
@@ -289,7 +289,7 @@ TEST_CASE("addresses come from the lock, else from /etc/hosts, and never from no
                  {"outside.example", entry({address("10.69.13.40"), address("203.0.113.9")})}};
     const Addresses hosts = {{name, {address("10.69.13.99")}}, {"hosts.example", {address("10.69.13.50")}}};
     Diagnostics diagnostics;
-    const Addresses found = addresses_of(policy, lock, hosts, diagnostics);
+    const Addresses found = addresses_of(policy, lock, hosts, now, diagnostics);
     CHECK(found.at(name) == std::vector{address("10.69.13.20")});
     CHECK(found.at("hosts.example") == std::vector{address("10.69.13.50")});
     CHECK(found.at("outside.example") == std::vector{address("10.69.13.40")});
@@ -302,10 +302,10 @@ TEST_CASE("addresses come from the lock, else from /etc/hosts, and never from no
 
     Diagnostics more;
     const Addresses local = {{"hosts.example", std::vector<Address>(65, address("10.69.13.50"))}};
-    CHECK(addresses_of(policy_of({"hosts.example"}), {}, local, more).empty());
+    CHECK(addresses_of(policy_of({"hosts.example"}), {}, local, now, more).empty());
     CHECK(more.has(Code::E0304));
     Diagnostics outside;
-    CHECK(addresses_of(policy_of({"hosts.example"}), {}, {{"hosts.example", {address("127.0.1.1")}}}, outside)
+    CHECK(addresses_of(policy_of({"hosts.example"}), {}, {{"hosts.example", {address("127.0.1.1")}}}, now, outside)
               .at("hosts.example")
               .empty());
     CHECK(outside.has(Code::E0302));
@@ -316,7 +316,7 @@ TEST_CASE("a host with an IPv6 address under ipv6 = deny") {
     policy.ipv6_span = span(4);
     const Lock lock = {{name, entry({address("10.69.13.20"), address("fd69:13::20")})}};
     Diagnostics diagnostics;
-    CHECK(addresses_of(policy, lock, {}, diagnostics).at(name) == std::vector{address("10.69.13.20")});
+    CHECK(addresses_of(policy, lock, {}, now, diagnostics).at(name) == std::vector{address("10.69.13.20")});
     REQUIRE(diagnostics.all().size() == 1);
     CHECK(diagnostics.all()[0].code == Code::W0601);
     CHECK(diagnostics.all()[0].message == "`jelly01.home.example` also has an IPv6 address, which this policy denies");
@@ -325,6 +325,54 @@ TEST_CASE("a host with an IPv6 address under ipv6 = deny") {
     policy.ipv6 = Ipv6::dual;
     policy.resolve.within.push_back(range("fd69:13::/64"));
     Diagnostics dual;
-    CHECK(addresses_of(policy, lock, {}, dual).at(name).size() == 2);
+    CHECK(addresses_of(policy, lock, {}, now, dual).at(name).size() == 2);
     CHECK(dual.all().empty());
+}
+
+TEST_CASE("an answer that was not confirmed for longer than stale.keep counts for nothing") {
+    Policy policy = policy_of({name});
+    policy.resolve.stale_keep = std::chrono::hours{4};
+    policy.resolve.stale_span = span(950);
+    const std::vector<Address> addresses{address("10.69.13.20")};
+    const auto found = [&](Time resolved) {
+        Diagnostics diagnostics;
+        const Addresses at = addresses_of(policy, {{name, {addresses, {}, 300, resolved}}}, {}, now, diagnostics);
+        CHECK(diagnostics.has(Code::W0315) == at.empty());
+        CHECK(diagnostics.errors() == 0);
+        if (at.empty()) {
+            CHECK(diagnostics.all()[0].message ==
+                  "`s0` is closed: what policy.lock has for `jelly01.home.example` is too old");
+        }
+        return !at.empty();
+    };
+    CHECK(found(now));
+    CHECK(found(now - std::chrono::hours{4}));
+    CHECK_FALSE(found(now - std::chrono::hours{4} - std::chrono::seconds{1}));
+    policy.resolve.stale_keep.reset();
+    CHECK(found(now - std::chrono::years{10}));
+}
+
+TEST_CASE("what is confirmed is dated anew only when a quarter of stale.keep has gone by") {
+    Policy policy = policy_of({name});
+    const std::map<std::string, Answer> same = {{name, answer(Outcome::answered, {address("10.69.13.20")})}};
+    const auto dated = [&](Time resolved) {
+        const Lock before = {{name, {{address("10.69.13.20")}, {}, 300, resolved}}};
+        Run run(policy, before, same);
+        CHECK(run.codes() == "");
+        CHECK(run.settled.changed.empty());
+        CHECK(run.settled.lock.at(name).ttl == 300);
+        return run.settled.lock.at(name).resolved;
+    };
+    const Time old = now - std::chrono::hours{24 * 300};
+    CHECK(dated(old) == old);  // no `keep`: the lock never changes of itself
+    policy.resolve.stale_keep = std::chrono::hours{4};
+    CHECK(dated(old) == now);
+    CHECK(dated(now - std::chrono::hours{1}) == now);
+    CHECK(dated(now - std::chrono::minutes{59}) == now - std::chrono::minutes{59});
+    CHECK(dated(now + std::chrono::hours{1}) == now);  // a clock was wrong
+    // Silence confirms nothing, and says what becomes of it.
+    const Lock before = {{name, {{address("10.69.13.20")}, {}, 300, now - std::chrono::hours{5}}}};
+    Run silent(policy, before, {{name, answer(Outcome::timeout)}});
+    CHECK(silent.settled.lock == before);
+    CHECK(silent.text().find("older than `stale.keep` lets it be, so nothing is allowed to it") != std::string::npos);
 }

@@ -61,3 +61,17 @@ TEST_CASE("a place is a file and a line") {
     CHECK(sources.place({0, 2, 3}) == "policy.toml:2");
     CHECK(sources.place({}).empty());
 }
+
+TEST_CASE("columns of a long line are the same as those that are counted") {
+    std::string text = "first\n";
+    for (int i = 0; i < 3000; ++i) text += i % 7 == 0 ? "\xc3\xb6" : "x";
+    text += "\nlast";
+    Sources sources;
+    sources.add("a.toml", text);
+    std::size_t column = 1;
+    for (std::uint32_t offset = 6; text[offset] != '\n'; ++offset) {
+        CHECK(at(sources, offset) == Pair{2, column});
+        if ((static_cast<unsigned char>(text[offset]) & 0xc0U) != 0x80U) ++column;
+    }
+    CHECK(at(sources, static_cast<std::uint32_t>(text.size())) == Pair{3, 5});
+}

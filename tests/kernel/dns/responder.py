@@ -1,4 +1,6 @@
-"""A DNS server that misbehaves in the way the first label of a name asks for. Run as: responder.py ADDRESS [PORT]
+"""A DNS server that misbehaves in the way the first label of a name asks for. Run as: responder.py ADDRESS [no-tcp|one-each]
+
+no-tcp: nobody listens for TCP. one-each: a TCP connection is closed after one reply.
 
 It prints "ready" when it listens. Real servers do what is right; this one is for what they can't be made to do.
 """
@@ -105,7 +107,7 @@ def serve_udp(listener):
                 listener.sendto(answer, peer)
 
 
-def serve_stream(connection):
+def serve_stream(connection, one_each):
     with connection:
         incoming = connection.makefile("rb")
         while True:
@@ -114,24 +116,27 @@ def serve_stream(connection):
                 return
             answer = stream(*wire.read_query(incoming.read(struct.unpack(">H", head)[0])))
             connection.sendall(struct.pack(">H", len(answer)) + answer)
+            if one_each:
+                return
 
 
-def serve_tcp(listener):
+def serve_tcp(listener, one_each):
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=serve_stream, args=(connection,), daemon=True).start()
+        threading.Thread(target=serve_stream, args=(connection, one_each), daemon=True).start()
 
 
 def main():
-    where = (sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 53)
+    where, tcp_way = (sys.argv[1], 53), (sys.argv[2:] or ["many-each"])[0]
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind(where)
-    tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    tcp.bind(where)
-    tcp.listen(64)
+    if tcp_way != "no-tcp":
+        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tcp.bind(where)
+        tcp.listen(64)
+        threading.Thread(target=serve_tcp, args=(tcp, tcp_way == "one-each"), daemon=True).start()
     print("ready", flush=True)
-    threading.Thread(target=serve_tcp, args=(tcp,), daemon=True).start()
     serve_udp(udp)
 
 

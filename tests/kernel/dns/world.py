@@ -76,9 +76,14 @@ class World:
             time.sleep(0.05)
         return process
 
-    def responder(self):
-        process = self.start(sys.executable, "-B", HERE / "responder.py", SERVER)
-        return self.wait_for(process, SERVER)
+    def responder(self, *how):
+        process = self.start(sys.executable, "-B", HERE / "responder.py", SERVER, *how)
+        end = time.monotonic() + 15
+        while "ready\n" not in (self.folder / "server.log").read_text():
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("the server did not start: " + (self.folder / "server.log").read_text()[-2000:])
+            time.sleep(0.05)
+        return process
 
     def mute(self, address):
         """A server that takes queries and never says a word."""
@@ -86,12 +91,12 @@ class World:
                 "t = socket.create_server((sys.argv[1], 53)); time.sleep(600)")
         return self.wait_for(self.start(sys.executable, "-c", code, address), address)
 
-    def dnsmasq(self, records, hosts="", port=53):
-        """`records`: lines of its configuration; `hosts`: what it reads as a hosts file."""
+    def dnsmasq(self, records, hosts="", port=53, local=True):
+        """`records`: lines of its configuration; `hosts`: what it reads as a hosts file; `local`: it knows all of example there is."""
         (self.folder / "hosts").write_text(hosts)
         (self.folder / "dnsmasq.conf").write_text("\n".join([
             f"port={port}", "keep-in-foreground", "no-resolv", "no-hosts", "bind-interfaces", f"listen-address={SERVER},{SERVER6}", "user=root",
-            f"addn-hosts={self.folder}/hosts", "local=/example/", "domain-needed", "local-ttl=300", "pid-file=", f"log-facility={self.folder}/server.log", *records]) + "\n")
+            f"addn-hosts={self.folder}/hosts", *(["local=/example/"] if local else []), "domain-needed", "local-ttl=300", "pid-file=", f"log-facility={self.folder}/server.log", *records]) + "\n")
         process = self.start("dnsmasq", f"--conf-file={self.folder}/dnsmasq.conf")
         return self.wait_for(process, SERVER, port)
 
@@ -104,15 +109,16 @@ class World:
 
     # ---- policies
 
-    def policy(self, names, servers=(SERVER,), more=""):
+    def policy(self, names, servers=(SERVER,), dual=False):
         """A policy with a service for each name; the lock beside it starts empty."""
         folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
         resolve = f"servers = [{', '.join(repr(server) for server in servers)}]\n" if servers else ""
+        six = lambda host: f', "fd69:50::{host}"' if dual else ""
         services = "".join(f's{i} = "{name}:{1000 + i % 60000}"\n' for i, name in enumerate(names))
         (folder / "policy.toml").write_text(
-            'version = 1\n[networks]\nhome = ["10.69.13.0/24"]\n[nodes.gw]\nrole = "gateway"\naddress = "10.69.50.2"\ninterface = "wg0"\n'
-            'serves = ["home"]\n[nodes.laptop]\naddress = "10.69.50.11"\n[tiers.vpn]\nwho = ["laptop"]\nallow = ["s0"]\n'
-            f'[resolve]\nwithin = ["home"]\n{resolve}{more}[services]\n{services}')
+            f'version = 1\nipv6 = "{"dual" if dual else "deny"}"\n[networks]\nhome = ["10.69.13.0/24", "fd69:13::/64"]\n[nodes.gw]\nrole = "gateway"\n'
+            f'address = ["10.69.50.2"{six("2")}]\ninterface = "wg0"\nserves = ["home"]\n[nodes.laptop]\naddress = ["10.69.50.11"{six("11")}]\n'
+            f'[tiers.vpn]\nwho = ["laptop"]\nallow = ["s0"]\n[resolve]\nwithin = ["home"]\n{resolve}[services]\n{services}')
         return Policy(self, folder)
 
 
