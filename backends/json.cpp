@@ -36,6 +36,8 @@ Json field_json(Field field) {
         case Field::ct_proto_dst: return original("proto-dst");
         case Field::tcp_dport: return payload("tcp", "dport");
         case Field::udp_dport: return payload("udp", "dport");
+        case Field::tcp_sport: return payload("tcp", "sport");
+        case Field::udp_sport: return payload("udp", "sport");
     }
     return {};
 }
@@ -83,6 +85,10 @@ struct Writer {
     }
     Json operator()(const MatchDnat&) const { return match({{"ct", {{"key", "status"}}}}, "in", "dnat"); }
     Json operator()(const MatchConfirmed&) const { return match({{"ct", {{"key", "status"}}}}, "in", "confirmed"); }
+    Json operator()(const MatchAssured&) const {
+        const Json status{{"ct", {{"key", "status"}}}};
+        return match({{"&", {status, {"assured", "dnat"}}}}, "==", "assured");
+    }
     Json operator()(const MatchReply& s) const {
         return match({{"ct", {{"key", "direction"}}}}, "==", s.reply ? "reply" : "original");
     }
@@ -93,9 +99,9 @@ struct Writer {
     Json operator()(const MatchHopLimit& s) const {
         return match({{"payload", {{"protocol", "ip6"}, {"field", "hoplimit"}}}}, "==", s.value);
     }
-    Json operator()(const MatchSyn&) const {
+    Json operator()(const MatchSyn& s) const {
         Json flags{{"payload", {{"protocol", "tcp"}, {"field", "flags"}}}};
-        return match({{"&", {std::move(flags), {"syn", "rst"}}}}, "==", "syn");
+        return match({{"&", {std::move(flags), {"syn", "rst"}}}}, s.negate ? "!=" : "==", "syn");
     }
     Json operator()(const ClampMss&) const {
         Json key{{"tcp option", {{"name", "maxseg"}, {"field", "size"}}}};

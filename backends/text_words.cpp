@@ -24,6 +24,8 @@ std::string_view nft_word(Field field) {
         case Field::ct_proto_dst: return "ct original proto-dst";
         case Field::tcp_dport: return "tcp dport";
         case Field::udp_dport: return "udp dport";
+        case Field::tcp_sport: return "tcp sport";
+        case Field::udp_sport: return "udp sport";
     }
     return {};
 }
@@ -155,6 +157,7 @@ struct Writer {
     }
     std::string operator()(const MatchDnat&) const { return "ct status dnat"; }
     std::string operator()(const MatchConfirmed&) const { return "ct status confirmed"; }
+    std::string operator()(const MatchAssured&) const { return "ct status & (assured|dnat) == assured"; }
     std::string operator()(const MatchReply& s) const {
         return s.reply ? "ct direction reply" : "ct direction original";
     }
@@ -164,7 +167,9 @@ struct Writer {
         return fmt::format("{} type {{ {} }}", protocol, fmt::join(s.types, ", "));
     }
     std::string operator()(const MatchHopLimit& s) const { return fmt::format("ip6 hoplimit {}", s.value); }
-    std::string operator()(const MatchSyn&) const { return "tcp flags & (syn|rst) == syn"; }
+    std::string operator()(const MatchSyn& s) const {
+        return s.negate ? "tcp flags & (syn|rst) != syn" : "tcp flags & (syn|rst) == syn";
+    }
     std::string operator()(const ClampMss&) const { return "tcp option maxseg size set rt mtu"; }
     std::string operator()(const Limit& s) const { return rate_text(s.rate, s.burst); }
     std::string operator()(const UpdateRate& s) const {

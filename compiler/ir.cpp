@@ -213,14 +213,16 @@ std::optional<Family> family_of(Field field) {
         case Field::ct_daddr6:
         case Field::ct_proto_dst:
         case Field::tcp_dport:
-        case Field::udp_dport: return std::nullopt;
+        case Field::udp_dport:
+        case Field::tcp_sport:
+        case Field::udp_sport: return std::nullopt;
     }
     return std::nullopt;
 }
 
 std::optional<L4> protocol_of(Field field) {
-    if (field == Field::tcp_dport) return L4::tcp;
-    if (field == Field::udp_dport) return L4::udp;
+    if (field == Field::tcp_dport || field == Field::tcp_sport) return L4::tcp;
+    if (field == Field::udp_dport || field == Field::udp_sport) return L4::udp;
     return std::nullopt;
 }
 
@@ -263,8 +265,9 @@ bool is_match(const Statement& s) {
            std::holds_alternative<MatchName>(s) || std::holds_alternative<MatchL4>(s) ||
            std::holds_alternative<MatchFamily>(s) || std::holds_alternative<MatchState>(s) ||
            std::holds_alternative<MatchDnat>(s) || std::holds_alternative<MatchConfirmed>(s) ||
-           std::holds_alternative<MatchReply>(s) || std::holds_alternative<MatchIcmp>(s) ||
-           std::holds_alternative<MatchHopLimit>(s) || std::holds_alternative<MatchSyn>(s);
+           std::holds_alternative<MatchAssured>(s) || std::holds_alternative<MatchReply>(s) ||
+           std::holds_alternative<MatchIcmp>(s) || std::holds_alternative<MatchHopLimit>(s) ||
+           std::holds_alternative<MatchSyn>(s);
 }
 
 }  // namespace
@@ -316,6 +319,9 @@ bool equal(const MatchConfirmed&, const MatchConfirmed&) {
 bool equal(const MatchDnat&, const MatchDnat&) {
     return true;
 }
+bool equal(const MatchAssured&, const MatchAssured&) {
+    return true;
+}
 bool equal(const MatchReply& a, const MatchReply& b) {
     return a.reply == b.reply;
 }
@@ -325,8 +331,8 @@ bool equal(const MatchIcmp& a, const MatchIcmp& b) {
 bool equal(const MatchHopLimit& a, const MatchHopLimit& b) {
     return a.value == b.value;
 }
-bool equal(const MatchSyn&, const MatchSyn&) {
-    return true;
+bool equal(const MatchSyn& a, const MatchSyn& b) {
+    return a.negate == b.negate;
 }
 bool equal(const ClampMss&, const ClampMss&) {
     return true;

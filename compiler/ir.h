@@ -146,6 +146,8 @@ enum class Field : std::uint8_t {
     ct_proto_dst,  // ct original proto-dst: for ICMP, type * 256 + code
     tcp_dport,
     udp_dport,
+    tcp_sport,
+    udp_sport,
 };
 
 enum class L4 : std::uint8_t { tcp, udp, icmp, icmpv6 };
@@ -157,7 +159,7 @@ struct Lookup {
     std::string set;
     bool negate = false;
 };
-// FIELD == number, for ct_proto_dst, tcp_dport and udp_dport
+// FIELD == number, for ct_proto_dst and the ports of TCP and UDP
 struct MatchPort {
     Field field{};
     std::uint16_t value = 0;
@@ -182,6 +184,8 @@ struct MatchState {
 };
 struct MatchDnat {};       // ct status dnat
 struct MatchConfirmed {};  // ct status confirmed: an earlier packet of the flow was let through
+// ct status & (assured|dnat) == assured: of a flow that was answered (of TCP: behind its handshake), to where it was sent
+struct MatchAssured {};
 // ct direction reply, or original
 struct MatchReply {
     bool reply = true;
@@ -195,7 +199,10 @@ struct MatchIcmp {
 struct MatchHopLimit {
     std::uint8_t value = 255;
 };
-struct MatchSyn {};  // tcp flags & (syn|rst) == syn
+// tcp flags & (syn|rst) == syn, or != syn
+struct MatchSyn {
+    bool negate = false;
+};
 struct ClampMss {};  // tcp option maxseg size set rt mtu
 // limit rate 10/second burst 20 packets
 struct Limit {
@@ -246,9 +253,9 @@ struct Unknown {
 };
 
 using Statement =
-    std::variant<Lookup, MatchPort, MatchName, MatchL4, MatchFamily, MatchState, MatchDnat, MatchConfirmed, MatchReply,
-                 MatchIcmp, MatchHopLimit, MatchSyn, ClampMss, Limit, UpdateRate, LogPacket, Count, CountByMap,
-                 LookupVerdict, Accept, Drop, Return, Reject, Masquerade, Jump, Goto, Unknown>;
+    std::variant<Lookup, MatchPort, MatchName, MatchL4, MatchFamily, MatchState, MatchDnat, MatchConfirmed,
+                 MatchAssured, MatchReply, MatchIcmp, MatchHopLimit, MatchSyn, ClampMss, Limit, UpdateRate, LogPacket,
+                 Count, CountByMap, LookupVerdict, Accept, Drop, Return, Reject, Masquerade, Jump, Goto, Unknown>;
 
 struct Rule {
     std::vector<Statement> statements;

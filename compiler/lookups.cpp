@@ -31,6 +31,11 @@ Statements before_lookup(Protocol protocol, Family family) {
     return statements;
 }
 
+Statements both(Statements first, const Statements& then) {
+    first.insert(first.end(), then.begin(), then.end());
+    return first;
+}
+
 Statements joined(Statements before, ir::Statement ask, const Statements& verdict) {
     before.push_back(std::move(ask));
     before.insert(before.end(), verdict.begin(), verdict.end());
@@ -43,53 +48,28 @@ ir::Rule make_rule(Statements statements, std::string comment, Span span) {
     return {std::move(statements), std::move(comment), span};
 }
 
-ir::Field source_of_packet(Family family) {
-    return family == Family::ipv4 ? ir::Field::ip_saddr : ir::Field::ip6_saddr;
-}
-
-ir::Field destination_of_packet(Family family) {
-    return family == Family::ipv4 ? ir::Field::ip_daddr : ir::Field::ip6_daddr;
-}
-
 Lookups::Lookups(ir::Ruleset& out, std::vector<Family> families, std::size_t shard)
     : out_(out), families_(std::move(families)), splits_(split_large_sets(out, shard)) {
     for (const ir::Set& set : out.sets) whole_.insert(set.name);
 }
 
-void Lookups::permissions(std::vector<ir::Rule>& rules, Permissions sets, const Statements& verdict, Way way,
-                          const std::string& prefix) {
+void Lookups::permissions(std::vector<ir::Rule>& rules, Permissions sets, const Statements& verdict, const How& how) {
     for (const Family family : families_) {
         for (const Protocol protocol : protocols) {
+            if (protocol == Protocol::ping && !how.ping) continue;
             for (const bool interval : {false, true}) {
                 sets.family = family;
                 sets.protocol = protocol;
                 sets.interval = interval;
-                const std::string name = prefix + program::name_of(sets);
+                const std::string name = how.prefix + program::name_of(sets);
                 if (!has(name)) continue;
-                const std::vector<ir::Field> fields = program::fields_of(sets);
+                const std::vector<ir::Field> fields = program::fields_of(sets, how.by);
                 const Ask ask = [&](const std::string& set) { return ir::Lookup{fields, set}; };
-                if (way == Way::map)
-                    by_map(rules, name, fields, before_lookup(protocol, family), ask, verdict);
+                const Statements before = both(how.first, before_lookup(protocol, family));
+                if (how.way == Way::map)
+                    by_map(rules, name, fields, how.by, before, ask, verdict);
                 else
-                    by_list(rules, name, before_lookup(protocol, family), ask, verdict);
-            }
-        }
-    }
-}
-
-void Lookups::packets(std::vector<ir::Rule>& rules, Permissions sets, const Statements& verdict) const {
-    for (const Family family : families_) {
-        for (const Protocol protocol : {Protocol::tcp, Protocol::any}) {
-            for (const bool interval : {false, true}) {
-                sets.family = family;
-                sets.protocol = protocol;
-                sets.interval = interval;
-                const std::string name = program::name_of(sets);
-                if (!has(name)) continue;
-                const Ask ask = [&](const std::string& set) {
-                    return ir::Lookup{program::packet_fields_of(sets), set};
-                };
-                by_list(rules, name, {}, ask, verdict);
+                    by_list(rules, name, before, ask, verdict);
             }
         }
     }
@@ -110,20 +90,22 @@ void Lookups::counters(std::vector<ir::Rule>& rules) const {
     }
 }
 
-void Lookups::members(std::vector<ir::Rule>& rules, const std::string& set, ir::Field source,
-                      const Statements& verdict) const {
+void Lookups::members(std::vector<ir::Rule>& rules, const std::string& set, Family family, const Statements& verdict,
+                      const How& how) const {
+    const ir::Field source = program::source_field(family, how.by);
     for (const std::string& name : {set, set + "_ranges"}) {
         if (!has(name)) continue;
         const Ask ask = [&](const std::string& part) { return ir::Lookup{{source}, part}; };
-        by_list(rules, name, {}, ask, verdict);
+        by_list(rules, name, how.first, ask, verdict);
     }
 }
 
-void Lookups::verdicts(std::vector<ir::Rule>& rules, const std::string& map, ir::Field source) {
+void Lookups::verdicts(std::vector<ir::Rule>& rules, const std::string& map, Family family, const How& how) {
+    const ir::Field source = program::source_field(family, how.by);
     for (const std::string& name : {map, map + "_ranges"}) {
         if (!has(name)) continue;
         const Ask ask = [&](const std::string& part) { return ir::LookupVerdict{{source}, part}; };
-        by_map(rules, name, {source}, {}, ask, {});
+        by_map(rules, name, {source}, how.by, how.first, ask, {});
     }
 }
 
@@ -137,20 +119,23 @@ void Lookups::by_list(std::vector<ir::Rule>& rules, const std::string& set, cons
 }
 
 void Lookups::by_map(std::vector<ir::Rule>& rules, const std::string& set, const std::vector<ir::Field>& fields,
-                     const Statements& before, const Ask& ask, const Statements& verdict) {
+                     program::By by, const Statements& before, const Ask& ask, const Statements& verdict) {
     const auto split = splits_.find(set);
     if (split == splits_.end()) {
         rules.push_back(make_rule(joined(before, ask(set), verdict)));
         return;
     }
-    for (const Split::Part& part : split->second.parts) {
-        std::vector<ir::Rule> inner;
-        by_map(inner, part.name, fields, before, ask, verdict);
-        out_.chains.push_back({part.name, {}, "", std::move(inner)});
+    const std::string prefix = program::prefix_of(by);
+    const std::string map = prefix + program::shard_map(set);
+    if (whole_.insert(map).second) {
+        for (const Split::Part& part : split->second.parts) {
+            std::vector<ir::Rule> inner;
+            by_map(inner, part.name, fields, by, before, ask, verdict);
+            out_.chains.push_back({prefix + part.name, {}, "", std::move(inner)});
+        }
+        out_.sets.push_back(shard_map_of(set, split->second, prefix));
     }
-    out_.sets.push_back(shard_map_of(set, split->second));
-    rules.push_back(
-        make_rule(joined(before, ir::LookupVerdict{{fields[split->second.field]}, program::shard_map(set)}, {})));
+    rules.push_back(make_rule(joined(before, ir::LookupVerdict{{fields[split->second.field]}, map}, {})));
 }
 
 }  // namespace policyc

@@ -16,9 +16,6 @@ using Statements = std::vector<ir::Statement>;
 
 ir::Rule make_rule(Statements statements, std::string comment = {}, Span span = {});
 
-ir::Field source_of_packet(Family family);
-ir::Field destination_of_packet(Family family);
-
 class Lookups {
 public:
     // Splits what is too large (Layout::shard). All sets of permissions must be there; chains are added as rules need them.
@@ -30,18 +27,23 @@ public:
     // How a set that was split is reached: by the map to the chains of its parts, or one part after the other where few packets come.
     enum class Way : std::uint8_t { map, list };
 
+    struct How {
+        Way way = Way::map;
+        program::By by = program::By::connection;
+        bool ping = true;    // false: what has no ports is not asked for pings
+        Statements first;    // in front of each look-up
+        std::string prefix;  // of the names of the sets
+    };
+
     // One look-up for every set of that kind, limit and tier (protocol, family and interval of `sets` don't count), ending in `verdict`.
-    // `prefix` goes in front of the names.
-    void permissions(std::vector<ir::Rule>& rules, program::Permissions sets, const Statements& verdict, Way way,
-                     const std::string& prefix = {});
-    // The same of the TCP packet itself, whatever connection it belongs to.
-    void packets(std::vector<ir::Rule>& rules, program::Permissions sets, const Statements& verdict) const;
+    void permissions(std::vector<ir::Rule>& rules, program::Permissions sets, const Statements& verdict,
+                     const How& how);
     // counter name ... map @count_*
     void counters(std::vector<ir::Rule>& rules) const;
-    // A source in a set, or what a map from sources says.
-    void members(std::vector<ir::Rule>& rules, const std::string& set, ir::Field source,
-                 const Statements& verdict) const;
-    void verdicts(std::vector<ir::Rule>& rules, const std::string& map, ir::Field source);
+    // Who began in a set, or what a map from these says.
+    void members(std::vector<ir::Rule>& rules, const std::string& set, Family family, const Statements& verdict,
+                 const How& how) const;
+    void verdicts(std::vector<ir::Rule>& rules, const std::string& map, Family family, const How& how);
 
 private:
     // What asks the set of that name.
@@ -49,7 +51,7 @@ private:
     void by_list(std::vector<ir::Rule>& rules, const std::string& set, const Statements& before, const Ask& ask,
                  const Statements& verdict) const;
     void by_map(std::vector<ir::Rule>& rules, const std::string& set, const std::vector<ir::Field>& fields,
-                const Statements& before, const Ask& ask, const Statements& verdict);
+                program::By by, const Statements& before, const Ask& ask, const Statements& verdict);
 
     ir::Ruleset& out_;
     std::vector<Family> families_;

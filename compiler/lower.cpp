@@ -19,17 +19,11 @@ namespace policyc {
 namespace {
 
 using ir::Field;
+using program::By;
 using program::Kind;
 
-constexpr int priority_filter = -10;   // filter - 10: before other people's filter chains
-constexpr int priority_mangle = -150;  // NF_IP_PRI_MANGLE
-constexpr int priority_srcnat = 100;   // NF_IP_PRI_NAT_SRC
-// No program uses a TCP port up to this one to begin a connection from (NFS and rsh begin at 512).
-constexpr std::uint16_t last_server_port = 511;
-// Where Linux begins to choose ports for connections it begins (net.ipv4.ip_local_port_range), never one that something listens on.
-constexpr std::uint16_t first_ephemeral_port = 32768;
-// A range of at most this many ports is taken for ports that something listens on.
-constexpr int listening_ports = 16;
+constexpr int priority_filter = -10;  // filter - 10: before other people's filter chains
+constexpr int priority_srcnat = 100;  // NF_IP_PRI_NAT_SRC
 
 // RFC 792 and RFC 4443: destination unreachable, time exceeded, parameter problem; packet too big.
 const std::vector<std::uint8_t> icmp_errors{3, 11, 12};
@@ -43,6 +37,7 @@ public:
         : policy_(policy),
           node_(policy.nodes[node]),
           layout_(layout),
+          addresses_(addresses),
           permissions_(policy, addresses, node, today, layout.form) {
         if (policy.ipv6 == Ipv6::dual) families_.push_back(Family::ipv6);
     }
@@ -51,8 +46,9 @@ public:
         out_.node = node_.name;
         if (node_.scope == Scope::none) return std::move(out_);
         permissions_.collect(out_);
-        tiers_.emplace(policy_, permissions_.members(), !node_.output, layout_, out_);
-        add_side_sets(sides_of(policy_, index()), families_, out_);
+        tiers_.emplace(policy_, permissions_.members(), node_.output.has_value(), layout_, out_);
+        sides_ = sides_of(policy_, index());
+        add_side_sets(sides_, families_, out_);
         if (host_scope()) add_untouched_sets(node_.untouched, out_);
         add_rate_sets(permissions_.limiters(), families_, out_);
         lookups_.emplace(out_, families_, layout_.shard);
@@ -63,15 +59,16 @@ public:
         add_tiers();
         add_to_host();
         add_denied();
-        if (node_.output)
-            add_from_host();
-        else
-            add_turned();
+        if (node_.output) add_from_host();
+        add_turned();
         if (host_scope() && has_untouched()) add_not_ours();
         add_input();
+        add_judged();
+        add_fast();
+        add_from_tunnel();
+        add_to_tunnel();
         add_forward();
         if (node_.output) add_output();
-        add_mss();
         if (node_.source == SourceNat::masquerade) add_masquerade();
         return std::move(out_);
     }
@@ -108,8 +105,7 @@ private:
 
     void add_permissions(std::vector<ir::Rule>& rules, Kind kind, std::size_t limit) {
         const ir::Statement verdict = limit == 0 ? admitted(kind) : ir::Jump{fmt::format("limit{}", limit)};
-        lookups_->permissions(rules, {.kind = kind, .limit = static_cast<std::uint32_t>(limit)}, {verdict},
-                              Lookups::Way::map);
+        lookups_->permissions(rules, {.kind = kind, .limit = static_cast<std::uint32_t>(limit)}, {verdict}, {});
     }
 
     void add_limited_permissions(std::vector<ir::Rule>& rules, Kind kind) {
@@ -127,7 +123,7 @@ private:
                 lookups_->counters(rules);
                 tiers_->add_logs(rules, log, *lookups_);
             }
-            lookups_->permissions(rules, {.kind = kind}, {log}, Lookups::Way::list, "log_");
+            lookups_->permissions(rules, {.kind = kind}, {log}, {.way = Lookups::Way::list, .prefix = "log_"});
             if (rules.empty()) continue;
             rules.insert(rules.begin(), make_rule({ir::MatchConfirmed{}, ir::Accept{}}));
             rules.push_back(make_rule({ir::Accept{}}));
@@ -140,7 +136,7 @@ private:
         tiers_->add_chains(admitted(Kind::allow), limits(), *lookups_);
         std::vector<ir::Rule> rules;
         add_permissions(rules, Kind::allow, 0);
-        tiers_->add_jumps(rules, *lookups_);
+        tiers_->add_jumps(rules, *lookups_, {});
         add_limited_permissions(rules, Kind::allow);
         chain("tiers", "what tiers allow, by the tuple that began the flow", std::move(rules));
     }
@@ -150,16 +146,18 @@ private:
         for (std::size_t i = 0; i < permissions_.limit_classes().size(); ++i) {
             const auto& members = permissions_.limit_classes()[i];
             std::vector<ir::Rule> rules;
+            const bool of_input = permissions_.limiters()[members.front()].what.starts_with("input.");
+            const ir::Statement verdict = admitted(of_input ? Kind::input : Kind::allow);
             rules.push_back(make_rule({ir::MatchConfirmed{}, ir::Accept{}}));
+            rules.push_back(make_rule({ir::MatchSyn{.negate = true}, verdict}, "began before it was tracked"));
             for (const Family family : families_) {
                 Statements statements;
                 for (const std::size_t member : members) {
                     const Rate& rate = permissions_.limiters()[member].rate;
-                    statements.push_back(
-                        ir::UpdateRate{rate_set(member, family), source_of_packet(family), rate, rate.count});
+                    statements.push_back(ir::UpdateRate{rate_set(member, family),
+                                                        program::source_field(family, By::packet), rate, rate.count});
                 }
-                const bool of_input = permissions_.limiters()[members.front()].what.starts_with("input.");
-                statements.push_back(admitted(of_input ? Kind::input : Kind::allow));
+                statements.push_back(verdict);
                 rules.push_back(make_rule(std::move(statements), "", permissions_.limiters()[members.front()].span));
             }
             std::string what;
@@ -171,23 +169,36 @@ private:
         }
     }
 
-    // The port WireGuard listens on: outer packets arrive there.
-    static std::optional<std::uint16_t> wireguard_port(const Node& node) {
-        if (node.endpoint) return node.endpoint->port;
-        return node.listen_port;
-    }
-
-    void add_implied_port(std::vector<ir::Rule>& rules, std::optional<std::uint16_t> port, const char* comment) const {
+    void add_implied_port(std::vector<ir::Rule>& rules, std::optional<std::uint16_t> port) const {
         if (!port || !host_scope()) return;
         for (const Family family : families_)
             rules.push_back(make_rule({ir::MatchFamily{family}, ir::MatchL4{ir::L4::udp},
                                        ir::MatchPort{Field::ct_proto_dst, *port}, ir::Accept{}},
-                                      comment));
+                                      "WireGuard itself"));
+    }
+
+    // To the endpoint of the peer, by its address; a name may stand for another one any time, so then to its port.
+    void add_implied_endpoint(std::vector<ir::Rule>& rules) {
+        if (!node_.peer || !host_scope()) return;
+        const Node& peer = policy_.nodes[*node_.peer];
+        const auto* address = peer.endpoint ? std::get_if<Address>(&peer.endpoint->host) : nullptr;
+        if (address == nullptr) return add_implied_port(rules, wireguard_port(peer));
+        if (std::ranges::find(families_, address->family) == families_.end()) return;
+        const std::vector<Field> fields{program::destination_field(address->family, By::connection),
+                                        Field::ct_proto_dst};
+        ir::Set set{.name = numbered("endpoint", address->family),
+                    .types = program::types_of(fields),
+                    .comment = "of " + peer.name};
+        set.elements = ir::Elements(set.types, false);
+        set.elements.add({{address->bits, address->bits}, {peer.endpoint->port, peer.endpoint->port}});
+        rules.push_back(
+            make_rule({ir::MatchL4{ir::L4::udp}, ir::Lookup{fields, set.name}, ir::Accept{}}, "WireGuard itself"));
+        out_.sets.push_back(std::move(set));
     }
 
     void add_to_host() {
         std::vector<ir::Rule> rules;
-        add_implied_port(rules, wireguard_port(node_), "WireGuard itself");
+        add_implied_port(rules, wireguard_port(node_));
         add_permissions(rules, Kind::input, 0);
         add_limited_permissions(rules, Kind::input);
         rules.push_back(make_rule({ir::Jump{"tiers"}}));
@@ -196,45 +207,50 @@ private:
 
     void add_from_host() {
         std::vector<ir::Rule> rules;
-        if (node_.peer) add_implied_port(rules, wireguard_port(policy_.nodes[*node_.peer]), "WireGuard itself");
+        add_implied_endpoint(rules);
         add_permissions(rules, Kind::output, 0);
         add_limited_permissions(rules, Kind::output);
+        rules.push_back(make_rule({ir::Jump{"tiers"}}));
         chain("from_host", "what this host may reach", std::move(rules));
     }
 
-    [[nodiscard]] bool is_this_host(const Host& host) const {
-        if (const auto* ref = std::get_if<NodeRef>(&host)) return &policy_.nodes[ref->node] == &node_;
-        const auto* range = std::get_if<Range>(&host);
-        return range != nullptr && std::ranges::any_of(node_.addresses, [&](const auto& address) {
-                   return range_of(address.value) == *range;
-               });
+    // turned: for a packet of a flow that conntrack has the wrong way round. What comes in is then no reply, and what goes out is one.
+    void add_turned() {
+        for (const Protocol protocol : {Protocol::tcp, Protocol::udp})
+            out_.sets.push_back(
+                make_server_ports(protocol, named_server_ports(policy_, addresses_, node_, sides_.near, protocol)));
+        std::vector<ir::Rule> rules;
+        for (const By by : {By::packet, By::answer}) {
+            if (by == By::answer && !node_.output) continue;
+            const Lookups::How how{
+                .way = Lookups::Way::list, .by = by, .ping = false, .first = {ir::MatchReply{by == By::packet}}};
+            for (const Kind kind : {Kind::input, Kind::allow})
+                for (std::size_t limit = 0; limit <= limits(); ++limit)
+                    lookups_->permissions(rules, {.kind = kind, .limit = static_cast<std::uint32_t>(limit)},
+                                          {ir::Accept{}}, how);
+            tiers_->add_turned_jumps(rules, *lookups_, how);
+        }
+        rules.push_back(make_rule({ir::Goto{"denied"}}));
+        chain("turned", "sessions that were picked up in the wrong direction: judged by the packet", std::move(rules));
     }
 
-    // See server_ports.h. Of a wide range of ports, those that this host may begin connections from are not among them; apply adds the ports that
-    // something listens on.
-    void add_turned() {
-        std::vector<PortRange> ports{{1, last_server_port}};
-        const auto add = [&](const Ports& p) {
-            if (p.protocol != Protocol::tcp || (p.lo == 1 && p.hi == UINT16_MAX)) return;
-            const bool wide = p.hi - p.lo >= listening_ports;
-            const auto hi = wide ? std::min<std::uint16_t>(p.hi, first_ephemeral_port - 1) : p.hi;
-            if (p.lo <= hi) ports.emplace_back(p.lo, hi);
+    // Of UDP, only in the tunnel: elsewhere many programs (of NTP, DHCP) ask from the port that they answer at.
+    void add_turned_jumps(std::vector<ir::Rule>& rules, By by) const {
+        const bool incoming = by == By::packet;
+        const auto add = [&](Protocol protocol, Statements statements) {
+            const Field port = program::port_field(protocol, by);
+            const Statements more{ir::MatchReply{incoming}, ir::Lookup{{port}, server_ports_set(protocol)},
+                                  ir::Goto{"turned"}};
+            statements.insert(statements.end(), more.begin(), more.end());
+            rules.push_back(make_rule(std::move(statements)));
         };
-        for (const Input& input : node_.inputs) std::ranges::for_each(input.ports, add);
-        for (const Tier& tier : policy_.tiers)
-            for (const Target& target : tier.allow)
-                if (is_this_host(target.host)) add(target.ports);
-        out_.sets.push_back(make_server_ports(std::move(ports)));
+        add(Protocol::tcp, {});
+        add(Protocol::udp, in_tunnel(incoming ? Field::iifname : Field::oifname));
+    }
 
-        std::vector<ir::Rule> rules;
-        for (const Kind kind : {Kind::input, Kind::allow}) {
-            for (std::size_t limit = 0; limit <= limits(); ++limit)
-                lookups_->packets(rules, {.kind = kind, .limit = static_cast<std::uint32_t>(limit)}, {ir::Accept{}});
-        }
-        tiers_->add_turned_jumps(rules, *lookups_);
-        rules.push_back(make_rule({ir::Goto{"denied"}}));
-        chain("turned", "TCP sessions that were picked up in the wrong direction: judged by the packet",
-              std::move(rules));
+    // What the chains input and output must ask: in scope tunnel they see nothing else.
+    [[nodiscard]] Statements in_tunnel(Field interface) const {
+        return host_scope() ? Statements{ir::MatchName{interface, tunnel()}} : Statements{};
     }
 
     void add_denied() {
@@ -256,7 +272,8 @@ private:
         for (const Family family : {Family::ipv4, Family::ipv6}) {
             const std::string set = numbered("untouched", family);
             if (!lookups_->has(set)) continue;
-            for (const Field field : {source_of_packet(family), destination_of_packet(family)})
+            for (const Field field :
+                 {program::source_field(family, By::packet), program::destination_field(family, By::packet)})
                 rules.push_back(make_rule({ir::Lookup{{field}, set}, ir::Accept{}}));
         }
         chain("not_ours", "what neither enters nor leaves the tunnel and is untouched", std::move(rules));
@@ -272,17 +289,29 @@ private:
         rules.push_back(make_rule({ir::MatchDnat{}, ir::Count{}, ir::Drop{}}, "rewritten destination"));
     }
 
-    void add_spoof_rules(std::vector<ir::Rule>& rules, bool only_tunnel) const {
+    // What comes out of the tunnel: who begins must be a source of the tunnel, and who answers none of this side. (What a permission lets begin
+    // may be answered from places that are no source.)
+    void add_tunnel_spoof_rules(std::vector<ir::Rule>& rules, Statements first) const {
         for (const Family family : families_) {
-            rules.push_back(make_rule(
-                {ir::MatchName{Field::iifname, tunnel()},
-                 ir::Lookup{{source_of_packet(family)}, numbered("tunnel", family), true}, ir::Count{}, ir::Drop{}},
-                "spoofed: not a source of the tunnel"));
-            if (!only_tunnel && lookups_->has(numbered("far", family)))
-                rules.push_back(make_rule(
-                    {ir::MatchName{Field::iifname, tunnel(), true},
-                     ir::Lookup{{source_of_packet(family)}, numbered("far", family)}, ir::Count{}, ir::Drop{}},
-                    "spoofed: its place is behind the tunnel"));
+            const Field source = program::source_field(family, By::packet);
+            const auto add = [&](ir::Statement direction, ir::Lookup lookup) {
+                Statements statements = first;
+                statements.insert(statements.end(), {std::move(direction), std::move(lookup), ir::Count{}, ir::Drop{}});
+                rules.push_back(make_rule(std::move(statements), "spoofed: not a source of the tunnel"));
+            };
+            add(ir::MatchReply{false}, {{source}, numbered("tunnel", family), true});
+            add(ir::MatchReply{true}, {{source}, numbered("near", family)});
+        }
+    }
+
+    void add_far_spoof_rules(std::vector<ir::Rule>& rules, const Statements& first) const {
+        for (const Family family : families_) {
+            if (!lookups_->has(numbered("far", family))) continue;
+            Statements statements = first;
+            statements.insert(statements.end(),
+                              {ir::Lookup{{program::source_field(family, By::packet)}, numbered("far", family)},
+                               ir::Count{}, ir::Drop{}});
+            rules.push_back(make_rule(std::move(statements), "spoofed: its place is behind the tunnel"));
         }
     }
 
@@ -313,15 +342,15 @@ private:
         std::vector<ir::Rule> rules;
         add_host_only(rules, Field::iifname);
         add_refusals(rules);
-        add_spoof_rules(rules, !host_scope());
+        add_tunnel_spoof_rules(rules, in_tunnel(Field::iifname));
+        if (host_scope()) add_far_spoof_rules(rules, {ir::MatchName{Field::iifname, tunnel(), true}});
         add_icmp_errors(rules);
+        add_turned_jumps(rules, By::packet);
         if (node_.output) {
             rules.push_back(
                 make_rule({ir::MatchReply{true}, ir::Jump{"from_host"}}, "replies to what this host may reach"));
             rules.push_back(make_rule({ir::MatchReply{true}, ir::Goto{"denied"}}));
         } else {
-            rules.push_back(
-                make_rule({ir::MatchReply{true}, ir::Lookup{{Field::tcp_dport}, "server_ports"}, ir::Goto{"turned"}}));
             rules.push_back(make_rule({ir::MatchReply{true}, ir::Accept{}}, "replies to what this host began"));
         }
         rules.push_back(make_rule({ir::Jump{"to_host"}}));
@@ -330,20 +359,98 @@ private:
               ir::BaseChain{ir::Hook::input, priority_filter, false, true});
     }
 
-    void add_forward() {
+    // What a forwarded packet is asked last, and always where it is the first of its flow.
+    void add_judged() {
         std::vector<ir::Rule> rules;
-        if (!host_scope())
-            rules.push_back(make_rule({ir::MatchName{Field::iifname, tunnel(), true},
-                                       ir::MatchName{Field::oifname, tunnel(), true}, ir::Accept{}},
-                                      "not ours: no opinion"));
-        else if (has_untouched())
-            rules.push_back(make_rule({ir::MatchName{Field::iifname, tunnel(), true},
-                                       ir::MatchName{Field::oifname, tunnel(), true}, ir::Jump{"not_ours"}}));
         add_refusals(rules);
-        add_spoof_rules(rules, false);
         add_icmp_errors(rules);
         rules.push_back(make_rule({ir::Jump{"tiers"}}));
         rules.push_back(make_rule({ir::Goto{"denied"}}));
+        chain("judged", "packets through this host", std::move(rules));
+    }
+
+    // fast_original, fast_reply: what the tiers allow, by the packet itself. Says the same as `tiers` of a flow that began long ago, in a third of the
+    // time; docs/internals.md, "Two ways through the forward chain".
+    void add_fast() {
+        for (const By by : {By::packet, By::answer}) {
+            const Lookups::How how{.by = by, .ping = false};
+            std::vector<ir::Rule> rules;
+            for (std::size_t limit = 0; limit <= limits(); ++limit)
+                lookups_->permissions(rules, {.kind = Kind::allow, .limit = static_cast<std::uint32_t>(limit)},
+                                      {ir::Accept{}}, how);
+            tiers_->add_jumps(rules, *lookups_, how);
+            chain(by == By::packet ? "fast_original" : "fast_reply",
+                  by == By::packet ? "flows that are under way: from who began" : "flows that are under way: answers",
+                  std::move(rules));
+        }
+    }
+
+    void add_fast_jump(std::vector<ir::Rule>& rules, By by) const {
+        const bool reply = by == By::answer;
+        rules.push_back(
+            make_rule({ir::MatchReply{reply}, ir::MatchAssured{}, ir::Jump{reply ? "fast_reply" : "fast_original"}}));
+    }
+
+    // Whether a permission lets somebody on this side begin, or names a place behind the tunnel. If not, what comes out of the tunnel and is
+    // covered by a permission has its source there, and so has what is answered; both need not be looked up.
+    [[nodiscard]] bool both_ways() const {
+        const auto any = [](const std::vector<Range>& ranges, const AddressSet& set) {
+            return std::ranges::any_of(ranges, [&](const Range& range) { return set.meets(range); });
+        };
+        return std::ranges::any_of(policy_.tiers, [&](const Tier& tier) {
+            return std::ranges::any_of(tier.who,
+                                       [&](const Source& source) {
+                                           return any(ranges_of(policy_, addresses_, source.host), sides_.near);
+                                       }) ||
+                   std::ranges::any_of(tier.allow, [&](const Target& target) {
+                       return any(ranges_of(policy_, addresses_, target.host), sides_.far);
+                   });
+        });
+    }
+
+    void add_mss(std::vector<ir::Rule>& rules) const {
+        rules.push_back(make_rule({ir::MatchSyn{}, ir::ClampMss{}}, "TCP segments that fit the tunnel"));
+    }
+
+    void add_from_tunnel() {
+        std::vector<ir::Rule> rules;
+        const bool both = both_ways();
+        if (both) add_tunnel_spoof_rules(rules, {});
+        add_fast_jump(rules, By::packet);
+        if (both)
+            add_fast_jump(rules, By::answer);
+        else
+            add_tunnel_spoof_rules(rules, {});
+        add_mss(rules);
+        rules.push_back(make_rule({ir::Goto{"judged"}}));
+        chain("from_tunnel", "what comes out of the tunnel", std::move(rules));
+    }
+
+    void add_to_tunnel() {
+        std::vector<ir::Rule> rules;
+        const bool both = both_ways();
+        if (both) add_far_spoof_rules(rules, {});
+        add_fast_jump(rules, By::answer);
+        if (both)
+            add_fast_jump(rules, By::packet);
+        else
+            add_far_spoof_rules(rules, {});
+        add_mss(rules);
+        rules.push_back(make_rule({ir::Goto{"judged"}}));
+        chain("to_tunnel", "what goes into the tunnel from elsewhere", std::move(rules));
+    }
+
+    void add_forward() {
+        std::vector<ir::Rule> rules;
+        rules.push_back(make_rule({ir::MatchName{Field::iifname, tunnel()}, ir::Goto{"from_tunnel"}}));
+        rules.push_back(make_rule({ir::MatchName{Field::oifname, tunnel()}, ir::Goto{"to_tunnel"}}));
+        if (host_scope()) {
+            if (has_untouched()) rules.push_back(make_rule({ir::Jump{"not_ours"}}));
+            add_far_spoof_rules(rules, {});
+            rules.push_back(make_rule({ir::Goto{"judged"}}));
+        } else {
+            rules.push_back(make_rule({ir::Accept{}}, "not ours: no opinion"));
+        }
         chain("forward", "packets through this host", std::move(rules),
               ir::BaseChain{ir::Hook::forward, priority_filter, false, true});
     }
@@ -353,20 +460,13 @@ private:
         add_host_only(rules, Field::oifname);
         add_refusals(rules);
         add_icmp_errors(rules);
+        add_turned_jumps(rules, By::answer);
         rules.push_back(make_rule({ir::MatchReply{true}, ir::Jump{"to_host"}}, "replies to what may reach this host"));
         rules.push_back(make_rule({ir::MatchReply{true}, ir::Goto{"denied"}}));
         rules.push_back(make_rule({ir::Jump{"from_host"}}));
         rules.push_back(make_rule({ir::Goto{"denied"}}));
         chain("output", "packets of this host", std::move(rules),
               ir::BaseChain{ir::Hook::output, priority_filter, false, true});
-    }
-
-    void add_mss() {
-        std::vector<ir::Rule> rules;
-        for (const Field field : {Field::iifname, Field::oifname})
-            rules.push_back(make_rule({ir::MatchName{field, tunnel()}, ir::MatchSyn{}, ir::ClampMss{}}));
-        chain("mss", "TCP segments that fit the tunnel", std::move(rules),
-              ir::BaseChain{ir::Hook::forward, priority_mangle, false, false});
     }
 
     void add_masquerade() {
@@ -379,9 +479,11 @@ private:
     const Policy& policy_;
     const Node& node_;
     Layout layout_;
+    const Addresses& addresses_;
     PermissionSets permissions_;
     std::optional<TierChains> tiers_;
     std::optional<Lookups> lookups_;
+    Sides sides_;
     std::vector<Family> families_{Family::ipv4};
     ir::Ruleset out_;
 };

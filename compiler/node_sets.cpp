@@ -42,6 +42,8 @@ void add_side_sets(const Sides& sides, const std::vector<Family>& families, ir::
     for (const Family family : families) {
         add_set(numbered("tunnel", family), family, "who may send through the tunnel", sides.tunnel.ranges(family),
                 out);
+        add_set(numbered("near", family), family, "this host and the networks that it serves",
+                sides.near.ranges(family), out);
         const auto far = sides.far.ranges(family);
         if (!far.empty())
             add_set(numbered("far", family), family, "who is behind the tunnel and nowhere else", far, out);

@@ -80,27 +80,26 @@ std::optional<Permissions> permissions_of(std::string_view text) {
     return std::nullopt;
 }
 
-std::vector<ir::Field> fields_of(const Permissions& p) {
-    return fields_of(p.tier == 0 ? p.kind : Kind::output, p.protocol, p.family);
+std::vector<ir::Field> fields_of(const Permissions& p, By by) {
+    return fields_of(p.tier == 0 ? p.kind : Kind::output, p.protocol, p.family, by);
 }
 
-std::vector<ir::Field> fields_of(Kind kind, Protocol protocol, Family family) {
+std::vector<ir::Field> fields_of(Kind kind, Protocol protocol, Family family, By by) {
+    std::vector<ir::Field> fields;
+    if (kind != Kind::output) fields.push_back(source_field(family, by));
+    if (kind != Kind::input) fields.push_back(destination_field(family, by));
+    if (protocol == Protocol::tcp || protocol == Protocol::udp) fields.push_back(port_field(protocol, by));
+    return fields;
+}
+
+ir::Field source_field(Family family, By by) {
     const bool v4 = family == Family::ipv4;
-    std::vector<ir::Field> fields;
-    if (kind != Kind::output) fields.push_back(v4 ? ir::Field::ct_saddr4 : ir::Field::ct_saddr6);
-    if (kind != Kind::input) fields.push_back(v4 ? ir::Field::ct_daddr4 : ir::Field::ct_daddr6);
-    if (protocol == Protocol::tcp || protocol == Protocol::udp) fields.push_back(ir::Field::ct_proto_dst);
-    return fields;
-}
-
-std::vector<ir::Field> packet_fields_of(const Permissions& p) {
-    const bool v4 = p.family == Family::ipv4;
-    const Kind kind = p.tier == 0 ? p.kind : Kind::output;
-    std::vector<ir::Field> fields;
-    if (kind != Kind::output) fields.push_back(v4 ? ir::Field::ip_saddr : ir::Field::ip6_saddr);
-    if (kind != Kind::input) fields.push_back(v4 ? ir::Field::ip_daddr : ir::Field::ip6_daddr);
-    if (p.protocol == Protocol::tcp) fields.push_back(ir::Field::tcp_dport);
-    return fields;
+    switch (by) {
+        case By::connection: return v4 ? ir::Field::ct_saddr4 : ir::Field::ct_saddr6;
+        case By::packet: return v4 ? ir::Field::ip_saddr : ir::Field::ip6_saddr;
+        case By::answer: return v4 ? ir::Field::ip_daddr : ir::Field::ip6_daddr;
+    }
+    return {};
 }
 
 std::vector<ir::Type> types_of(const std::vector<ir::Field>& fields) {
@@ -119,7 +118,9 @@ std::vector<ir::Type> types_of(const std::vector<ir::Field>& fields) {
             case ir::Field::ct_daddr6: types.push_back(ir::Type::ipv6_addr); break;
             case ir::Field::ct_proto_dst:
             case ir::Field::tcp_dport:
-            case ir::Field::udp_dport: types.push_back(ir::Type::inet_service); break;
+            case ir::Field::udp_dport:
+            case ir::Field::tcp_sport:
+            case ir::Field::udp_sport: types.push_back(ir::Type::inet_service); break;
         }
     }
     return types;
@@ -168,6 +169,35 @@ std::string who_set(std::uint32_t tier, Family family) {
     return fmt::format("{}{}_{}", tier_word, tier, who_map(family, false));
 }
 
+ir::Field destination_field(Family family, By by) {
+    const bool v4 = family == Family::ipv4;
+    switch (by) {
+        case By::connection: return v4 ? ir::Field::ct_daddr4 : ir::Field::ct_daddr6;
+        case By::packet: return v4 ? ir::Field::ip_daddr : ir::Field::ip6_daddr;
+        case By::answer: return v4 ? ir::Field::ip_saddr : ir::Field::ip6_saddr;
+    }
+    return {};
+}
+
+ir::Field port_field(Protocol protocol, By by) {
+    const bool tcp = protocol == Protocol::tcp;
+    switch (by) {
+        case By::connection: return ir::Field::ct_proto_dst;
+        case By::packet: return tcp ? ir::Field::tcp_dport : ir::Field::udp_dport;
+        case By::answer: return tcp ? ir::Field::tcp_sport : ir::Field::udp_sport;
+    }
+    return {};
+}
+
+std::string prefix_of(By by) {
+    switch (by) {
+        case By::connection: return {};
+        case By::packet: return "packet_";
+        case By::answer: return "answer_";
+    }
+    return {};
+}
+
 std::string shard_map(std::string_view set_name) {
     return fmt::format("{}{}", set_name, shards);
 }
@@ -180,6 +210,7 @@ std::string shard_name(std::string_view set_name, const Range& network) {
 
 std::string_view whole_name(std::string_view set_name) {
     set_name = set_name.substr(0, set_name.find(part));
+    for (const By by : {By::packet, By::answer}) drop_prefix(set_name, prefix_of(by));
     if (set_name.ends_with(shards)) set_name.remove_suffix(shards.size());
     return set_name;
 }

@@ -33,11 +33,16 @@ struct Permissions {
 std::string name_of(const Permissions& permissions);
 std::optional<Permissions> permissions_of(std::string_view set_name);
 
+// Where the key is read from: the tuple that began the packet's connection, as conntrack has it; the packet itself, as one that goes the way of
+// who began; the packet itself, as one that goes the way of an answer (its source is the destination that was asked for).
+enum class By : std::uint8_t { connection, packet, answer };
+
 // The fields of the key, in order, and their types.
-std::vector<ir::Field> fields_of(const Permissions& permissions);
-std::vector<ir::Field> fields_of(Kind kind, Protocol protocol, Family family);
-// The same of a TCP packet itself, whatever connection it belongs to.
-std::vector<ir::Field> packet_fields_of(const Permissions& permissions);
+std::vector<ir::Field> fields_of(const Permissions& permissions, By by = By::connection);
+std::vector<ir::Field> fields_of(Kind kind, Protocol protocol, Family family, By by = By::connection);
+ir::Field source_field(Family family, By by);
+ir::Field destination_field(Family family, By by);
+ir::Field port_field(Protocol protocol, By by);  // of TCP or UDP
 std::vector<ir::Type> types_of(const std::vector<ir::Field>& fields);
 
 // ---- a big tier: who is in it, and its own sets ------------------------------------------------------------------------
@@ -64,8 +69,10 @@ std::string who_set(std::uint32_t tier, Family family);
 // ---- shards ------------------------------------------------------------------------------------------------------------
 
 // A set that is too large is split by network: "allow_tcp4_shards" maps an address to the chain "allow_tcp4_at_10.69.0.0/16", which looks up the
-// set of that name. In IPv6 a hyphen stands for each colon.
+// set of that name. In IPv6 a hyphen stands for each colon. Where the key is read from the packet, the map and the chain have names of their own:
+// "packet_allow_tcp4_shards", "answer_allow_tcp4_at_10.69.0.0/16".
 std::string shard_map(std::string_view set_name);
+std::string prefix_of(By by);
 std::string shard_name(std::string_view set_name, const Range& network);
 // The set that was split: "allow_tcp4" for the names of its map and of its parts, and for itself.
 std::string_view whole_name(std::string_view set_name);

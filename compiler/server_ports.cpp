@@ -1,38 +1,24 @@
-// Makes and widens the set of the ports that servers of this host use; entry points in server_ports.h.
+// Makes and widens the sets of the ports that servers of this host use; entry points in server_ports.h.
 #include "compiler/server_ports.h"
 
 #include <algorithm>
+
+#include "compiler/permissions.h"
 
 namespace policyc {
 
 namespace {
 
-constexpr const char* name = "server_ports";
+// No program uses a TCP port up to this one to begin a connection from (NFS and rsh begin at 512).
+constexpr std::uint16_t last_server_port = 511;
+// Where Linux begins to choose ports for connections it begins (net.ipv4.ip_local_port_range), never one that something listens on.
+constexpr std::uint16_t first_ephemeral_port = 32768;
+// A range of at most this many ports is taken for ports that something listens on.
+constexpr int listening_ports = 16;
 
-}  // namespace
-
-ir::Set make_server_ports(std::vector<PortRange> ports) {
-    std::ranges::sort(ports);
-    std::vector<PortRange> joined;
-    for (const PortRange& range : ports) {
-        if (!joined.empty() && int{range.first} <= int{joined.back().second} + 1)
-            joined.back().second = std::max(joined.back().second, range.second);
-        else
-            joined.push_back(range);
-    }
-    ir::Set set{.name = name,
-                .types = {ir::Type::inet_service},
-                .interval = true,
-                .comment = "of this host: nothing begins a TCP connection from them"};
-    set.elements = ir::Elements(set.types, true);
-    for (const auto& [first, last] : joined) set.elements.add({{first, last}});
-    set.elements.sort();
-    return set;
-}
-
-std::vector<PortRange> server_ports_of(const ir::Ruleset& ruleset) {
+std::vector<PortRange> ports_of(const ir::Ruleset& ruleset, Protocol protocol) {
     std::vector<PortRange> ports;
-    const auto set = std::ranges::find(ruleset.sets, name, &ir::Set::name);
+    const auto set = std::ranges::find(ruleset.sets, server_ports_set(protocol), &ir::Set::name);
     if (set == ruleset.sets.end() || set->types != std::vector{ir::Type::inet_service}) return ports;
     for (std::size_t i = 0; i < set->elements.size(); ++i) {
         const auto bound = set->elements.bound(i, 0);
@@ -41,12 +27,67 @@ std::vector<PortRange> server_ports_of(const ir::Ruleset& ruleset) {
     return ports;
 }
 
-void add_server_ports(ir::Ruleset& ruleset, const std::vector<PortRange>& ports) {
-    const auto set = std::ranges::find(ruleset.sets, name, &ir::Set::name);
+void add_ports(ir::Ruleset& ruleset, Protocol protocol, const std::vector<PortRange>& ports) {
+    const auto set = std::ranges::find(ruleset.sets, server_ports_set(protocol), &ir::Set::name);
     if (set == ruleset.sets.end()) return;
-    std::vector<PortRange> all = server_ports_of(ruleset);
+    std::vector<PortRange> all = ports_of(ruleset, protocol);
     all.insert(all.end(), ports.begin(), ports.end());
-    *set = make_server_ports(std::move(all));
+    *set = make_server_ports(protocol, std::move(all));
+}
+
+}  // namespace
+
+const char* server_ports_set(Protocol protocol) {
+    return protocol == Protocol::udp ? "server_udp_ports" : "server_ports";
+}
+
+ir::Set make_server_ports(Protocol protocol, std::vector<PortRange> ports) {
+    std::ranges::sort(ports);
+    std::vector<PortRange> joined;
+    for (const PortRange& range : ports) {
+        if (!joined.empty() && int{range.first} <= int{joined.back().second} + 1)
+            joined.back().second = std::max(joined.back().second, range.second);
+        else
+            joined.push_back(range);
+    }
+    ir::Set set{.name = server_ports_set(protocol),
+                .types = {ir::Type::inet_service},
+                .interval = true,
+                .comment = protocol == Protocol::udp ? "of this host: it begins nothing in the tunnel from them"
+                                                     : "of this host: nothing begins a TCP connection from them"};
+    set.elements = ir::Elements(set.types, true);
+    for (const auto& [first, last] : joined) set.elements.add({{first, last}});
+    set.elements.sort();
+    return set;
+}
+
+std::vector<PortRange> named_server_ports(const Policy& policy, const Addresses& addresses, const Node& node,
+                                          const AddressSet& near, Protocol protocol) {
+    std::vector<PortRange> ports;
+    if (protocol == Protocol::tcp) ports.emplace_back(1, last_server_port);
+    // Of a wide range, those that this host may begin connections from are left out; apply adds the ports that something listens on.
+    const auto add = [&](const Ports& p) {
+        if (p.protocol != protocol || (p.lo == 1 && p.hi == UINT16_MAX)) return;
+        const bool wide = p.hi - p.lo >= listening_ports;
+        const auto hi = wide ? std::min<std::uint16_t>(p.hi, first_ephemeral_port - 1) : p.hi;
+        if (p.lo <= hi) ports.emplace_back(p.lo, hi);
+    };
+    for (const Input& input : node.inputs) std::ranges::for_each(input.ports, add);
+    for (const Tier& tier : policy.tiers)
+        for (const Target& target : tier.allow)
+            if (std::ranges::any_of(ranges_of(policy, addresses, target.host),
+                                    [&](const Range& range) { return near.meets(range); }))
+                add(target.ports);
+    return ports;
+}
+
+ServerPorts server_ports_of(const ir::Ruleset& ruleset) {
+    return {ports_of(ruleset, Protocol::tcp), ports_of(ruleset, Protocol::udp)};
+}
+
+void add_server_ports(ir::Ruleset& ruleset, const ServerPorts& ports) {
+    add_ports(ruleset, Protocol::tcp, ports.tcp);
+    add_ports(ruleset, Protocol::udp, ports.udp);
 }
 
 }  // namespace policyc

@@ -92,16 +92,16 @@ private:
 
 }  // namespace
 
-ir::Set shard_map_of(const std::string& set, const Split& split) {
+ir::Set shard_map_of(const std::string& set, const Split& split, const std::string& prefix) {
     const Family family = split.parts.front().network.family;
-    ir::Set map{.name = program::shard_map(set),
+    ir::Set map{.name = prefix + program::shard_map(set),
                 .types = {family == Family::ipv4 ? ir::Type::ipv4_addr : ir::Type::ipv6_addr},
                 .interval = true,
                 .map_to = ir::MapTo::verdict};
     map.elements = ir::Elements(map.types, true);
     for (const Split::Part& part : split.parts) {
         map.elements.add({{part.network.lo, part.network.hi}}, {}, static_cast<std::uint32_t>(map.verdicts.size()));
-        map.verdicts.push_back({false, part.name});
+        map.verdicts.push_back({false, prefix + part.name});
     }
     return map;
 }

@@ -27,8 +27,8 @@ using Splits = std::map<std::string, Split>;
 // where there is none.
 Splits split_large_sets(ir::Ruleset& ruleset, std::size_t most);
 
-// program::shard_map of a set that was split: from networks to chains of the names of its parts.
-ir::Set shard_map_of(const std::string& set, const Split& split);
+// program::shard_map of a set that was split: from networks to chains of the names of its parts. `prefix` goes in front of these names.
+ir::Set shard_map_of(const std::string& set, const Split& split, const std::string& prefix);
 
 // What a hash set of that many elements declares as its size, so that the kernel allocates its table once; 0 for a small one.
 std::uint32_t size_to_declare(std::size_t elements);

@@ -42,10 +42,6 @@ std::set<std::string> untouched_of(const Node& node) {
     return texts;
 }
 
-std::optional<std::uint16_t> wireguard_port(const Node& node) {
-    return node.endpoint ? node.endpoint->port : node.listen_port;
-}
-
 // The tiers, services and inputs whose new connections are logged.
 std::set<std::string> logging(const View& view) {
     std::set<std::string> names;
@@ -163,8 +159,11 @@ private:
         if (const auto port = wireguard_port(node))
             texts.insert(fmt::format("{}/udp from anywhere to this host", *port));
         if (!node.output || !node.peer) return texts;
-        if (const auto port = wireguard_port(view.policy->nodes[*node.peer]))
-            texts.insert(fmt::format("{}/udp from this host to anywhere", *port));
+        const Node& peer = view.policy->nodes[*node.peer];
+        const auto* endpoint = peer.endpoint ? std::get_if<Address>(&peer.endpoint->host) : nullptr;
+        if (const auto port = wireguard_port(peer))
+            texts.insert(fmt::format("{}/udp from this host to {}", *port,
+                                     endpoint != nullptr ? to_string(*endpoint) : "anywhere"));
         return texts;
     }
 

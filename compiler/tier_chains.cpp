@@ -7,16 +7,13 @@ namespace policyc {
 
 namespace {
 
+using program::By;
 using program::Kind;
 using program::Permissions;
 using program::TierChain;
 
 // The kernel takes names of up to 255 bytes; people don't.
 constexpr std::size_t longest_class_name = 120;
-
-ir::Field original_source(Family family) {
-    return family == Family::ipv4 ? ir::Field::ct_saddr4 : ir::Field::ct_saddr6;
-}
 
 ir::Type address_type(Family family) {
     return family == Family::ipv4 ? ir::Type::ipv4_addr : ir::Type::ipv6_addr;
@@ -50,9 +47,9 @@ std::uint32_t verdict(ir::Set& map, const std::string& chain) {
 
 }  // namespace
 
-TierChains::TierChains(const Policy& policy, const Members& members, bool turned, const Layout& layout,
+TierChains::TierChains(const Policy& policy, const Members& members, bool output, const Layout& layout,
                        ir::Ruleset& out)
-    : policy_(policy), members_(members), most_jumps_(layout.jumps), out_(out) {
+    : policy_(policy), members_(members), output_(output), most_jumps_(layout.jumps), out_(out) {
     if (members.empty()) return;
     constexpr std::string_view log = "log_";
     for (const ir::Set& set : out.sets) {
@@ -65,7 +62,7 @@ TierChains::TierChains(const Policy& policy, const Members& members, bool turned
             has.log = true;
         else
             (sets->limit == 0 ? has.free : has.limited) = true;
-        if (turned && !logs && (sets->protocol == Protocol::tcp || sets->protocol == Protocol::any)) has.turned = true;
+        if (!logs && sets->protocol != Protocol::ping) has.turned = true;
     }
 
     std::map<std::pair<Family, bool>, std::vector<Atom>> atoms;
@@ -159,6 +156,19 @@ void TierChains::add(ir::Set set) {
     out_.sets.push_back(std::move(set));
 }
 
+// Packets that go the way of who began, and answers: as conntrack tells them apart, or the other way round where it has them turned.
+void TierChains::add_both_ways(std::vector<ir::Rule>& rules, const Permissions& sets, const Statements& verdict,
+                               bool turned, Lookups& lookups) const {
+    for (const By by : {By::packet, By::answer}) {
+        if (turned && by == By::answer && !output_) continue;
+        lookups.permissions(rules, sets, verdict,
+                            {.way = turned ? Lookups::Way::list : Lookups::Way::map,
+                             .by = by,
+                             .ping = !turned,
+                             .first = {ir::MatchReply{(by == By::answer) != turned}}});
+    }
+}
+
 void TierChains::add_chains(const ir::Statement& admitted, std::size_t limits, Lookups& lookups) {
     const auto chain = [&](TierChain name, const char* more, std::vector<ir::Rule> rules) {
         out_.chains.push_back({program::name_of(name), {}, title(name.tier) + more, std::move(rules)});
@@ -169,18 +179,19 @@ void TierChains::add_chains(const ir::Statement& admitted, std::size_t limits, L
         };
         if (has.free) {
             std::vector<ir::Rule> rules;
-            lookups.permissions(rules, sets(0), {admitted}, Lookups::Way::map);
+            add_both_ways(rules, sets(0), {admitted}, false, lookups);
             chain({tier, TierChain::Use::free}, "", std::move(rules));
         }
         if (has.limited) {
             std::vector<ir::Rule> rules;
             for (std::size_t limit = 1; limit <= limits; ++limit)
-                lookups.permissions(rules, sets(limit), {ir::Jump{"limit" + std::to_string(limit)}}, Lookups::Way::map);
+                add_both_ways(rules, sets(limit), {ir::Jump{"limit" + std::to_string(limit)}}, false, lookups);
             chain({tier, TierChain::Use::limited}, ": what is under a rate", std::move(rules));
         }
         if (has.turned) {
             std::vector<ir::Rule> rules;
-            for (std::size_t limit = 0; limit <= limits; ++limit) lookups.packets(rules, sets(limit), {ir::Accept{}});
+            for (std::size_t limit = 0; limit <= limits; ++limit)
+                add_both_ways(rules, sets(limit), {ir::Accept{}}, true, lookups);
             chain({tier, TierChain::Use::turned}, ", judged by the packet", std::move(rules));
         }
     }
@@ -191,27 +202,26 @@ void TierChains::add_chains(const ir::Statement& admitted, std::size_t limits, L
     }
 }
 
-void TierChains::add_jumps(std::vector<ir::Rule>& rules, Lookups& lookups) const {
+void TierChains::add_jumps(std::vector<ir::Rule>& rules, Lookups& lookups, const Lookups::How& how) const {
     for (const Family family : lookups.families())
-        lookups.verdicts(rules, program::who_map(family, false), original_source(family));
+        lookups.verdicts(rules, program::who_map(family, false), family, how);
     if (by_map_) return;
     for (const auto use : {TierChain::Use::free, TierChain::Use::limited})
         for (const auto& [tier, has] : tiers_)
             for (const Family family : lookups.families())
                 if (use == TierChain::Use::free ? has.free : has.limited)
-                    lookups.members(rules, program::who_set(tier, family), original_source(family),
-                                    {ir::Jump{program::name_of(TierChain{tier, use})}});
+                    lookups.members(rules, program::who_set(tier, family), family,
+                                    {ir::Jump{program::name_of(TierChain{tier, use})}}, how);
 }
 
-void TierChains::add_turned_jumps(std::vector<ir::Rule>& rules, Lookups& lookups) const {
-    for (const Family family : lookups.families())
-        lookups.verdicts(rules, program::who_map(family, true), source_of_packet(family));
+void TierChains::add_turned_jumps(std::vector<ir::Rule>& rules, Lookups& lookups, const Lookups::How& how) const {
+    for (const Family family : lookups.families()) lookups.verdicts(rules, program::who_map(family, true), family, how);
     if (by_map_) return;
     for (const auto& [tier, has] : tiers_)
         for (const Family family : lookups.families())
             if (has.turned)
-                lookups.members(rules, program::who_set(tier, family), source_of_packet(family),
-                                {ir::Jump{program::name_of(TierChain{tier, TierChain::Use::turned})}});
+                lookups.members(rules, program::who_set(tier, family), family,
+                                {ir::Jump{program::name_of(TierChain{tier, TierChain::Use::turned})}}, how);
 }
 
 void TierChains::add_logs(std::vector<ir::Rule>& rules, const ir::LogPacket& log, Lookups& lookups) {
@@ -219,11 +229,11 @@ void TierChains::add_logs(std::vector<ir::Rule>& rules, const ir::LogPacket& log
         if (!has.log) continue;
         const std::string name = program::name_of(TierChain{tier, TierChain::Use::log});
         std::vector<ir::Rule> inner;
-        lookups.permissions(inner, {.kind = Kind::allow, .tier = tier}, {log, ir::Accept{}}, Lookups::Way::list,
-                            "log_");
+        lookups.permissions(inner, {.kind = Kind::allow, .tier = tier}, {log, ir::Accept{}},
+                            {.way = Lookups::Way::list, .prefix = "log_"});
         out_.chains.push_back({name, {}, title(tier) + ": logs what begins", std::move(inner)});
         for (const Family family : lookups.families())
-            lookups.members(rules, program::who_set(tier, family), original_source(family), {ir::Jump{name}});
+            lookups.members(rules, program::who_set(tier, family), family, {ir::Jump{name}}, {});
     }
 }
 

@@ -14,14 +14,15 @@ namespace policyc {
 class TierChains {
 public:
     // The sets of the tiers themselves must be in the Ruleset; those that say who is in which tier are added to it.
-    // `turned`: whether TCP packets will be judged by themselves, too.
-    TierChains(const Policy& policy, const Members& members, bool turned, const Layout& layout, ir::Ruleset& out);
+    // `output`: whether what this host sends is judged, too.
+    TierChains(const Policy& policy, const Members& members, bool output, const Layout& layout, ir::Ruleset& out);
 
     // All chains of tiers. `admitted`: what becomes of a flow that a tier covers.
     void add_chains(const ir::Statement& admitted, std::size_t limits, Lookups& lookups);
     // The rules that send a packet to the chains of its tiers, where it is to be judged, or judged as turned.
-    void add_jumps(std::vector<ir::Rule>& rules, Lookups& lookups) const;
-    void add_turned_jumps(std::vector<ir::Rule>& rules, Lookups& lookups) const;
+    // `how`: where the source is read from.
+    void add_jumps(std::vector<ir::Rule>& rules, Lookups& lookups, const Lookups::How& how) const;
+    void add_turned_jumps(std::vector<ir::Rule>& rules, Lookups& lookups, const Lookups::How& how) const;
     // Logs what begins, in front of an `accept`, and accepts it where a tier wants it logged. The chains behind it are added.
     void add_logs(std::vector<ir::Rule>& rules, const ir::LogPacket& log, Lookups& lookups);
 
@@ -37,12 +38,15 @@ private:
     bool find_classes(const std::vector<Atom>& atoms, bool turned);
     void add_maps(const std::vector<Atom>& atoms, Family family, bool turned);
     void add_sets(std::uint32_t tier);
+    void add_both_ways(std::vector<ir::Rule>& rules, const program::Permissions& sets, const Statements& verdict,
+                       bool turned, Lookups& lookups) const;
     void add(ir::Set set);
 
     [[nodiscard]] std::string title(std::uint32_t tier) const;
 
     const Policy& policy_;
     const Members& members_;
+    bool output_;
     std::size_t most_jumps_;
     ir::Ruleset& out_;
     std::map<std::uint32_t, Has> tiers_;

@@ -12,6 +12,7 @@ namespace policyc {
 
 namespace {
 
+using program::By;
 using program::Permissions;
 using program::TierChain;
 
@@ -100,7 +101,8 @@ private:
         if (const auto set = sets_.find(name);
             set != sets_.end() && !set->second->dynamic && set->second->types == types)
             take(*set->second, permissions, within);
-        const auto map = sets_.find(program::shard_map(name));
+        const std::string prefix = program::prefix_of(permissions.tier == 0 ? By::connection : By::packet);
+        const auto map = sets_.find(prefix + program::shard_map(name));
         const auto fields = program::shard_fields(types);
         if (map == sets_.end() || within.size() >= fields.size()) return;
         const ir::Set& shards = *map->second;
@@ -111,7 +113,8 @@ private:
             if (verdict >= shards.verdicts.size()) continue;
             std::vector<Within> inner = within;
             inner.push_back({field, shards.elements.bound(i, 0)});
-            read(shards.verdicts[verdict].chain, permissions, inner);
+            const std::string& chain = shards.verdicts[verdict].chain;
+            if (chain.starts_with(prefix)) read(std::string_view(chain).substr(prefix.size()), permissions, inner);
         }
     }
 

@@ -27,4 +27,8 @@ std::string to_string(const Rate& rate) {
     return std::to_string(rate.count) + unit;
 }
 
+std::optional<std::uint16_t> wireguard_port(const Node& node) {
+    return node.endpoint ? node.endpoint->port : node.listen_port;
+}
+
 }  // namespace policyc

@@ -130,6 +130,9 @@ struct Node {
     std::optional<ClientDns> dns;
 };
 
+// The UDP port that its WireGuard listens on, where the policy says so.
+std::optional<std::uint16_t> wireguard_port(const Node& node);
+
 struct Service {
     std::string name;
     Span span;  // the name where it is defined

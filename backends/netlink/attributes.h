@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <endian.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
@@ -73,5 +74,15 @@ private:
     std::string_view rest_;
     bool broken_ = false;
 };
+
+// The comment that nft and policyc keep in a rule's user data: a type, a length, a text with its NUL. Nothing where it is not that alone.
+inline std::optional<std::string> comment_of(std::string_view data) {
+    if (data.empty()) return "";
+    if (data.size() < 3 || data[0] != NFTNL_UDATA_RULE_COMMENT ||
+        static_cast<unsigned char>(data[1]) != data.size() - 2 || data.back() != '\0')
+        return std::nullopt;
+    const std::string_view text = data.substr(2, data.size() - 3);
+    return text.find('\0') == std::string_view::npos ? std::optional(std::string(text)) : std::nullopt;
+}
 
 }  // namespace policyc::netlink

@@ -30,17 +30,7 @@ std::optional<std::uint32_t> offset_of(std::uint32_t reg) {
 
 // What a register was loaded with.
 struct Loaded {
-    enum class What : std::uint8_t {
-        field,
-        family,
-        protocol,
-        state,
-        status,
-        direction,
-        icmp_type,
-        hop_limit,
-        tcp_flags
-    };
+    enum class What : std::uint8_t { field, family, protocol, state, status, direction, icmp_type, hop_limit, flags };
     What what{};
     Field field{};
     std::uint32_t to = 0;     // byte of the registers
@@ -161,7 +151,7 @@ private:
             const bool icmp4 = protocol_ == L4::icmp && family_ == Family::ipv4;
             const bool icmp6 = protocol_ == L4::icmpv6 && family_ == Family::ipv6;
             if (offset == icmp_type_offset && (icmp4 || icmp6)) return loaded(Loaded::What::icmp_type, reg, 1);
-            if (offset == tcp_flags_offset && protocol_ == L4::tcp) return loaded(Loaded::What::tcp_flags, reg, 1);
+            if (offset == tcp_flags_offset && protocol_ == L4::tcp) return loaded(Loaded::What::flags, reg, 1);
             return std::nullopt;
         }
         if (base == NFT_PAYLOAD_NETWORK_HEADER && length == 1)
@@ -196,15 +186,21 @@ private:
         return keeps && mask.size() == bytes ? std::optional(mask) : std::nullopt;
     }
 
-    // The bits of which at least one must be set.
-    std::optional<std::uint32_t> any_bit() {
-        std::uint32_t bits = 0;
-        const auto mask = masked(sizeof bits);
-        if (!mask) return std::nullopt;
-        std::memcpy(&bits, mask->data(), sizeof bits);
-        const auto other_than = compared(NFT_CMP_NEQ, sizeof bits);
-        if (!other_than || other_than->find_first_not_of('\0') != std::string_view::npos) return std::nullopt;
-        return bits;
+    // Some bits of the first register, compared with a value.
+    struct BitTest {
+        std::uint32_t mask = 0, op = 0, value = 0;
+        bool operator==(const BitTest&) const = default;
+    };
+    std::optional<BitTest> bit_test() {
+        BitTest test;
+        const auto mask = masked(sizeof test.mask);
+        if (!mask || peek() == nullptr || !peek()->is("cmp")) return std::nullopt;
+        test.op = peek()->u32(NFTA_CMP_OP);
+        const auto value = compared(test.op, sizeof test.value);
+        if (!value) return std::nullopt;
+        std::memcpy(&test.mask, mask->data(), sizeof test.mask);
+        std::memcpy(&test.value, value->data(), sizeof test.value);
+        return test;
     }
 
     Maybe match_special(const Loaded& load) {
@@ -229,20 +225,24 @@ private:
                 return std::nullopt;
             }
             case Loaded::What::state: {
-                const auto bits = any_bit();
+                const auto test = bit_test();
                 constexpr std::uint32_t known =
                     state_invalid | state_established | state_related | state_new | state_untracked;
-                if (!bits || *bits == 0 || (*bits & ~known) != 0) return std::nullopt;
-                return MatchState{.invalid = (*bits & state_invalid) != 0,
-                                  .established = (*bits & state_established) != 0,
-                                  .related = (*bits & state_related) != 0,
-                                  .fresh = (*bits & state_new) != 0,
-                                  .untracked = (*bits & state_untracked) != 0};
+                if (!test || *test != BitTest{test->mask & known, NFT_CMP_NEQ, 0} || test->mask == 0)
+                    return std::nullopt;
+                const auto bit = [&test](std::uint32_t one) { return (test->mask & one) != 0; };
+                return MatchState{.invalid = bit(state_invalid),
+                                  .established = bit(state_established),
+                                  .related = bit(state_related),
+                                  .fresh = bit(state_new),
+                                  .untracked = bit(state_untracked)};
             }
             case Loaded::What::status: {
-                const auto bits = any_bit();
-                if (bits == status_confirmed) return MatchConfirmed{};
-                return bits == status_dnat ? Maybe(MatchDnat{}) : std::nullopt;
+                const auto test = bit_test();
+                if (test == BitTest{status_confirmed, NFT_CMP_NEQ, 0}) return MatchConfirmed{};
+                if (test == BitTest{status_dnat, NFT_CMP_NEQ, 0}) return MatchDnat{};
+                const BitTest assured{status_assured | status_dnat, NFT_CMP_EQ, status_assured};
+                return test == assured ? Maybe(MatchAssured{}) : std::nullopt;
             }
             case Loaded::What::direction: {
                 const auto direction = equal_byte();
@@ -253,10 +253,13 @@ private:
                 const auto value = equal_byte();
                 return value ? Maybe(MatchHopLimit{*value}) : std::nullopt;
             }
-            case Loaded::What::tcp_flags: {
+            case Loaded::What::flags: {
                 const auto mask = masked(1);
                 const bool both = mask && static_cast<std::uint8_t>((*mask)[0]) == (tcp_syn | tcp_rst);
-                return both && equal_byte() == tcp_syn ? Maybe(MatchSyn{}) : std::nullopt;
+                const bool negate = peek() != nullptr && peek()->is("cmp") && peek()->u32(NFTA_CMP_OP) == NFT_CMP_NEQ;
+                const auto flags = compared(negate ? NFT_CMP_NEQ : NFT_CMP_EQ, 1);
+                const bool syn = both && flags && static_cast<std::uint8_t>((*flags)[0]) == tcp_syn;
+                return syn ? Maybe(MatchSyn{negate}) : std::nullopt;
             }
         }
         return std::nullopt;
@@ -322,7 +325,7 @@ private:
                 return std::nullopt;
             return MatchName{field, std::string(name), op == NFT_CMP_NEQ};
         }
-        if (field != Field::ct_proto_dst && field != Field::tcp_dport && field != Field::udp_dport) return std::nullopt;
+        if (load_of(field).length != 2) return std::nullopt;  // no port
         const auto data = compared(NFT_CMP_EQ, 2);
         if (!data) return std::nullopt;
         std::uint16_t port = 0;
@@ -447,16 +450,6 @@ private:
     std::optional<Family> family_;
     std::optional<L4> protocol_;
 };
-
-// The comment that nft and policyc keep in a rule's user data: a type, a length, a text with its NUL. Nothing where it is not that alone.
-std::optional<std::string> comment_of(std::string_view data) {
-    if (data.empty()) return "";
-    if (data.size() < 3 || data[0] != NFTNL_UDATA_RULE_COMMENT ||
-        static_cast<unsigned char>(data[1]) != data.size() - 2 || data.back() != '\0')
-        return std::nullopt;
-    const std::string_view text = data.substr(2, data.size() - 3);
-    return text.find('\0') == std::string_view::npos ? std::optional(std::string(text)) : std::nullopt;
-}
 
 }  // namespace
 

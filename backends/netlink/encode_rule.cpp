@@ -76,6 +76,13 @@ public:
         any_bit(status_confirmed);
         return true;
     }
+    bool operator()(const MatchAssured&) {
+        load_ct(NFT_CT_STATUS);
+        const std::uint32_t mask = status_assured | status_dnat;
+        mask_with(&mask, sizeof mask);
+        compare(NFT_CMP_EQ, &status_assured, sizeof status_assured);
+        return true;
+    }
     bool operator()(const MatchReply& s) {
         load_ct(NFT_CT_DIRECTION);
         const std::uint8_t direction = s.reply ? 1 : 0;  // IP_CT_DIR_REPLY
@@ -103,12 +110,12 @@ public:
         compare(NFT_CMP_EQ, &s.value, 1);
         return true;
     }
-    bool operator()(const MatchSyn&) {
+    bool operator()(const MatchSyn& s) {
         need(L4::tcp);
         load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, tcp_flags_offset, 1, 0);
         const std::uint8_t mask = tcp_syn | tcp_rst;
         mask_with(&mask, 1);
-        compare(NFT_CMP_EQ, &tcp_syn, 1);
+        compare(s.negate ? NFT_CMP_NEQ : NFT_CMP_EQ, &tcp_syn, 1);
         return true;
     }
     bool operator()(const ClampMss&) {

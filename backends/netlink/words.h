@@ -114,6 +114,8 @@ constexpr Load load_of(ir::Field field) {
         case ir::Field::ct_proto_dst: return {From::ct_original, NFT_CT_PROTO_DST, 0, 2, {}, {}};
         case ir::Field::tcp_dport: return {From::payload, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, {}, ir::L4::tcp};
         case ir::Field::udp_dport: return {From::payload, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, {}, ir::L4::udp};
+        case ir::Field::tcp_sport: return {From::payload, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, {}, ir::L4::tcp};
+        case ir::Field::udp_sport: return {From::payload, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, {}, ir::L4::udp};
     }
     return {};
 }
@@ -121,12 +123,12 @@ constexpr Load load_of(ir::Field field) {
 inline constexpr std::array all_fields{
     ir::Field::iifname,      ir::Field::oifname,   ir::Field::ip_saddr,  ir::Field::ip_daddr,  ir::Field::ip6_saddr,
     ir::Field::ip6_daddr,    ir::Field::ct_saddr4, ir::Field::ct_daddr4, ir::Field::ct_saddr6, ir::Field::ct_daddr6,
-    ir::Field::ct_proto_dst, ir::Field::tcp_dport, ir::Field::udp_dport};
+    ir::Field::ct_proto_dst, ir::Field::tcp_dport, ir::Field::udp_dport, ir::Field::tcp_sport, ir::Field::udp_sport};
 
 // Bits that `ct state` and `ct status` load: NF_CT_STATE_BIT(IP_CT_...) and IPS_... of linux/netfilter/nf_conntrack_common.h.
 inline constexpr std::uint32_t state_invalid = 1, state_established = 2, state_related = 4, state_new = 8,
                                state_untracked = 64;
-inline constexpr std::uint32_t status_confirmed = 8, status_dnat = 32;
+inline constexpr std::uint32_t status_assured = 4, status_confirmed = 8, status_dnat = 32;
 
 // Bytes of the headers that are read beside Fields.
 inline constexpr std::uint32_t icmp_type_offset = 0, hop_limit_offset = 7, tcp_flags_offset = 13;

@@ -154,10 +154,6 @@ private:
     std::set<std::tuple<std::string, std::string, std::string, std::vector<std::string>, std::string>> seen_;
 };
 
-std::optional<std::uint16_t> wireguard_port(const Node& node) {
-    return node.endpoint ? node.endpoint->port : node.listen_port;
-}
-
 void implied_of(const Policy& policy, const Node& node, std::vector<ImpliedRow>& rows) {
     const auto add = [&](std::string what) { rows.push_back({node.name, std::move(what)}); };
     add("ICMP errors about a flow that is tracked");

@@ -140,11 +140,10 @@ Days today(const World& world) {
 }
 
 void add_live_server_ports(const ir::Ruleset* before, ir::Ruleset& wanted, const World& world) {
-    std::vector<PortRange> ports;
-    if (before != nullptr) ports = server_ports_of(*before);
-    if (ports.empty()) {
-        for (const std::uint16_t port : world.listening_ports()) ports.emplace_back(port, port);
-    }
+    if (before != nullptr) add_server_ports(wanted, server_ports_of(*before));
+    if (before != nullptr && same(*before, wanted)) return;
+    ServerPorts ports;
+    for (const std::uint16_t port : world.listening_ports()) ports.tcp.emplace_back(port, port);
     add_server_ports(wanted, ports);
 }
 

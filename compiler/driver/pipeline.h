@@ -54,7 +54,7 @@ std::map<std::string, Answer> ask(const Policy& policy, const std::vector<std::s
 Result<std::size_t> choose_node(const Policy& policy, const Options& options, const World& world);
 
 // Ports of @server_ports that only the running host knows: those of the table that is there, since sessions may have been
-// picked up then, else those that something listens on now.
+// picked up then, and where that is not all that is wanted, those that something serves at now.
 void add_live_server_ports(const ir::Ruleset* before, ir::Ruleset& wanted, const World& world);
 
 // Whole days, UTC.

@@ -34,6 +34,8 @@ const char* word(Field field) {
         case Field::ct_proto_dst: return "ct_proto_dst";
         case Field::tcp_dport: return "tcp_dport";
         case Field::udp_dport: return "udp_dport";
+        case Field::tcp_sport: return "tcp_sport";
+        case Field::udp_sport: return "udp_sport";
     }
     return "";
 }
@@ -89,6 +91,7 @@ struct Printer {
     }
     std::string operator()(const MatchDnat&) const { return "match dnat"; }
     std::string operator()(const MatchConfirmed&) const { return "match confirmed"; }
+    std::string operator()(const MatchAssured&) const { return "match assured"; }
     std::string operator()(const MatchReply& s) const {
         return s.reply ? "match direction reply" : "match direction original";
     }
@@ -96,7 +99,7 @@ struct Printer {
         return fmt::format("match icmp {} types {}", word(s.family), fmt::join(s.types, " "));
     }
     std::string operator()(const MatchHopLimit& s) const { return fmt::format("match hoplimit {}", s.value); }
-    std::string operator()(const MatchSyn&) const { return "match syn"; }
+    std::string operator()(const MatchSyn& s) const { return s.negate ? "match not syn" : "match syn"; }
     std::string operator()(const ClampMss&) const { return "clamp mss"; }
     std::string operator()(const Limit& s) const {
         return fmt::format("limit {} burst {}", to_string(s.rate), s.burst);

@@ -66,7 +66,8 @@ std::optional<Applied> read_record(const std::string& path, const Files& files) 
             }
         }
         if (record.contains("server_ports"))
-            applied.server_ports = record.at("server_ports").get<std::vector<PortRange>>();
+            applied.server_ports = ServerPorts{record.at("server_ports").get<std::vector<PortRange>>(),
+                                               record.value("server_udp_ports", std::vector<PortRange>{})};
         return applied;
     } catch (const nlohmann::json::exception&) {
         return {};
@@ -155,7 +156,10 @@ Result<void> prepare_applied(const Applied& applied, World& world) {
         Json& list = record["addresses"][name] = Json::array();
         for (const Address& address : addresses) list.push_back(to_string(address));
     }
-    if (applied.server_ports) record["server_ports"] = *applied.server_ports;
+    if (applied.server_ports) {
+        record["server_ports"] = applied.server_ports->tcp;
+        record["server_udp_ports"] = applied.server_ports->udp;
+    }
     const std::string text = record.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
     return world.files->write(prepared_path(world), text, 0600);
 }

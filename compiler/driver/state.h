@@ -43,7 +43,7 @@ struct Applied {
     std::string time;
     std::vector<std::pair<std::string, std::string>> files;  // name and text, the policy file first
     Addresses addresses;
-    std::optional<std::vector<PortRange>> server_ports;  // of @server_ports as it was sent
+    std::optional<ServerPorts> server_ports;  // as they were sent
 
     bool operator==(const Applied&) const = default;
 };

@@ -278,7 +278,7 @@ def a_kernel_that_refuses_the_batch_half_way(folder):
     applied(folder)
     # A hook takes 1024 chains (MAX_HOOK_COUNT of net/netfilter/core.c). The one of ours that somebody took out would be
     # too many: the kernel finds that out when much of the batch is done.
-    nft("delete", "chain", "inet", "policyc", "mss")
+    nft("delete", "chain", "inet", "policyc", "forward")
     others = 1024 - table().count("hook forward")
     chains = "".join(f"chain c{i} {{ type filter hook forward priority 100; }};\n" for i in range(others))
     nft("-f", "-", input=f"table ip crowd {{\n{chains}}}\n")

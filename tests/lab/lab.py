@@ -123,7 +123,7 @@ class Lab:
         listeners = [
             self.start_listeners("house", *PORTS),
             self.start_listeners("http-proxy", "80", "8096"),
-            self.start_listeners("extgw01", "80", "9100", "8099", "8199"),
+            self.start_listeners("extgw01", "80", "9100", "8099", "8199", "8299/udp"),
             self.start_listeners("phone", "80"),
             self.start_listeners("laptop", "80"),
         ]

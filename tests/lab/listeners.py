@@ -2,7 +2,8 @@
 PORT/udp, on any local address of IPv4, or of both families.
 
 On two kinds of port the server speaks first: on one that ends in 99 it says "tick" every 50 ms until the client goes
-away, on one that ends in 98 it says "late" after 2 seconds, and echoes then. Prints "ready" when everything listens."""
+away, on one that ends in 98 it says "late" after 2 seconds, and echoes then. On a UDP port that ends in 99 it says to who
+was heard last how many datagrams it heard, every 50 ms. Prints "ready" when everything listens."""
 
 import asyncio
 import contextlib
@@ -44,13 +45,31 @@ class UdpEcho(asyncio.DatagramProtocol):
         self.transport.sendto(data, address)
 
 
+class UdpTick(asyncio.DatagramProtocol):
+    heard, client = 0, None
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.ticking = asyncio.get_running_loop().create_task(self.tick())
+
+    def datagram_received(self, _, address):
+        self.heard += 1
+        self.client = address
+
+    async def tick(self):
+        while True:
+            if self.client:
+                self.transport.sendto(str(self.heard).encode(), self.client)
+            await asyncio.sleep(0.05)
+
+
 async def main(families, ports):
     loop = asyncio.get_running_loop()
     tcp_host, udp_host = (None, "::") if families == "46" else ("0.0.0.0", "0.0.0.0")
     for port in ports:
         number = int(port.removesuffix("/udp"))
         if port.endswith("/udp"):
-            await loop.create_datagram_endpoint(UdpEcho, local_addr=(udp_host, number))
+            await loop.create_datagram_endpoint(UdpTick if number % 100 == 99 else UdpEcho, local_addr=(udp_host, number))
         else:
             await asyncio.start_server(SPEAKS_FIRST.get(number % 100, echo), tcp_host, number, backlog=500)
     print("ready", flush=True)

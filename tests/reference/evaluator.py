@@ -259,6 +259,15 @@ class Policy:
             return int(node["endpoint"].rpartition(":")[2])
         return node.get("listen_port")
 
+    @staticmethod
+    def is_endpoint(node, address):
+        """Whether a node's WireGuard may be there: where its endpoint has a name, anywhere."""
+        host = node.get("endpoint", "").rpartition(":")[0].strip("[]")
+        try:
+            return ipaddress.ip_address(host) == address
+        except ValueError:
+            return True
+
     def scope(self, node):
         return node.get("scope", "tunnel" if node.get("role") == "gateway" else "none")
 
@@ -297,7 +306,7 @@ class Policy:
         if packet.hook == "output" or packet.iif == "lo":
             return False
         if packet.iif == self.nodes[name].get("interface"):
-            return not self.on_tunnel_side(name, packet.source)
+            return self.on_near_side(name, packet.source) if packet.reply else not self.on_tunnel_side(name, packet.source)
         return self.on_far_side(name, packet.source)
 
     def is_implied(self, node, packet):
@@ -311,14 +320,14 @@ class Policy:
             return False
         if packet.begun_here:
             peer = self.nodes.get(node.get("peer"), {})
-            return "output" in node and packet.flow.port == self.wireguard_port(peer)
+            return "output" in node and packet.flow.port == self.wireguard_port(peer) and self.is_endpoint(peer, packet.flow.destination)
         return packet.flow.port == self.wireguard_port(node)
 
     def is_permitted(self, name, packet):
         if packet.hook == "forward":
             return self.tiers_cover(packet.flow)
         if packet.begun_here:
-            return self.output_covers(name, packet.flow)
+            return self.output_covers(name, packet.flow) or self.tiers_cover(packet.flow)
         return self.input_covers(name, packet.flow) or self.tiers_cover(packet.flow)
 
     def judge(self, name, packet):

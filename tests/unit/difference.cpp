@@ -58,10 +58,10 @@ TEST_CASE("a table that is gone, as after a reboot, is nobody's doing") {
 TEST_CASE("what is missing is called missing") {
     Gateway gw;
     gw.apply(policy());
-    std::erase_if(gw.kernel.loaded->chains, [](const ir::Chain& chain) { return chain.name == "mss"; });
+    std::erase_if(gw.kernel.loaded->chains, [](const ir::Chain& chain) { return chain.name == "to_tunnel"; });
     gw.chain("forward").rules.clear();
     const Ran ran = gw.run(verb_diff);
-    CHECK(ran.says("! missing from the kernel: chain mss\n"));
+    CHECK(ran.says("! missing from the kernel: chain to_tunnel\n"));
     CHECK(ran.says("! missing from the kernel: chain forward: its rules from rule 1 on\n"));
     CHECK_FALSE(ran.says("not from policyc"));
     CHECK(ran.widens());
@@ -210,7 +210,7 @@ allow = ["10.1.0.5:443"]
     Gateway gw;
     gw.apply(bare);
     const Ran ran = gw.diff(bare + "[nodes.phone]\naddress = \"10.0.0.2\"\n");
-    CHECK(ran.says("! changes, and nothing above says why: chain forward, rule "));
+    CHECK(ran.says("! changes, and nothing above says why: chain to_tunnel, rule "));
     CHECK(ran.widens());
     CHECK(ran.narrows());
 }

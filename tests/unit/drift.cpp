@@ -147,7 +147,7 @@ TEST_CASE("a table of another version is that version's, not foreign") {
     Gateway gw;
     gw.apply(policy());
     // The older version had no chain for this.
-    std::erase_if(gw.kernel.loaded->chains, [](const ir::Chain& chain) { return chain.name == "mss"; });
+    std::erase_if(gw.kernel.loaded->chains, [](const ir::Chain& chain) { return chain.name == "to_tunnel"; });
     std::string record = gw.read("state/applied.json");
     const std::string mine = nlohmann::json::parse(record).at("policyc");
     const std::string line = "\"policyc\": \"" + mine + "\"";
@@ -156,7 +156,7 @@ TEST_CASE("a table of another version is that version's, not foreign") {
     record.replace(at, line.size(), "\"policyc\": \"0.0.9\"");
     gw.write(record, "state/applied.json");
     Ran ran = gw.run(verb_diff);
-    CHECK(ran.says("! written by policyc 0.0.9, which makes this otherwise: chain mss\n"));
+    CHECK(ran.says("! written by policyc 0.0.9, which makes this otherwise: chain to_tunnel\n"));
     CHECK_FALSE(ran.says("not from policyc"));
     CHECK_FALSE(ran.says("missing from the kernel"));
     CHECK(ran.widens());
@@ -166,7 +166,7 @@ TEST_CASE("a table of another version is that version's, not foreign") {
     record = gw.read("state/applied.json");
     record.erase(record.find("\"policyc\": \"0.0.9\","), std::string("\"policyc\": \"0.0.9\",").size());
     gw.write(record, "state/applied.json");
-    CHECK(gw.run(verb_diff).says("! written by an earlier policyc, which makes this otherwise: chain mss\n"));
+    CHECK(gw.run(verb_diff).says("! written by an earlier policyc, which makes this otherwise: chain to_tunnel\n"));
     gw.run(verb_apply);
     CHECK(gw.read("state/applied.json").find(line) != std::string::npos);
 }

@@ -14,8 +14,9 @@ namespace policyc {
 struct TestPacket {
     Address source, destination;
     ir::L4 l4{};
-    std::uint16_t port = 0;  // of ICMP, type * 256 + code
-    bool turned = false;     // conntrack has its flow the other way round
+    std::uint16_t port = 0;  // that it goes to; of ICMP, type * 256 + code
+    bool reply = false;      // in the reply direction of its flow, as conntrack sees it
+    std::uint16_t from_port = 40000;
 };
 
 // Follows the packet from a chain on. What it passes is remembered.
@@ -57,19 +58,28 @@ private:
                 case ct_saddr4:
                 case ct_saddr6:
                     if (v4 != (field == ct_saddr4)) return std::nullopt;
-                    key.push_back(packet_.turned ? to.bits : from.bits);
+                    key.push_back(packet_.reply ? to.bits : from.bits);
                     break;
                 case ct_daddr4:
                 case ct_daddr6:
                     if (v4 != (field == ct_daddr4)) return std::nullopt;
-                    key.push_back(packet_.turned ? from.bits : to.bits);
+                    key.push_back(packet_.reply ? from.bits : to.bits);
                     break;
-                case ct_proto_dst: key.push_back(packet_.turned ? u128{40000} : packet_.port); break;
+                case ct_proto_dst: {
+                    const bool ports = packet_.l4 == ir::L4::tcp || packet_.l4 == ir::L4::udp;
+                    key.push_back(packet_.reply && ports ? packet_.from_port : packet_.port);
+                    break;
+                }
                 case tcp_dport:
-                    if (packet_.l4 != ir::L4::tcp) return std::nullopt;
+                case udp_dport:
+                    if (packet_.l4 != (field == tcp_dport ? ir::L4::tcp : ir::L4::udp)) return std::nullopt;
                     key.push_back(packet_.port);
                     break;
-                case udp_dport:
+                case tcp_sport:
+                case udp_sport:
+                    if (packet_.l4 != (field == tcp_sport ? ir::L4::tcp : ir::L4::udp)) return std::nullopt;
+                    key.push_back(packet_.from_port);
+                    break;
                 case iifname:
                 case oifname: return std::nullopt;
             }
@@ -141,6 +151,10 @@ private:
             ++logs;
         } else if (std::holds_alternative<ir::MatchConfirmed>(statement)) {
             stop = true;
+        } else if (const auto* direction = std::get_if<ir::MatchReply>(&statement)) {
+            stop = direction->reply != packet_.reply;
+        } else if (const auto* syn = std::get_if<ir::MatchSyn>(&statement)) {
+            stop = packet_.l4 != ir::L4::tcp || syn->negate;
         } else if (const auto* jump = std::get_if<ir::Jump>(&statement)) {
             return run(jump->chain, depth + 1);
         } else if (const auto* go = std::get_if<ir::Goto>(&statement)) {

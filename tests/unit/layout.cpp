@@ -308,6 +308,20 @@ TEST_CASE("layout: a tier that is not in force, or for nobody, has no sets") {
     CHECK(find_chain(ruleset, "tiers")->rules.empty());
 }
 
+// An answer is judged like what it answers, and the fast chains say of both what the slow ones say: of pings they need not know.
+void check_ways(const ir::Ruleset& plain, const ir::Ruleset& other, const TestPacket& one) {
+    const bool icmp = one.l4 == ir::L4::icmp || one.l4 == ir::L4::icmpv6;
+    const TestPacket answer{one.destination, one.source, one.l4, icmp ? one.port : std::uint16_t{40000}, true,
+                            one.port};
+    const Verdict wanted = Judged(plain).judge("tiers", one);
+    CAPTURE(to_string(one.source));
+    CAPTURE(to_string(one.destination));
+    CAPTURE(one.port);
+    REQUIRE(Judged(other).judge("tiers", answer) == wanted);
+    for (const Verdict fast : {Judged(other).judge("fast_original", one), Judged(other).judge("fast_reply", answer)})
+        REQUIRE((fast == wanted || (icmp && fast == Verdict::none)));
+}
+
 // Random policies in every form, and every packet of a small world.
 TEST_CASE("layout: every form judges every packet alike") {
     std::mt19937 random(5);
@@ -364,6 +378,7 @@ TEST_CASE("layout: every form judges every packet alike") {
                                     Judged a(plain, room);
                                     Judged b(other, room);
                                     const char* chain = turned ? "turned" : "tiers";
+                                    if (!turned && room) check_ways(plain, other, one);
                                     const Verdict wanted = a.judge(chain, one);
                                     const Verdict got = b.judge(chain, one);
                                     if (got == wanted && (a.logs > 0) == (b.logs > 0) && a.counted == b.counted &&

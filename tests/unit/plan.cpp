@@ -89,8 +89,8 @@ TEST_CASE("plan: what can't be changed in place is made anew, with all that name
     const Plan p = plan(&before, after);
     CHECK(p.delete_sets.size() == 1);
     CHECK(p.add_sets.size() == 1);
-    CHECK(p.delete_rules.size() == 1);  // the rule that looks it up
-    CHECK(p.add_rules.size() == 1);
+    CHECK(p.delete_rules.size() == 2);  // the rules that look it up
+    CHECK(p.add_rules.size() == 2);
 
     after = samples::everything();
     find_chain(after, "input").base->priority = 5;
