@@ -224,7 +224,7 @@ def flood(gateway):
 
 
 class Repeat(threading.Thread):
-    """Calls something again and again, until it is ended: then says how often."""
+    """Calls something again and again while the block lasts, `times` in all."""
 
     def __init__(self, what, pause=0.002):
         super().__init__(daemon=True)
@@ -237,10 +237,12 @@ class Repeat(threading.Thread):
             self.times += 1
             time.sleep(self.pause)
 
-    def end(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.stopped = True
         self.join(timeout=5)
-        return self.times
 
 
 next_port = itertools.count(20000)  # one of its own for each flow: conntrack remembers those before for a while
@@ -258,14 +260,14 @@ def counters_of_services_go_on(gateway, folder):
     """Each flow that begins is counted once, also those that begin while something else is applied."""
     gateway.apply(folder, POLICY)
     handle, before = gateway.services()["svc_small"]
-    flows = Repeat(lambda: begin_flow(gateway, LAPTOP, SMALL))
     values = [before]
-    for i in range(10):
-        gateway.apply(folder, EDITED if i % 2 == 0 else POLICY)
-        seen = gateway.services()["svc_small"]
-        check(seen[0] == handle or not IN_PLACE, f"the service's counter is another one: {seen} instead of {handle}")
-        values.append(seen[1])
-    begun = flows.end()
+    with Repeat(lambda: begin_flow(gateway, LAPTOP, SMALL)) as flows:
+        for i in range(10):
+            gateway.apply(folder, EDITED if i % 2 == 0 else POLICY)
+            seen = gateway.services()["svc_small"]
+            check(seen[0] == handle or not IN_PLACE, f"the service's counter is another one: {seen} instead of {handle}")
+            values.append(seen[1])
+    begun = flows.times
     time.sleep(0.2)
     check(values == sorted(values) and values[-1] > values[1] > 0, f"the counter goes down or stands still: {values}")
     if IN_PLACE:
@@ -277,19 +279,19 @@ def counters_of_rules_go_on(gateway, folder):
     gateway.apply(folder, POLICY)
     before = gateway.rules()
     handle, refused = gateway.denied()
-    packets = Repeat(lambda: begin_flow(gateway, LAPTOP, 4444))
     last = before
-    for i in range(6):
-        # Not the one that refuses in another way: there the rule itself is another.
-        gateway.apply(folder, (EDITED if i % 2 == 0 else POLICY).replace('denied    = "reject"\n', ""))
-        now = gateway.rules()
-        if IN_PLACE:
-            lower = {h: (n, now.get(h)) for h, n in last.items() if now.get(h, -1) < n}
-            equal(lower, {}, "rules that are gone, or whose counter went down (before, now)")
-        else:
-            check(sum(now.values()) >= sum(last.values()), f"counters went down from {last} to {now}")
-        last = now
-    sent = packets.end()
+    with Repeat(lambda: begin_flow(gateway, LAPTOP, 4444)) as packets:
+        for i in range(6):
+            # Not the one that refuses in another way: there the rule itself is another.
+            gateway.apply(folder, (EDITED if i % 2 == 0 else POLICY).replace('denied    = "reject"\n', ""))
+            now = gateway.rules()
+            if IN_PLACE:
+                lower = {h: (n, now.get(h)) for h, n in last.items() if now.get(h, -1) < n}
+                equal(lower, {}, "rules that are gone, or whose counter went down (before, now)")
+            else:
+                check(sum(now.values()) >= sum(last.values()), f"counters went down from {last} to {now}")
+            last = now
+    sent = packets.times
     time.sleep(0.2)
     if IN_PLACE:
         equal(gateway.denied(), (handle, refused + sent), "handle and number of the rule that refuses")

@@ -2,6 +2,7 @@
 many it sent and how many different ones came back, or how many different ones came. The receiver sends each back, so that both
 directions of the flow are judged all the time."""
 
+import contextlib
 import select
 import socket
 import struct
@@ -30,6 +31,8 @@ def drain(it):
             yield it.recvfrom(64)
         except BlockingIOError:
             return
+        except OSError:  # an ICMP error about one of them
+            continue
 
 
 def number(data):
@@ -44,7 +47,8 @@ def send(address, port):
     while not told_to_stop():
         if sent - last < WINDOW:
             for _ in range(BURST):
-                it.send(struct.pack("!I", sent))
+                with contextlib.suppress(OSError):
+                    it.send(struct.pack("!I", sent))
                 sent += 1
         else:
             select.select([it, sys.stdin], [], [], 0.1)
