@@ -9,7 +9,7 @@ import struct
 import sys
 import time
 
-BURST, WINDOW = 32, 1000  # datagrams at once, and on their way
+BURST, WINDOW = 32, 300  # datagrams at once, and on their way
 SO_RCVBUFFORCE = 33
 
 
