@@ -16,8 +16,11 @@ using Names = std::set<std::string_view>;
 
 // Longer chains are compared at their ends only; what lies between is written anew.
 constexpr std::size_t longest_matched = 2000;
-// An interval set with more changes than one in this many elements is made anew: each change of one costs the kernel a walk over all of it.
+// A concatenation of intervals in which more changes than one in this many elements is made anew: each change costs the kernel a walk over all of
+// it. That isn't free: the kernel puts a new interval set into force a moment after the rules that ask it, and for that moment it is empty. So small
+// ones stay, up to this much work (changes times elements: half a second), and so do plain intervals, where a change costs little.
 constexpr std::size_t patient_share = 8;
+constexpr std::size_t patient_work = 100'000;
 
 const Ruleset nothing;
 
@@ -212,7 +215,9 @@ private:
                 ++j;
             }
         }
-        return !fresh.interval || change.gone.size() + change.fresh.size() <= 2 + b.size() / patient_share;
+        if (!fresh.interval || fresh.types.size() == 1) return true;
+        const std::size_t changes = change.gone.size() + change.fresh.size();
+        return changes <= 2 + b.size() / patient_share || changes * std::max(a.size(), b.size()) <= patient_work;
     }
 
     // Whether the rule in the kernel can stand for the new one.

@@ -43,7 +43,7 @@ public:
         for (const bool groups : {false, true}) {
             for (std::size_t i = entries_.size(); i-- > 0 && looks_ < most_looks;) {
                 const Entry& entry = entries_[i];
-                if ((entry.member->what == Member::What::group) != groups || entry.things->empty()) continue;
+                if ((entry.member->what == ListMember::What::group) != groups || entry.things->empty()) continue;
                 if (const std::optional<std::size_t> cover = covered(i)) {
                     gone_[i] = true;
                     report(entry, *cover);
@@ -54,7 +54,7 @@ public:
 
 private:
     struct Entry {
-        const Member* member;
+        const ListMember* member;
         const std::vector<std::uint32_t>* things;  // of its tier's list
         std::size_t tier;
         std::size_t first;  // the first thing of its tier

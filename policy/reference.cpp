@@ -19,7 +19,7 @@ constexpr std::size_t most_things = 4'000'000;
 
 // What makes two entries of a list the same.
 struct Thing {
-    Member::What what = Member::What::range;
+    ListMember::What what = ListMember::What::range;
     std::size_t index = 0;
     Range range;
     Ports ports;
@@ -50,13 +50,13 @@ struct Holders {
     std::uint32_t second = 0;
 };
 
-std::string_view noun(Member::What what) {
+std::string_view noun(ListMember::What what) {
     switch (what) {
-        case Member::What::node: return "a node";
-        case Member::What::network: return "a network";
-        case Member::What::service: return "a service";
-        case Member::What::group: return "a group";
-        case Member::What::range: return "an address";
+        case ListMember::What::node: return "a node";
+        case ListMember::What::network: return "a network";
+        case ListMember::What::service: return "a service";
+        case ListMember::What::group: return "a group";
+        case ListMember::What::range: return "an address";
     }
     return "an address";
 }
@@ -94,20 +94,20 @@ Lists::Lists(Context& context)
     for (std::size_t i = 0; i < groups_.size(); ++i) {
         Group& group = context.policy.groups[i];
         groups_[i] = read_members(group.name, *context.group_values[i], form);
-        for (const Member& member : groups_[i]) group.members.push_back(*member.value->string());
+        for (const ListMember& member : groups_[i]) group.members.push_back(*member.value->string());
     }
     find_cycles();
 }
 
-std::vector<Member> Lists::read_members(std::string_view key, const Value& list, std::string_view form) {
-    std::vector<Member> members;
+std::vector<ListMember> Lists::read_members(std::string_view key, const Value& list, std::string_view form) {
+    std::vector<ListMember> members;
     for (const Value* value : strings_of(key, list, false, form, context_.diagnostics)) {
         if (auto member = read_member(*value)) members.push_back(std::move(*member));
     }
     return members;
 }
 
-std::optional<Member> Lists::read_member(const Value& value) {
+std::optional<ListMember> Lists::read_member(const Value& value) {
     const std::optional<HostPort> written = split_host_port(value, context_.diagnostics);
     if (!written) return {};
     const Part& host = written->host;
@@ -117,7 +117,7 @@ std::optional<Member> Lists::read_member(const Value& value) {
             .help("write what is meant, or remove the entry");
         return {};
     }
-    Member member{.value = &value};
+    ListMember member{.value = &value};
     bool good = true;
     if (written->ports) {
         member.ports = read_ports(*written->ports, context_.diagnostics);
@@ -137,10 +137,10 @@ std::optional<Member> Lists::read_member(const Value& value) {
         return {};
     }
     switch (entity->kind) {
-        case Kind::node: member.what = Member::What::node; break;
-        case Kind::network: member.what = Member::What::network; break;
-        case Kind::service: member.what = Member::What::service; break;
-        case Kind::group: member.what = Member::What::group; break;
+        case Kind::node: member.what = ListMember::What::node; break;
+        case Kind::network: member.what = ListMember::What::network; break;
+        case Kind::service: member.what = ListMember::What::service; break;
+        case Kind::group: member.what = ListMember::What::group; break;
         case Kind::lost: return {};
     }
     if (!good) return {};
@@ -164,8 +164,8 @@ void Lists::find_cycles() {
                 path.pop_back();
                 continue;
             }
-            const Member& member = groups_[group][next++];
-            if (member.what != Member::What::group) continue;
+            const ListMember& member = groups_[group][next++];
+            if (member.what != ListMember::What::group) continue;
             if (states[member.index] == State::fresh) {
                 states[member.index] = State::open;
                 path.emplace_back(member.index, 0);
@@ -176,7 +176,7 @@ void Lists::find_cycles() {
                     fmt::format("leads back to `{}`", member.label));
                 std::string way = member.label;
                 for (std::size_t shown = 0; from + 1 != path.end(); ++from, ++shown) {
-                    const Member& step = groups_[from->first][from->second - 1];
+                    const ListMember& step = groups_[from->first][from->second - 1];
                     if (shown < 8) diagnostic.also(step.value->span, fmt::format("holds `{}`", step.label));
                     if (shown < 8) way += " -> " + step.label;
                     if (shown == 8) way += " -> ...";
@@ -188,9 +188,9 @@ void Lists::find_cycles() {
 }
 
 template <typename Leaf>
-void Lists::walk(const Member& entry, const Leaf& leaf) {
-    if (entry.what == Member::What::service && !tests_) used_services_[entry.index] = true;
-    if (entry.what != Member::What::group) {
+void Lists::walk(const ListMember& entry, const Leaf& leaf) {
+    if (entry.what == ListMember::What::service && !tests_) used_services_[entry.index] = true;
+    if (entry.what != ListMember::What::group) {
         leaf(entry, nullptr);
         return;
     }
@@ -213,7 +213,7 @@ void Lists::walk(const Member& entry, const Leaf& leaf) {
             continue;
         }
         const Ports* ports = frame.ports;
-        const Member& member = groups_[frame.group][frame.next++];
+        const ListMember& member = groups_[frame.group][frame.next++];
         if (!spend(*entry.value)) return;
         if (ports != nullptr && member.ports) {
             if (Diagnostic* diagnostic = blame(entry, member, Code::E0207,
@@ -221,10 +221,10 @@ void Lists::walk(const Member& entry, const Leaf& leaf) {
                                                "needs members without a port")) {
                 diagnostic->help(fmt::format("write \"{}\" alone, or name the members one by one", entry.label));
             }
-        } else if (member.what == Member::What::group) {
+        } else if (member.what == ListMember::What::group) {
             enter(member.index, member.ports ? &*member.ports : ports);
         } else {
-            if (member.what == Member::What::service && !tests_) used_services_[member.index] = true;
+            if (member.what == ListMember::What::service && !tests_) used_services_[member.index] = true;
             leaf(member, ports);
         }
     }
@@ -246,18 +246,19 @@ bool Lists::spend(const Value& place) {
     return false;
 }
 
-Host Lists::host_of(const Member& member) const {
+Host Lists::host_of(const ListMember& member) const {
     switch (member.what) {
-        case Member::What::node: return NodeRef{member.index};
-        case Member::What::network: return NetworkRef{member.index};
-        case Member::What::service: return context_.policy.services[member.index].host;
-        case Member::What::group:
-        case Member::What::range: break;
+        case ListMember::What::node: return NodeRef{member.index};
+        case ListMember::What::network: return NetworkRef{member.index};
+        case ListMember::What::service: return context_.policy.services[member.index].host;
+        case ListMember::What::group:
+        case ListMember::What::range: break;
     }
     return member.range;
 }
 
-Diagnostic* Lists::blame(const Member& entry, const Member& member, Code code, std::string message, std::string label) {
+Diagnostic* Lists::blame(const ListMember& entry, const ListMember& member, Code code, std::string message,
+                         std::string label) {
     if (blamed_ == entry.value) return nullptr;
     blamed_ = entry.value;
     Diagnostic& diagnostic = context_.diagnostics.report(code, entry.value->span, std::move(message), std::move(label));
@@ -266,16 +267,16 @@ Diagnostic* Lists::blame(const Member& entry, const Member& member, Code code, s
     return &diagnostic;
 }
 
-void Lists::blame_port(const Member& entry, const Member& member) {
+void Lists::blame_port(const ListMember& entry, const ListMember& member) {
     Diagnostic* diagnostic = blame(
         entry, member, Code::E0204, fmt::format("`{}` has a port, and is used as a source", *member.value->string()),
         member.value == entry.value ? "a source is named without a port" : "holds a member with a port");
     if (diagnostic != nullptr) diagnostic->help(fmt::format("write \"{}\"", member.label));
 }
 
-void Lists::add_source(const Member& entry, const Member& member, Flat& flat, std::vector<Source>& out) {
+void Lists::add_source(const ListMember& entry, const ListMember& member, Flat& flat, std::vector<Source>& out) {
     const bool itself = member.value == entry.value;
-    if (member.what == Member::What::service) {
+    if (member.what == ListMember::What::service) {
         Diagnostic* diagnostic =
             blame(entry, member, Code::E0202, fmt::format("`{}` is a service, and can't be a source", member.label),
                   itself ? "a service comes from nowhere" : "holds a service");
@@ -293,10 +294,10 @@ void Lists::add_source(const Member& entry, const Member& member, Flat& flat, st
         out.push_back({host_of(member), member.label, entry.value->span});
 }
 
-void Lists::add_target(const Member& entry, const Member& member, const Ports* ports, Flat& flat,
+void Lists::add_target(const ListMember& entry, const ListMember& member, const Ports* ports, Flat& flat,
                        std::vector<Target>& out) {
     if (member.ports) ports = &*member.ports;
-    if (member.what == Member::What::service && ports == nullptr) {
+    if (member.what == ListMember::What::service && ports == nullptr) {
         const Service& service = context_.policy.services[member.index];
         const Value& written = *context_.service_values[member.index];
         const Span definition = written.string() != nullptr ? written.span : service.host_span;
@@ -321,13 +322,13 @@ void Lists::add_target(const Member& entry, const Member& member, const Ports* p
     }
     if (spend(*entry.value) && flat.add({member.what, member.index, member.range, *ports})) {
         Target target{host_of(member), *ports, {}, member.label, entry.value->span, member.value->span, {}};
-        if (member.what == Member::What::service) target.expires = context_.policy.services[member.index].expires;
+        if (member.what == ListMember::What::service) target.expires = context_.policy.services[member.index].expires;
         out.push_back(std::move(target));
     }
 }
 
 template <typename Text>
-void Lists::find_redundant(const Flat& flat, const std::vector<Member>& entries, const Text& text) {
+void Lists::find_redundant(const Flat& flat, const std::vector<ListMember>& entries, const Text& text) {
     redundant_.clear();
 
     std::vector<Holders> holders(flat.size());
@@ -344,11 +345,11 @@ void Lists::find_redundant(const Flat& flat, const std::vector<Member>& entries,
     for (const bool groups : {false, true}) {
         for (std::size_t i = flat.entries().size(); i-- > 0;) {
             const auto& things = flat.entries()[i];
-            if ((entries[i].what == Member::What::group) != groups || things.empty()) continue;
+            if ((entries[i].what == ListMember::What::group) != groups || things.empty()) continue;
             if (!std::ranges::all_of(things, [&](std::uint32_t thing) { return holders[thing].count > 1; })) continue;
             for (const std::uint32_t thing : things) --holders[thing].count;
             const Holders& of = holders[things.front()];
-            const Member& other = entries[of.first == i ? of.second : of.first];
+            const ListMember& other = entries[of.first == i ? of.second : of.first];
             Redundant found{entries[i].value, other.value, nullptr, other.label, text(things.front())};
             found.member = member_like(other, entries[i].label);
             redundant_.push_back(std::move(found));
@@ -356,7 +357,7 @@ void Lists::find_redundant(const Flat& flat, const std::vector<Member>& entries,
     }
 }
 
-void Lists::find_nothing(const Flat& flat, const std::vector<Member>& entries) {
+void Lists::find_nothing(const Flat& flat, const std::vector<ListMember>& entries) {
     nothing_.clear();
     for (std::size_t i = 0; i < flat.entries().size(); ++i) {
         if (flat.entries()[i].empty()) nothing_.push_back(entries[i].value);
@@ -366,25 +367,25 @@ void Lists::find_nothing(const Flat& flat, const std::vector<Member>& entries) {
 std::vector<Source> Lists::sources(std::string_view key, const Value& list, std::string_view form) {
     std::vector<Source> out;
     Flat flat;
-    const std::vector<Member> entries = read_members(key, list, form);
-    for (const Member& entry : entries) {
+    const std::vector<ListMember> entries = read_members(key, list, form);
+    for (const ListMember& entry : entries) {
         flat.next_entry();
-        if (entry.what == Member::What::group && entry.ports) {
+        if (entry.what == ListMember::What::group && entry.ports) {
             blame_port(entry, entry);
             continue;
         }
-        walk(entry, [&](const Member& member, const Ports*) { add_source(entry, member, flat, out); });
+        walk(entry, [&](const ListMember& member, const Ports*) { add_source(entry, member, flat, out); });
     }
     find_nothing(flat, entries);
     find_redundant(flat, entries, [&](std::uint32_t thing) { return out[thing].label; });
     return out;
 }
 
-std::vector<Target> Lists::flatten(const std::vector<Member>& entries, Flat& flat) {
+std::vector<Target> Lists::flatten(const std::vector<ListMember>& entries, Flat& flat) {
     std::vector<Target> out;
-    for (const Member& entry : entries) {
+    for (const ListMember& entry : entries) {
         flat.next_entry();
-        walk(entry, [&](const Member& member, const Ports* ports) { add_target(entry, member, ports, flat, out); });
+        walk(entry, [&](const ListMember& member, const Ports* ports) { add_target(entry, member, ports, flat, out); });
     }
     find_nothing(flat, entries);
     return out;
@@ -392,7 +393,7 @@ std::vector<Target> Lists::flatten(const std::vector<Member>& entries, Flat& fla
 
 std::vector<Target> Lists::targets(std::string_view key, const Value& list, std::string_view form) {
     Flat flat;
-    const std::vector<Member> entries = read_members(key, list, form);
+    const std::vector<ListMember> entries = read_members(key, list, form);
     std::vector<Target> out = flatten(entries, flat);
     find_redundant(flat, entries, [&](std::uint32_t thing) { return short_text(out[thing]); });
     return out;
@@ -400,16 +401,16 @@ std::vector<Target> Lists::targets(std::string_view key, const Value& list, std:
 
 std::vector<Target> Lists::allowed_targets(const Value& list, std::string_view form) {
     Flat flat;
-    std::vector<Member> entries = read_members("allow", list, form);
+    std::vector<ListMember> entries = read_members("allow", list, form);
     std::vector<Target> out = flatten(entries, flat);
     redundant_.clear();
     allowed_.push_back({std::move(entries), flat.take_entries()});
     return out;
 }
 
-const Value* Lists::member_like(const Member& group, const std::string& label) const {
-    if (group.what != Member::What::group) return nullptr;
-    const auto member = std::ranges::find(groups_[group.index], label, &Member::label);
+const Value* Lists::member_like(const ListMember& group, const std::string& label) const {
+    if (group.what != ListMember::What::group) return nullptr;
+    const auto member = std::ranges::find(groups_[group.index], label, &ListMember::label);
     return member == groups_[group.index].end() ? nullptr : member->value;
 }
 

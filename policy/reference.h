@@ -11,7 +11,7 @@
 namespace policyc {
 
 // One entry of a list, or member of a group, resolved by name.
-struct Member {
+struct ListMember {
     enum class What : std::uint8_t { node, network, service, group, range };
     What what = What::range;
     std::size_t index = 0;  // of all but a range
@@ -32,7 +32,7 @@ struct Redundant {
 
 // A list of targets as it is written: its entries, and of each which targets it stands for, those of earlier entries too.
 struct Listed {
-    std::vector<Member> entries;
+    std::vector<ListMember> entries;
     std::vector<std::vector<std::uint32_t>> things;  // indices into what targets() returned
 };
 
@@ -54,7 +54,7 @@ public:
     // The list of each tier.
     [[nodiscard]] const std::vector<Listed>& allowed() const { return allowed_; }
     // The member of a group that is called so; null when it has none, or is no group.
-    [[nodiscard]] const Value* member_like(const Member& group, const std::string& label) const;
+    [[nodiscard]] const Value* member_like(const ListMember& group, const std::string& label) const;
     // What the last call of sources() or targets() found.
     [[nodiscard]] const std::vector<Redundant>& redundant() const { return redundant_; }
     // The entries of that list that stand for nothing: groups without a member. Those that have had an error are among them.
@@ -69,28 +69,29 @@ public:
 private:
     class Flat;
 
-    std::vector<Target> flatten(const std::vector<Member>& entries, Flat& flat);
-    std::optional<Member> read_member(const Value& value);
-    std::vector<Member> read_members(std::string_view key, const Value& list, std::string_view form);
+    std::vector<Target> flatten(const std::vector<ListMember>& entries, Flat& flat);
+    std::optional<ListMember> read_member(const Value& value);
+    std::vector<ListMember> read_members(std::string_view key, const Value& list, std::string_view form);
     void find_cycles();
     // Calls `leaf(member, ports)` for each thing of an entry that is no group; `ports` is the port item of a group reference that leads to
     // it, or null.
     template <typename Leaf>
-    void walk(const Member& entry, const Leaf& leaf);
-    void add_source(const Member& entry, const Member& member, Flat& flat, std::vector<Source>& out);
-    void add_target(const Member& entry, const Member& member, const Ports* ports, Flat& flat,
+    void walk(const ListMember& entry, const Leaf& leaf);
+    void add_source(const ListMember& entry, const ListMember& member, Flat& flat, std::vector<Source>& out);
+    void add_target(const ListMember& entry, const ListMember& member, const Ports* ports, Flat& flat,
                     std::vector<Target>& out);
-    [[nodiscard]] Host host_of(const Member& member) const;
+    [[nodiscard]] Host host_of(const ListMember& member) const;
     // Points at the entry, and at the member of a group that is to blame. Null when the entry has had its error.
-    Diagnostic* blame(const Member& entry, const Member& member, Code code, std::string message, std::string label);
-    void blame_port(const Member& entry, const Member& member);
-    void find_nothing(const Flat& flat, const std::vector<Member>& entries);
+    Diagnostic* blame(const ListMember& entry, const ListMember& member, Code code, std::string message,
+                      std::string label);
+    void blame_port(const ListMember& entry, const ListMember& member);
+    void find_nothing(const Flat& flat, const std::vector<ListMember>& entries);
     template <typename Text>
-    void find_redundant(const Flat& flat, const std::vector<Member>& entries, const Text& text);
+    void find_redundant(const Flat& flat, const std::vector<ListMember>& entries, const Text& text);
     bool spend(const Value& place);
 
     Context& context_;
-    std::vector<std::vector<Member>> groups_;
+    std::vector<std::vector<ListMember>> groups_;
     std::vector<bool> used_groups_;
     std::vector<bool> used_services_;
     std::vector<Redundant> redundant_;

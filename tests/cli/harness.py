@@ -14,6 +14,9 @@ import tempfile
 import traceback
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
+from backend import with_backend  # noqa: E402
+
 SOURCE = Path(os.environ.get("POLICYC_SOURCE", Path(__file__).resolve().parents[2]))
 POLICYC = Path(os.environ.get("POLICYC_BUILD", SOURCE / "build/dev")) / "policyc"
 NOW = "2026-11-24T12:00:00Z"
@@ -72,7 +75,7 @@ def run(*arguments, cwd, hosts=os.devnull, env=None, now=NOW, command=(), **more
     """policyc with a fixed time and no /etc/hosts; what it printed, as text."""
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "TERM": "dumb"}
     environment.update(env or {})
-    arguments = [str(argument) for argument in arguments]
+    arguments = with_backend(arguments)
     hidden = ["--hosts", hosts] if now is None else ["--hosts", hosts, "--now", now]
     settings = {"capture_output": True, "text": True, "timeout": 120, **more}
     return subprocess.run([*command, POLICYC, *hidden, *arguments], cwd=cwd, env=environment, **settings)

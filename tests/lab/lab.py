@@ -28,6 +28,7 @@ import sys
 import tempfile
 import time
 
+from backend import with_backend
 from spaces import Spaces, needs
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -330,7 +331,7 @@ class Lab:
         """Runs policyc on a node, with a state directory of that node's own."""
         binary = os.path.join(os.environ["POLICYC_BUILD"], "policyc")
         state = os.path.join(self.directory, f"state-{node}")
-        command = [binary, "--node", node, "--state-dir", state, "--color", "never", *words]
+        command = [binary, "--node", node, "--state-dir", state, "--color", "never", *with_backend(words)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SSH_")} | (env or {})
         return self.spaces.run(node, *command, timeout=timeout, cwd=self.directory, env=environment)
 

@@ -129,6 +129,18 @@ TEST_CASE("a syntax error shows its place") {
     }
 }
 
+// toml++ has a way to where it says that no way leads: seen with the undefined behaviour sanitizer.
+TEST_CASE("a letter of another script outside of quotes is a syntax error") {
+    for (const char* letter : {"\xc3\xa9", "\xd1\x8f", "\xe2\x82\xac", "\xef\xbb\xbb"}) {
+        for (const std::string& text :
+             {std::string(letter), std::string(letter) + " = 1\n", "a = " + std::string(letter) + "\n",
+              "a = [ 1, " + std::string(letter) + " ]\n", "[ " + std::string(letter) + " ]\n"}) {
+            CAPTURE(text);
+            CHECK(Parsed("version = 1\n" + text).codes() == "E0002");
+        }
+    }
+}
+
 TEST_CASE("a key that is set twice is shown at both places, and all of them at once") {
     const Parsed parsed(
         "version = 1\n"

@@ -153,19 +153,34 @@ TEST_CASE("plan: what is foreign goes, and what it spoiled comes anew") {
     CHECK(p.add_rules.size() == 1);
 }
 
-TEST_CASE("plan: an interval set with many changes is made anew, a hash set never") {
-    const auto changed = [](bool interval) {
-        const Ruleset before = held(samples::large(1000, interval));
-        Ruleset after = samples::large(1000, interval);
-        Elements fewer(after.sets[0].types, interval);
-        for (std::size_t i = 0; i < 1000; ++i)
-            if (i % 2 == 0) fewer.add_key(after.sets[0].elements.key(i));
-        after.sets[0].elements = fewer;
+TEST_CASE("plan: a large interval concatenation with many changes is made anew, no other set ever") {
+    const auto every_second = [](const Set& set) {
+        Elements fewer(set.types, set.interval);
+        for (std::size_t i = 0; i < set.elements.size(); i += 2) fewer.add_key(set.elements.key(i));
+        return fewer;
+    };
+    const auto changed = [&](std::size_t size, bool interval) {
+        const Ruleset before = held(samples::large(size, interval));
+        Ruleset after = samples::large(size, interval);
+        after.sets[0].elements = every_second(after.sets[0]);
         return plan(&before, after);
     };
-    CHECK(changed(true).add_sets.size() == 1);
-    CHECK(changed(false).add_sets.empty());
-    CHECK(changed(false).elements() == 500);
+    CHECK(changed(1000, true).add_sets.size() == 1);
+    CHECK(changed(1000, false).add_sets.empty());
+    CHECK(changed(1000, false).elements() == 500);
+    // A new interval set is empty for a moment, and what it allows is refused: a small one stays.
+    CHECK(changed(400, true).add_sets.empty());
+    CHECK(changed(400, true).elements() == 200);
+
+    Ruleset before = samples::small();
+    Set plain = samples::set_of("tunnel4", {Type::ipv4_addr}, true);
+    for (unsigned i = 0; i < 10'000; ++i) plain.elements.add({{i * 8U, i * 8U + 3U}});
+    before.sets.push_back(plain);
+    Ruleset after = before;
+    after.sets.back().elements = every_second(plain);
+    const Plan plains = plan(&before, after);
+    CHECK(plains.add_sets.empty());
+    CHECK(plains.elements() == 5000);
 }
 
 TEST_CASE("plan: another rate makes the set of its buckets anew, for each keeps the rate it began with") {

@@ -22,6 +22,7 @@ using namespace policyc;
 
 std::optional<ir::Ruleset> sample(const std::string& name) {
     if (name == "everything") return samples::everything();
+    if (name == "edited") return samples::edited();
     if (name == "small") return samples::small();
     if (name == "empty") return ir::Ruleset{};
     if (name == "refused") return samples::refused();

@@ -1,6 +1,7 @@
 // Rulesets made by hand, for the tests of the backends: together they have every statement, field and kind of set.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -267,6 +268,17 @@ inline Ruleset everything() {
     base("far", {Hook::output, -400, false, false}, {});
     base("leave", {Hook::postrouting, 100, true, false},
          {rule({MatchName{iifname, "wg-ext"}, Masquerade{}}), rule({Masquerade{}})});
+    return out;
+}
+
+// everything() after an edit: one more element beside one with a life of its own, and a rule.
+inline Ruleset edited() {
+    Ruleset out = everything();
+    Set& grants = *std::ranges::find(out.sets, "grants4", &Set::name);
+    grants.elements.add({one("10.69.50.13"), one("10.69.13.1")});
+    grants.elements.set_life({7200000, 0});
+    grants.elements.sort();
+    out.chains.front().rules.push_back(rule({Count{}, Drop{}}));
     return out;
 }
 
