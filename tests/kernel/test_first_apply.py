@@ -19,6 +19,8 @@ OTHER = "10.69.13.77"
 SCOPE_LINE = 'scope      = "tunnel"                     # judge only what enters or leaves wg-ext (the default)'
 SSH_LINE = 'input.ssh  = { from = ["clients"], limit = "6/minute" }           # the bastion'
 WEB_LINE = '\ninput.web = { from = ["clients"], ports = [8199, "8299/udp"] }'
+# More sessions are alive than may begin in a minute.
+ECHO_LINE = '\ninput.echo = { from = ["clients"], ports = [9100], limit = "3/minute" }'
 # The tunnel's own packets: the vps listens for the gateway on a port of its own in the lab.
 OUTER = '"192.0.2.1:51821/udp"'
 
@@ -139,6 +141,8 @@ class Sessions:
         self.udp_tick = lab.spaces.socket("phone", kind=socket.SOCK_DGRAM)
         self.udp_tick.connect((GATEWAY, 8299))
         check(is_heard(self.udp_tick, 3), "the gateway's UDP server does not speak")
+        self.many = [lab.open("phone", GATEWAY, 9100, 3) for _ in range(8)]
+        check(all(hears(one, b"!", 3, b"!") for one in self.many), "the gateway does not echo")
         self.house = lab.open("house", "10.69.13.2", 9100, 3)
         self.ssh_ticks = Ssh(lab, "laptop", "while :; do echo tick; sleep 0.05; done")
         self.ssh_quiet = Ssh(lab, "phone", "echo on; cat")
@@ -167,12 +171,14 @@ class Sessions:
         for ticker in (self.ticker, self.tick_permitted):
             drain(ticker)
             check(hears(ticker, b"tick", 5, b"."), "what the server goes on saying no longer arrives")
+        lost = sum(not hears(one, b"!", 2, b"!") for one in self.many)
+        check(lost == 0, f"{lost} of 8 sessions are gone under a rate that is for new ones")
         check(is_heard(self.udp_tick, 3), "udp: what the client says no longer arrives")
         check(hears(self.late, b"late" if late else b"more", 6, b"more"), "no answer where the server spoke first")
         check(hears(self.house, b"!", 2, b"!"), "a session of the house with the gateway itself is gone")
 
     def close(self):
-        for session in (self.idle, self.ticker, self.forbidden, self.house, self.late, self.tick_forbidden, self.tick_permitted, self.udp_tick):
+        for session in (self.idle, self.ticker, self.forbidden, self.house, self.late, self.tick_forbidden, self.tick_permitted, self.udp_tick, *self.many):
             session.close()
         for session in (self.ssh_ticks, self.ssh_quiet, self.ssh_late):
             session.close()
@@ -183,8 +189,8 @@ def scenario(*edits):
     with Lab() as lab:
         lab.edit('dns      = { host =', f'ticker   = "{OTHER}:9999"\nlate     = "{OTHER}:9998"\ndns      = {{ host =')
         lab.edit('media   = ["jellyfin",', 'media   = ["ticker", "late", "jellyfin",')
-        lab.edit(SSH_LINE, SSH_LINE + WEB_LINE)
-        lab.edit('"extgw01:22", "extgw01:ping"]', '"extgw01:22", "extgw01:8199", "extgw01:8299/udp", "extgw01:ping"]')
+        lab.edit(SSH_LINE, SSH_LINE + WEB_LINE + ECHO_LINE)
+        lab.edit('"extgw01:22", "extgw01:ping"]', '"extgw01:22", "extgw01:8199", "extgw01:8299/udp", "extgw01:9100", "extgw01:ping"]')
         for old, new in edits:
             lab.edit(old, new)
         ran(lab.policyc("extgw01", "resolve", lab.policy), 0, "resolve")
@@ -211,8 +217,8 @@ def scenario(*edits):
             sessions.survive()
 
             # What was picked up in the middle ends with its permission as everything does.
-            lab.edit(SSH_LINE + WEB_LINE, 'input.ssh = { from = ["laptop"] }')
-            lab.edit('only = ["grafana", "media", "dns", "extgw01:22", "extgw01:8199", "extgw01:8299/udp", "extgw01:ping"]', 'deny = ["home:23"]')
+            lab.edit(SSH_LINE + WEB_LINE + ECHO_LINE, 'input.ssh = { from = ["laptop"] }')
+            lab.edit('only = ["grafana", "media", "dns", "extgw01:22", "extgw01:8199", "extgw01:8299/udp", "extgw01:9100", "extgw01:ping"]', 'deny = ["home:23"]')
             lab.edit('media   = ["ticker", ', "media   = [")
             ran(lab.policyc("extgw01", "apply", lab.policy, "--offline"), 0, "apply that revokes")
             time.sleep(0.5)

@@ -17,6 +17,9 @@ struct TestPacket {
     std::uint16_t port = 0;  // that it goes to; of ICMP, type * 256 + code
     bool reply = false;      // in the reply direction of its flow, as conntrack sees it
     std::uint16_t from_port = 40000;
+    bool confirmed = false;  // its flow was let through before
+    bool assured = false;    // and answered
+    std::string way_in = "wg0", way_out = "lan0";
 };
 
 // Follows the packet from a chain on. What it passes is remembered.
@@ -26,7 +29,7 @@ public:
 
     explicit Judged(const ir::Ruleset& ruleset, bool room = true) : ruleset_(ruleset), room_(room) {}
 
-    // The verdict of a regular chain (none: it returns).
+    // The verdict of a chain (none: it returns, or its policy decides).
     Verdict judge(const std::string& chain, const TestPacket& packet) {
         logs = buckets = counted = lookups = 0;
         packet_ = packet;
@@ -150,7 +153,18 @@ private:
         } else if (std::holds_alternative<ir::LogPacket>(statement)) {
             ++logs;
         } else if (std::holds_alternative<ir::MatchConfirmed>(statement)) {
-            stop = true;
+            stop = !packet_.confirmed;
+        } else if (std::holds_alternative<ir::MatchAssured>(statement)) {
+            stop = !packet_.assured;
+        } else if (const auto* name = std::get_if<ir::MatchName>(&statement)) {
+            const std::string& seen = name->field == ir::Field::iifname ? packet_.way_in : packet_.way_out;
+            stop = (seen == name->value) == name->negate;
+        } else if (const auto* family = std::get_if<ir::MatchFamily>(&statement)) {
+            stop = family->family != packet_.source.family;
+        } else if (std::holds_alternative<ir::MatchState>(statement) ||
+                   std::holds_alternative<ir::MatchDnat>(statement) ||
+                   std::holds_alternative<ir::MatchIcmp>(statement)) {
+            stop = true;  // it is part of a flow, no error about one, and goes where it was sent
         } else if (const auto* direction = std::get_if<ir::MatchReply>(&statement)) {
             stop = direction->reply != packet_.reply;
         } else if (const auto* syn = std::get_if<ir::MatchSyn>(&statement)) {
@@ -163,7 +177,8 @@ private:
             return Verdict::accept;
         } else if (std::holds_alternative<ir::Drop>(statement)) {
             return Verdict::drop;
-        } else if (!std::holds_alternative<ir::Limit>(statement) && !std::holds_alternative<ir::Count>(statement)) {
+        } else if (!std::holds_alternative<ir::Limit>(statement) && !std::holds_alternative<ir::Count>(statement) &&
+                   !std::holds_alternative<ir::ClampMss>(statement)) {
             FAIL("a statement that this does not know");
         }
         return Verdict::none;

@@ -322,6 +322,31 @@ void check_ways(const ir::Ruleset& plain, const ir::Ruleset& other, const TestPa
         REQUIRE((fast == wanted || (icmp && fast == Verdict::none)));
 }
 
+// Of a flow that is under way, in both directions and from every side: what the forward chain says with its fast ways is what it says without them.
+void check_forward(const ir::Ruleset& ruleset, const TestPacket& one) {
+    const bool icmp = one.l4 == ir::L4::icmp || one.l4 == ir::L4::icmpv6;
+    TestPacket answer{one.destination, one.source, one.l4, icmp ? one.port : std::uint16_t{40000}, true, one.port};
+    for (TestPacket packet : {one, answer}) {
+        packet.confirmed = true;
+        for (const auto& [in, out] : {std::pair("wg0", "lan0"), std::pair("lan0", "wg0"), std::pair("wg0", "wg0")}) {
+            packet.way_in = in;
+            packet.way_out = out;
+            packet.assured = false;
+            const Verdict slow = Judged(ruleset, false).judge("forward", packet);
+            packet.assured = true;
+            const Verdict fast = Judged(ruleset, false).judge("forward", packet);
+            if (fast == slow) continue;
+            CAPTURE(to_string(packet.source));
+            CAPTURE(to_string(packet.destination));
+            CAPTURE(packet.port);
+            CAPTURE(packet.reply);
+            CAPTURE(packet.way_in);
+            CAPTURE(packet.way_out);
+            REQUIRE(fast == slow);
+        }
+    }
+}
+
 // Random policies in every form, and every packet of a small world.
 TEST_CASE("layout: every form judges every packet alike") {
     std::mt19937 random(5);
@@ -334,6 +359,11 @@ TEST_CASE("layout: every form judges every packet alike") {
         Draft draft = network(0);
         draft.policy.ipv6 = chance(50) ? Ipv6::dual : Ipv6::deny;
         draft.policy.log.counters = chance(50);
+        if (chance(50)) {
+            draft.policy.nodes[0].serves.push_back({parse_cidr("10.0.50.4/31")->range, {}});
+            const std::size_t other = draft.node("other", {"10.0.50.1"});
+            draft.policy.nodes[other].serves.push_back({parse_cidr("10.0.50.6/31")->range, {}});
+        }
         for (unsigned t = 0; t < 1 + random() % 4; ++t) {
             std::vector<Source> who;
             for (unsigned i = 0; i < random() % 4; ++i) {
@@ -379,6 +409,7 @@ TEST_CASE("layout: every form judges every packet alike") {
                                     Judged b(other, room);
                                     const char* chain = turned ? "turned" : "tiers";
                                     if (!turned && room) check_ways(plain, other, one);
+                                    if (!turned && room && port != 3 && port != 20) check_forward(other, one);
                                     const Verdict wanted = a.judge(chain, one);
                                     const Verdict got = b.judge(chain, one);
                                     if (got == wanted && (a.logs > 0) == (b.logs > 0) && a.counted == b.counted &&
