@@ -1,6 +1,7 @@
 """One end of a stream of numbered datagrams: traffic.py send ADDRESS PORT | receive PORT. Runs until its stdin closes, and says then how
 many it sent and how many different ones came back, or how many different ones came. The receiver sends each back, so that both
-directions of the flow are judged all the time."""
+directions of the flow are judged all the time; with `quiet` behind the words of both it doesn't, and the flow stays one that connection
+tracking is not sure of."""
 
 import contextlib
 import select
@@ -10,6 +11,7 @@ import sys
 import time
 
 BURST, WINDOW = 32, 300  # datagrams at once, and on their way
+PAUSE = 0.0005  # seconds between bursts that nobody answers
 SO_RCVBUFFORCE = 33
 
 
@@ -39,30 +41,32 @@ def number(data):
     return struct.unpack("!I", data)[0]
 
 
-def send(address, port):
+def send(address, port, quiet):
     it = made()
     it.connect((address, port))
     sent = last = 0
     seen = set()
     while not told_to_stop():
-        if sent - last < WINDOW:
+        if quiet or sent - last < WINDOW:
             for _ in range(BURST):
                 with contextlib.suppress(OSError):
                     it.send(struct.pack("!I", sent))
                 sent += 1
+            if quiet:
+                time.sleep(PAUSE)
         else:
             select.select([it, sys.stdin], [], [], 0.1)
         for data, _ in drain(it):
             last = number(data)
             seen.add(last)
     end = time.monotonic() + 2
-    while len(seen) < sent and time.monotonic() < end:
+    while not quiet and len(seen) < sent and time.monotonic() < end:
         select.select([it], [], [], 0.1)
         seen.update(number(data) for data, _ in drain(it))
     print(sent, len(seen), flush=True)
 
 
-def receive(port):
+def receive(port, quiet):
     it = made()
     it.bind(("0.0.0.0", port))
     print("ready", flush=True)
@@ -71,12 +75,14 @@ def receive(port):
         select.select([it, sys.stdin], [], [], 1)
         for data, source in drain(it):
             seen.add(number(data))
-            it.sendto(data, source)
+            if not quiet:
+                it.sendto(data, source)
     print(len(seen), flush=True)
 
 
 if __name__ == "__main__":
+    hushed = sys.argv[-1] == "quiet"
     if sys.argv[1] == "send":
-        send(sys.argv[2], int(sys.argv[3]))
+        send(sys.argv[2], int(sys.argv[3]), hushed)
     else:
-        receive(int(sys.argv[2]))
+        receive(int(sys.argv[2]), hushed)
