@@ -41,8 +41,8 @@ class Boxes {
 public:
     explicit Boxes(const std::vector<Level>& levels);
 
-    // `box` has an interval for each level. What is added is box x tail: `tail` must be a set that looks at no level up to the last one that `box` narrows.
-    // So a permission for many sources, where the source is the last level, is one box.
+    // `box` has an interval for each level. What is added is box x tail: `tail` must be a set that looks at no level up to the last one that `box` narrows
+    // (Diagrams::build throws std::invalid_argument otherwise). So a permission for many sources, where the source is the last level, is one box.
     void add(std::span<const Interval> box, Set tail = everything);
 
     [[nodiscard]] std::size_t size() const { return tails_.size(); }

@@ -39,25 +39,26 @@ Id Builder::build(std::size_t level, List boxes) {
     algebra_.work(boxes.size());
     const Id tails = take_tails(level, boxes);
     if (boxes.empty() || tails == everything.id) return tails;
-    const auto at = [&](std::uint32_t box) { return boxes_.at(box, level); };
-    std::ranges::sort(boxes, [&](std::uint32_t a, std::uint32_t b) {
-        const Interval one = at(a);
-        const Interval other = at(b);
-        return one.lo != other.lo ? one.lo < other.lo : one.hi < other.hi;
+    std::vector<Placed> placed;
+    placed.reserve(boxes.size());
+    for (const std::uint32_t box : boxes) placed.push_back({boxes_.at(box, level), box});
+    boxes = {};
+    std::ranges::sort(placed, [](const Placed& a, const Placed& b) {
+        return a.interval.lo != b.interval.lo ? a.interval.lo < b.interval.lo : a.interval.hi < b.interval.hi;
     });
     bool apart = true;
-    for (std::size_t i = 1; apart && i < boxes.size(); ++i) {
-        const Interval before = at(boxes[i - 1]);
-        const Interval here = at(boxes[i]);
+    for (std::size_t i = 1; apart && i < placed.size(); ++i) {
+        const Interval& before = placed[i - 1].interval;
+        const Interval& here = placed[i].interval;
         apart = before == here || before.hi < here.lo;
     }
-    return algebra_.unite(tails, apart ? build_apart(level, boxes) : build_overlapping(level, boxes));
+    return algebra_.unite(tails, apart ? build_apart(level, placed) : build_overlapping(level, placed));
 }
 
 Id Builder::build_one(std::size_t level, std::uint32_t box) {
     Id id = boxes_.tail(box).id;
     algebra_.work(1);
-    for (std::size_t at = std::min(levels_.size(), algebra_.arena().level(id)); at-- > level;)
+    for (std::size_t at = levels_.size(); at-- > level;)
         id = algebra_.between(at, levels_[at].max, boxes_.at(box, at), id);
     return id;
 }
@@ -85,17 +86,16 @@ Id Builder::unite_all(std::span<const Id> ids) {
 }
 
 // Boxes of which any two have the same interval here, or intervals that don't meet.
-Id Builder::build_apart(std::size_t level, const List& sorted) {
+Id Builder::build_apart(std::size_t level, const std::vector<Placed>& sorted) {
     std::vector<Edge> edges;
     u128 next = 0;  // where the last interval ended
     bool full = false;
-    for (std::size_t begin = 0, end = 0; begin < sorted.size(); begin = end) {
-        const Interval interval = boxes_.at(sorted[begin], level);
-        while (end < sorted.size() && boxes_.at(sorted[end], level) == interval) ++end;
+    for (std::size_t i = 0; i < sorted.size();) {
+        const Interval& interval = sorted[i].interval;
+        List same;
+        for (; i < sorted.size() && sorted[i].interval == interval; ++i) same.push_back(sorted[i].box);
         if (next < interval.lo) add(edges, next, nothing.id);
-        add(edges, interval.lo,
-            build(level + 1, List(sorted.begin() + static_cast<std::ptrdiff_t>(begin),
-                                  sorted.begin() + static_cast<std::ptrdiff_t>(end))));
+        add(edges, interval.lo, build(level + 1, std::move(same)));
         next = interval.hi + 1;
         full = interval.hi == levels_[level].max;
     }
@@ -103,12 +103,11 @@ Id Builder::build_apart(std::size_t level, const List& sorted) {
     return algebra_.make(level, edges);
 }
 
-Id Builder::build_overlapping(std::size_t level, const List& sorted) {
+Id Builder::build_overlapping(std::size_t level, const std::vector<Placed>& sorted) {
     Halves halves{level, {}, {}};
     std::vector<u128>& bounds = halves.bounds;
     bounds.push_back(0);
-    for (const std::uint32_t box : sorted) {
-        const Interval interval = boxes_.at(box, level);
+    for (const auto& [interval, box] : sorted) {
         bounds.push_back(interval.lo);
         if (interval.hi < levels_[level].max) bounds.push_back(interval.hi + 1);
     }
@@ -120,8 +119,7 @@ Id Builder::build_overlapping(std::size_t level, const List& sorted) {
     const auto end = static_cast<std::uint32_t>(bounds.size());
     std::vector<Item> items;
     items.reserve(sorted.size());
-    for (const std::uint32_t box : sorted) {
-        const Interval interval = boxes_.at(box, level);
+    for (const auto& [interval, box] : sorted) {
         items.push_back({box, index(interval.lo), interval.hi < levels_[level].max ? index(interval.hi + 1) : end});
     }
     halve(halves, 0, end, std::move(items), nothing.id);

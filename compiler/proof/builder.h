@@ -15,12 +15,19 @@ class Builder {
 public:
     Builder(const std::vector<Level>& levels, Algebra& algebra, const Boxes& boxes);
 
-    Id build();  // throws Full
+    // These throw Full.
+    Id build();
+    Id build_one(std::size_t level, std::uint32_t box);  // as far as it lies in this level and later ones
     // Those that were put into most halves: up to `count` boxes, the most first.
     [[nodiscard]] std::vector<std::size_t> most_cut(std::size_t count) const;
 
 private:
     using List = std::vector<std::uint32_t>;  // of boxes
+    // A box at one level, to be sorted.
+    struct Placed {
+        Interval interval;
+        std::uint32_t box = 0;
+    };
     // A box at one level, where it is only compared: with what bounds it begins and ends, half-open.
     struct Item {
         std::uint32_t box = 0;
@@ -34,9 +41,8 @@ private:
     };
 
     Id build(std::size_t level, List boxes);
-    Id build_one(std::size_t level, std::uint32_t box);
-    Id build_apart(std::size_t level, const List& sorted);
-    Id build_overlapping(std::size_t level, const List& sorted);
+    Id build_apart(std::size_t level, const std::vector<Placed>& sorted);
+    Id build_overlapping(std::size_t level, const std::vector<Placed>& sorted);
     void halve(Halves& halves, std::uint32_t begin, std::uint32_t end, std::vector<Item> items, Id around);
     Id take_tails(std::size_t level, List& boxes);
     Id unite_all(std::span<const Id> ids);

@@ -2,6 +2,7 @@
 #include "compiler/proof/diagram.h"
 
 #include <cmath>
+#include <stdexcept>
 
 #include "compiler/proof/builder.h"
 
@@ -44,6 +45,12 @@ Result<Set> Diagrams::guarded(const Operation& operation) {
 }
 
 Built Diagrams::build(const Boxes& boxes) {
+    for (std::size_t box = 0; box < boxes.size(); ++box) {
+        const Set tail = boxes.tail(box);
+        // A node that leads back to its own level would make equal sets differ, and a proof of nothing.
+        if (tail != everything && boxes.depth(box) > algebra_.arena().level(tail.id))
+            throw std::invalid_argument("a tail that looks at a level which its box narrows");
+    }
     Builder builder(levels_, algebra_, boxes);
     Built built{guarded([&] { return builder.build(); }), {}};
     if (!built.set) built.entangled = most_entangled(boxes, builder.most_cut(64));

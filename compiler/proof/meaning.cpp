@@ -31,15 +31,19 @@ Interval just(T value) {
 
 using Flows = std::array<Interval, flow_fields>;
 
-// A permission, for when it has to be named.
+// A permission, for when it has to be named: a target of a tier or of the output (then there is no tier), or an input.
 struct Entry {
-    Span span;
-    std::string text;
-};
+    const Target* target = nullptr;
+    const Tier* tier = nullptr;
+    const Input* input = nullptr;
 
-std::string name_of(const Target& target, const std::string& list) {
-    return "`" + target.label + (target.service ? "" : ":" + to_string(target.ports)) + "` of " + list;
-}
+    [[nodiscard]] Span span() const { return input != nullptr ? input->span : target->span; }
+    [[nodiscard]] std::string name() const {
+        if (input != nullptr) return "`input." + input->name + "`";
+        return "`" + target->label + (target->service ? "" : ":" + to_string(target->ports)) + "` of " +
+               (tier != nullptr ? "tiers." + tier->name : "output");
+    }
+};
 
 class Reader {
 public:
@@ -64,7 +68,7 @@ private:
     Result<Set> from(const std::vector<Source>& sources);
 
     // ---- permissions ----
-    void add_target(Boxes& boxes, const Target& target, Set sources, const std::string& list);
+    void add_target(Boxes& boxes, const Target& target, Set sources, const Tier* tier);
     Result<Set> tiers();
     Result<Set> inputs();
     Result<Set> output();
@@ -170,14 +174,14 @@ Result<Set> Reader::from(const std::vector<Source>& sources) {
     return addresses_at(Field::source, ranges);
 }
 
-void Reader::add_target(Boxes& boxes, const Target& target, Set sources, const std::string& list) {
+void Reader::add_target(Boxes& boxes, const Target& target, Set sources, const Tier* tier) {
     if (!holds_on(target.expires, today_)) return;
     for (const Interval& range : intervals(target.host)) {
         Flows flows = any_flow();
         flows[place(Field::destination)] = range;
         narrow(flows, target.ports);
         boxes.add(flows, sources);
-        entries_.push_back({target.span, name_of(target, list)});
+        entries_.push_back({&target, tier, nullptr});
     }
 }
 
@@ -194,7 +198,7 @@ Result<Set> Reader::tiers() {
         if (tier.grant || tier.bastion || !holds_on(tier.expires, today_)) continue;
         const Result<Set> who = from(tier.who);
         if (!who) return who;
-        for (const Target& target : tier.allow) add_target(boxes, target, who.value(), "tiers." + tier.name);
+        for (const Target& target : tier.allow) add_target(boxes, target, who.value(), &tier);
     }
     return built(boxes);
 }
@@ -208,7 +212,7 @@ Result<Set> Reader::inputs() {
             Flows flows = any_flow();
             narrow(flows, ports);
             boxes.add(flows, who.value());
-            entries_.push_back({input.span, "`input." + input.name + "`"});
+            entries_.push_back({nullptr, nullptr, &input});
         }
     }
     return built(boxes);
@@ -216,7 +220,7 @@ Result<Set> Reader::inputs() {
 
 Result<Set> Reader::output() {
     Boxes boxes(diagrams_.levels());
-    for (const Target& target : *node_.output) add_target(boxes, target, everything, "output");
+    for (const Target& target : *node_.output) add_target(boxes, target, everything, nullptr);
     return built(boxes);
 }
 
@@ -307,9 +311,9 @@ Result<Set> Reader::allowed(const Passage& passage) {
 
 Error Reader::too_large(Error error) {
     error.message = "this policy is too entangled: " + error.message;
-    for (const Entry& entry : entangled_) error.help += (error.help.empty() ? "" : ", ") + entry.text;
+    for (const Entry& entry : entangled_) error.help += (error.help.empty() ? "" : ", ") + entry.name();
     if (!error.help.empty()) error.help = "what overlaps the most with the rest: " + error.help;
-    if (!entangled_.empty()) error.span = entangled_.front().span;
+    if (!entangled_.empty()) error.span = entangled_.front().span();
     return error;
 }
 
@@ -358,7 +362,7 @@ Meant Reader::read() {
     const Meaning meaning{whole(possible), whole(judged_boxes), whole(allowed_boxes)};
     if (!error) return {meaning, {}};
     Meant meant{too_large(std::move(*error)), {}};
-    for (const Entry& entry : entangled_) meant.entangled.push_back(entry.span);
+    for (const Entry& entry : entangled_) meant.entangled.push_back(entry.span());
     return meant;
 }
 

@@ -19,6 +19,7 @@ std::vector<std::size_t> Diagrams::most_entangled(const Boxes& boxes, const std:
     std::vector<Growth> growth;
     for (const std::size_t box : candidates) growth.push_back({0, box});
     const Limits limits = algebra_.limits();
+    Builder builder(levels_, algebra_, boxes);
     std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed): the same boxes, the same answer
     for (int order = 0; order < orders; ++order) {
         for (std::size_t i = growth.size(); i > 1; --i) std::swap(growth[i - 1], growth[random() % i]);
@@ -28,10 +29,7 @@ std::vector<std::size_t> Diagrams::most_entangled(const Boxes& boxes, const std:
         std::size_t size = 0;
         for (Growth& one : growth) {
             try {
-                Id id = boxes.tail(one.box).id;
-                for (std::size_t level = std::min(levels_.size(), algebra_.arena().level(id)); level-- > 0;)
-                    id = algebra_.between(level, levels_[level].max, boxes.at(one.box, level), id);
-                all = algebra_.unite(all, id);
+                all = algebra_.unite(all, builder.build_one(0, static_cast<std::uint32_t>(one.box)));
             } catch (const Full&) {
                 one.edges += room;
                 break;

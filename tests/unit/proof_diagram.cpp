@@ -322,6 +322,17 @@ TEST_CASE("a tail stands for a box with each of its parts") {
         }
         REQUIRE(diagrams.build(short_list).set.value() == built(diagrams, multiplied));
     }
+    const Set tail = diagrams.box(Box{{0, top4}, {1, 2}, {0, top4}}).value();
+    for (const auto& [box, fits] :
+         {std::pair(Box{{3, 4}, {0, top4}, {0, top4}}, true), std::pair(Box{{3, 4}, {5, 6}, {0, top4}}, false),
+          std::pair(Box{{0, top4}, {0, top4}, {7, 8}}, false)}) {
+        Boxes boxes(diagrams.levels());
+        boxes.add(box, tail);
+        if (fits)
+            CHECK(diagrams.build(boxes).set.ok());
+        else
+            CHECK_THROWS_AS(diagrams.build(boxes), std::invalid_argument);
+    }
 }
 
 TEST_CASE("more points than 128 bits can say are counted about") {
