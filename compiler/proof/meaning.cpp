@@ -281,9 +281,9 @@ Result<Set> Reader::judged(const Passage& passage) {
                               diagrams_.unite(untouched_[place(Field::source)], untouched_[place(Field::destination)]));
 }
 
-// By the source of the packet, which of a reply is the destination of the flow.
+// By the source of the packet, which of a reply is the destination of the flow. Loopback doesn't come here: what it judges it allows.
 Result<Set> Reader::spoofed(const Passage& passage) {
-    if (passage.hook == Hook::output || passage.in == Side::loopback) return nothing;
+    if (passage.hook == Hook::output) return nothing;
     const std::size_t at = place(passage.way == Way::begin ? Field::source : Field::destination);
     return passage.in == Side::tunnel ? beside_tunnel_[at] : far_[at];
 }

@@ -345,6 +345,13 @@ TEST_CASE("more points than 128 bits can say are counted about") {
     const Count half = diagrams.count(diagrams.box(Box{{0, top / 2}, {7, 7}}).value());
     CHECK(half.exact);
     CHECK(half.points == u128{1} << 127U);
+    const Count eight = diagrams.count(diagrams.box(Box{{0, top / 2}, {0, 7}}).value());
+    CHECK_FALSE(eight.exact);
+    CHECK(eight.points == top);
+    CHECK(eight.about == 0x1p130L);
+    const Count two = diagrams.count(built(diagrams, {{{0, top / 2}, {3, 3}}, {{top / 2 + 1, top}, {4, 4}}}));
+    CHECK_FALSE(two.exact);
+    CHECK(two.about == 0x1p128L);
     const Count none = diagrams.count(nothing);
     CHECK(none.exact);
     CHECK(none.points == 0);

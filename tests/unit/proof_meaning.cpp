@@ -359,6 +359,7 @@ TEST_CASE("scope host: what is left alone, what is implied, what is spoofed") {
             {"input begin other untouched 10.1.1.1 10.69.50.2 6 22", "deny"},  // `out` is not read
             {"input begin other other 10.69.222.1 10.69.50.2 6 22", "not judged"},
             {"output begin untouched other 10.69.50.2 10.1.1.1 6 22", "deny"},  // `in` is not read
+            {"output begin tunnel other 10.69.50.2 10.69.13.5 17 53", "allow"},
             {"output begin other untouched 10.69.50.2 10.1.1.1 6 22", "not judged"},
             // to this host
             {"input begin tunnel other 10.69.50.11 10.69.50.2 6 22", "allow"},
