@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -621,6 +622,17 @@ def an_error_in_the_old_policy_is_shown(folder):
     expect_exit(1, result)
     expect_words("old.toml", result)
     expect_words("error[E0101]", result)
+
+
+@case
+def stages_say_how_long_they_took_where_that_is_asked_for(folder):
+    with_lock(folder)
+    result = run("compile", "policy.toml", cwd=folder, env={"POLICYC_TIMINGS": "1"})
+    expect_exit(0, result)
+    names = [line.split()[1] for line in result.stderr.splitlines()]
+    expect_equal(["parse", "check", "names", "judge", "lower", "total"], names, "stages")
+    expect(all(re.fullmatch(r"timing: \S+ \d+\.\d+", line) for line in result.stderr.splitlines()), result)
+    expect_equal("", run("compile", "policy.toml", cwd=folder).stderr, "stderr")
 
 
 main()

@@ -44,6 +44,7 @@ TEST_CASE("a table that is gone, as after a reboot, is nobody's doing") {
     Gateway gw;
     gw.apply(policy());
     gw.kernel.loaded.reset();
+    ++gw.kernel.generation;
     for (const Verb::Run verb : {verb_diff, verb_apply}) {
         const Ran ran = gw.run(verb);
         CHECK(ran.says("+ phone   gains  web"));
@@ -58,7 +59,7 @@ TEST_CASE("a table that is gone, as after a reboot, is nobody's doing") {
 TEST_CASE("what is missing is called missing") {
     Gateway gw;
     gw.apply(policy());
-    std::erase_if(gw.kernel.loaded->chains, [](const ir::Chain& chain) { return chain.name == "mss"; });
+    std::erase_if(gw.table().chains, [](const ir::Chain& chain) { return chain.name == "mss"; });
     gw.chain("forward").rules.clear();
     const Ran ran = gw.run(verb_diff);
     CHECK(ran.says("! missing from the kernel: chain mss\n"));
@@ -274,7 +275,7 @@ TEST_CASE("one more person can be what gives a tier sets of its own") {
 TEST_CASE("who is put into a tier of its own sets by hand is named") {
     Gateway gw;
     gw.apply(crowd(30, false));
-    const auto who = std::ranges::find(gw.kernel.loaded->sets, "who4", &ir::Set::name);
+    const auto who = std::ranges::find(gw.table().sets, "who4", &ir::Set::name);
     REQUIRE(who != gw.kernel.loaded->sets.end());
     const u128 stranger = parse_address("10.0.0.99")->bits;
     who->elements.add({{stranger, stranger}}, {}, 0);
