@@ -286,3 +286,34 @@ TEST_CASE("who is put into a tier of its own sets by hand is named") {
     CHECK(ran.says("not from policyc"));
     CHECK(ran.record.at("changes").at(0).at("cause") == "drift");
 }
+
+TEST_CASE("a counter that goes is neither an element nor a rule") {
+    Gateway gw;
+    gw.apply(policy());
+    gw.table().counters.push_back({.name = "mine"});
+    const Ran ran = gw.run(verb_diff);
+    CHECK(ran.says("; no elements would change, no rule changes\n"));
+    CHECK(ran.record["elements"] == 0);
+    CHECK(ran.record["rules"] == 0);
+    CHECK(gw.run(verb_apply).says("; no elements changed, no rule changed\n"));
+}
+
+TEST_CASE("a rule that goes is counted") {
+    Gateway gw;
+    gw.apply(policy());
+    gw.chain("forward").rules.push_back({{ir::Accept{}}, "", {}});
+    CHECK(gw.run(verb_diff).says("; no elements would change, 1 rule changes\n"));
+    CHECK(gw.run(verb_apply).says("; no elements changed, 1 rule changed\n"));
+}
+
+TEST_CASE("a person who moves to another class of tiers is an element that changes") {
+    const auto with = [](const std::string& who) {
+        return policy("", "\n[tiers.more]\nwho = [" + who + "]\nallow = [\"10.1.0.9:80\"]\n");
+    };
+    Gateway gw;
+    gw.world.layout = parse_layout("pairs").value();
+    gw.apply(with("\"laptop\""));
+    const Ran ran = gw.diff(with("\"laptop\", \"phone\""));
+    // who4 and turned_who4: the one that goes and the one that comes.
+    CHECK(ran.says("1 wider; 4 elements would change, no rule changes\n"));
+}
