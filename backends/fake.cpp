@@ -4,12 +4,13 @@
 namespace policyc {
 
 Result<Moment> FakeKernel::moment() {
-    return Moment{generation, 1};
+    return Moment{generation, network_namespace};
 }
 
 Result<Snapshot> FakeKernel::read() {
+    ++reads;
     if (read_error) return *read_error;
-    return Snapshot{loaded, {generation, 1}};
+    return Snapshot{loaded, {generation, network_namespace}};
 }
 
 Result<Kernel::Commit> FakeKernel::commit(const Snapshot& before, const ir::Ruleset& ruleset) {

@@ -14,6 +14,8 @@ public:
     std::vector<ForeignChain> others;
     int transactions = 0;  // tried
     std::uint32_t generation = 1;
+    std::uint64_t network_namespace = 1;
+    int reads = 0;
 
     Result<Moment> moment() override;
     Result<Snapshot> read() override;

@@ -69,14 +69,6 @@ std::vector<Change> changes(const ir::Ruleset& before, const ir::Ruleset& after,
 // Whether packets of that direction are judged at all: a Ruleset without such a base chain lets them pass.
 bool judges(const ir::Ruleset& ruleset, Direction direction);
 
-// How much of the table would change: elements of sets that go or come (the kernel's own entries of rate sets apart), and whether anything else
-// differs (a rule, a chain, a set's declaration, a counter's name, something that isn't policyc's).
-struct Extent {
-    std::size_t elements = 0;
-    bool rules = false;
-};
-Extent extent(const ir::Ruleset& before, const ir::Ruleset& after);
-
 // The chains that are not the same in both (elements of sets apart), in order of their names.
 std::vector<std::string> differing_chains(const ir::Ruleset& before, const ir::Ruleset& after);
 

@@ -12,11 +12,13 @@
 
 namespace policyc {
 
-// A base chain whose policy is drop, of a table that is not ours.
+// A base chain, of a table that is not ours, that refuses packets: by its policy or by a rule.
 struct ForeignChain {
     std::string table;  // "inet filter": family and name
     std::string name;
     std::string hook;  // "prerouting", "input", "forward", "output", "postrouting"
+    // Its policy is drop where this is empty; else a rule of this chain drops or rejects: its own, or one that it leads to.
+    std::string rule_in;
 };
 
 // A moment of one network namespace: equal ones have the same rulesets in the kernel, elements that expired or that rules added apart.
@@ -48,8 +50,9 @@ public:
     enum class Commit : std::uint8_t { done, stale };
     virtual Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted) = 0;
 
-    // The base chains of other tables (families inet, ip and ip6) that drop what they do not accept: they can refuse
-    // what ours allows, since a packet passes only when every base chain of a hook accepts it.
+    // The base chains of other tables (families inet, ip and ip6) that drop what they do not accept, and those of the input, forward and
+    // output hooks with a rule that refuses: they can refuse what ours allows, since a packet passes only when every base chain of a hook
+    // accepts it.
     virtual Result<std::vector<ForeignChain>> foreign_chains() = 0;
 };
 

@@ -7,13 +7,14 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "backends/foreign_chains.h"
 #include "backends/netlink/batch.h"
 #include "backends/netlink/decode.h"
+#include "backends/netlink/foreign_chains.h"
 #include "backends/netlink/messages.h"
 #include "backends/netlink/refusal.h"
 #include "backends/netlink/socket.h"
 #include "compiler/plan.h"
+#include "compiler/timing.h"
 
 namespace policyc {
 
@@ -73,12 +74,12 @@ public:
     Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted) override {
         const Result<Socket*> socket = opened();
         if (!socket) return socket.error();
-        const Plan changes = plan(before.ruleset ? &*before.ruleset : nullptr, wanted);
+        const Plan changes = timed("plan", [&] { return plan(before.ruleset ? &*before.ruleset : nullptr, wanted); });
         if (changes.empty()) return Commit::done;
-        const Batch batch = encode(changes, before.moment.generation);
+        const Batch batch = timed("encode", [&] { return encode(changes, before.moment.generation); });
         if (batch.unknown)
             return Error{fmt::format("{} holds what is not from policyc, which can't write it", *batch.unknown), {}};
-        const Result<Answers> answers = socket.value()->send(batch.bytes);
+        const Result<Answers> answers = timed("send", [&] { return socket.value()->send(batch.bytes); });
         if (!answers) return answers.error();
         const auto& refusals = answers.value().refusals;
         if (std::ranges::any_of(refusals, [](const Refusal& r) { return r.error == ERESTART; })) return Commit::stale;
@@ -88,7 +89,11 @@ public:
         return Commit::done;
     }
 
-    Result<std::vector<ForeignChain>> foreign_chains() override { return policyc::foreign_chains(); }
+    Result<std::vector<ForeignChain>> foreign_chains() override {
+        const Result<Socket*> socket = opened();
+        if (!socket) return socket.error();
+        return netlink::foreign_chains(*socket.value());
+    }
 
 private:
     // One socket for all that a run asks.

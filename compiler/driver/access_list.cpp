@@ -26,10 +26,47 @@ std::string duration(Seconds length) {
     return fmt::format("{}s", count);
 }
 
+bool shows(const std::optional<std::string>& filter, const std::string& name) {
+    return !filter || *filter == name;
+}
+
+bool same_host(const Host& a, const Host& b) {
+    if (a.index() != b.index()) return false;
+    if (const auto* node = std::get_if<NodeRef>(&a)) return node->node == std::get<NodeRef>(b).node;
+    if (const auto* network = std::get_if<NetworkRef>(&a)) return network->network == std::get<NetworkRef>(b).network;
+    if (const auto* range = std::get_if<Range>(&a)) return *range == std::get<Range>(b);
+    return std::get<HostName>(a).name == std::get<HostName>(b).name;
+}
+
+// Targets that differ only in their ports, which one row shows: where each such run begins, and where the last one ends.
+std::vector<std::size_t> runs_of(const std::vector<Target>& list) {
+    std::vector<std::size_t> begins;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const bool goes_on = i > 0 && list[i].label == list[i - 1].label && list[i].service == list[i - 1].service &&
+                             list[i].span == list[i - 1].span && same_host(list[i].host, list[i - 1].host);
+        if (!goes_on) begins.push_back(i);
+    }
+    begins.push_back(list.size());
+    return begins;
+}
+
+std::size_t count_runs(const std::vector<Target>& list, const ListFilter& filter) {
+    const std::vector<std::size_t> runs = runs_of(list);
+    std::size_t count = 0;
+    for (std::size_t i = 0; i + 1 < runs.size(); ++i)
+        if (shows(filter.what, list[runs[i]].label)) ++count;
+    return count;
+}
+
+std::size_t count_sources(const std::vector<Source>& list, const ListFilter& filter) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(list, [&](const Source& source) { return shows(filter.who, source.label); }));
+}
+
 class Lister {
 public:
-    Lister(const Policy& policy, const Addresses& addresses, Days today)
-        : policy_(policy), addresses_(addresses), today_(today) {}
+    Lister(const Policy& policy, const Addresses& addresses, Days today, const ListFilter& filter)
+        : policy_(policy), addresses_(addresses), today_(today), filter_(filter) {}
 
     void tier(const Tier& tier) {
         AccessRow base;
@@ -45,10 +82,13 @@ public:
                                         policy_.nodes[tier.bastion->node].name);
         }
         if (!holds_on(tier.expires, today_)) base.why_not = "expired " + to_text(tier.expires->value);
+        seen_.clear();
         for (const Source& source : tier.who) targets(base, source, tier.allow);
     }
 
     void input(const Node& node, const Input& input) {
+        if (!shows(filter_.what, node.name)) return;
+        seen_.clear();
         AccessRow base;
         base.via = fmt::format("nodes.{}.input.{}", node.name, input.name);
         base.log = input.log_new;
@@ -58,6 +98,7 @@ public:
         for (const auto& address : node.addresses) base.addresses.push_back(to_string(address.value));
         for (const Ports& ports : input.ports) base.ports.push_back(to_string(ports));
         for (const Source& source : input.from) {
+            if (!shows(filter_.who, source.label)) continue;
             AccessRow row = base;
             row.span = source.span;
             put(row, source);
@@ -67,6 +108,7 @@ public:
     void output(const Node& node) {
         AccessRow base;
         base.via = fmt::format("nodes.{}.output", node.name);
+        seen_.clear();
         targets(base, Source{NodeRef{index(node)}, node.name, node.span}, *node.output);
     }
 
@@ -87,18 +129,17 @@ private:
 
     // One row for each run of targets that differ only in their ports.
     void targets(const AccessRow& base, const Source& source, const std::vector<Target>& list) {
-        for (std::size_t i = 0; i < list.size();) {
-            const Target& first = list[i];
+        if (!shows(filter_.who, source.label)) return;
+        const std::vector<std::size_t> runs = runs_of(list);
+        for (std::size_t run = 0; run + 1 < runs.size(); ++run) {
+            const Target& first = list[runs[run]];
+            if (!shows(filter_.what, first.label)) continue;
             AccessRow row = base;
             row.what = first.label;
             row.host = text(first.host);
             row.addresses = addresses_of_host(first.host);
             row.span = first.span;
-            for (; i < list.size() && list[i].label == first.label && list[i].service == first.service &&
-                   list[i].span == first.span && text(list[i].host) == row.host;
-                 ++i) {
-                row.ports.push_back(to_string(list[i].ports));
-            }
+            for (std::size_t i = runs[run]; i < runs[run + 1]; ++i) row.ports.push_back(to_string(list[i].ports));
             if (first.service) service(policy_.services[*first.service], row);
             expiry(first.expires, row);
             put(row, source);
@@ -121,7 +162,7 @@ private:
         row.who_addresses = addresses_of_host(source.host);
         row.in_force = row.why_not.empty();
         // Who is in a list twice (by name and by a group) reaches it once.
-        if (seen_.emplace(row.who, row.what, row.host, row.ports, row.via).second) rows_.push_back(std::move(row));
+        if (seen_.emplace(row.who, row.what, row.host, row.ports).second) rows_.push_back(std::move(row));
     }
 
     [[nodiscard]] std::string text(const Host& host) const {
@@ -150,8 +191,9 @@ private:
     const Policy& policy_;
     const Addresses& addresses_;
     Days today_;
+    const ListFilter& filter_;
     std::vector<AccessRow> rows_;
-    std::set<std::tuple<std::string, std::string, std::string, std::vector<std::string>, std::string>> seen_;
+    std::set<std::tuple<std::string, std::string, std::string, std::vector<std::string>>> seen_;  // of one list
 };
 
 void implied_of(const Policy& policy, const Node& node, std::vector<ImpliedRow>& rows) {
@@ -169,19 +211,53 @@ void implied_of(const Policy& policy, const Node& node, std::vector<ImpliedRow>&
 
 }  // namespace
 
-AccessList access_list(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node, Days today) {
+AccessList access_list(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node, Days today,
+                       const ListFilter& filter) {
     AccessList list;
-    Lister lister(policy, addresses, today);
+    Lister lister(policy, addresses, today, filter);
     for (const Tier& tier : policy.tiers) lister.tier(tier);
     for (std::size_t i = 0; i < policy.nodes.size(); ++i) {
         const Node& one = policy.nodes[i];
         if (one.scope == Scope::none || (node && *node != i)) continue;
         for (const Input& input : one.inputs) lister.input(one, input);
         if (one.output) lister.output(one);
-        implied_of(policy, one, list.implied);
+        if (!filter.who && !filter.what) implied_of(policy, one, list.implied);
     }
     list.rows = lister.rows();
     return list;
+}
+
+std::size_t count_rows(const Policy& policy, std::optional<std::size_t> node, const ListFilter& filter) {
+    std::size_t count = 0;
+    for (const Tier& tier : policy.tiers) count += count_sources(tier.who, filter) * count_runs(tier.allow, filter);
+    for (std::size_t i = 0; i < policy.nodes.size(); ++i) {
+        const Node& one = policy.nodes[i];
+        if (one.scope == Scope::none || (node && *node != i)) continue;
+        if (shows(filter.what, one.name))
+            for (const Input& input : one.inputs) count += count_sources(input.from, filter);
+        if (one.output && shows(filter.who, one.name)) count += count_runs(*one.output, filter);
+    }
+    return count;
+}
+
+ListNames list_names(const Policy& policy) {
+    std::set<std::string> who;
+    std::set<std::string> what;
+    const auto add = [](std::set<std::string>& names, const auto& list) {
+        for (const auto& one : list) names.insert(one.label);
+    };
+    for (const Tier& tier : policy.tiers) {
+        add(who, tier.who);
+        add(what, tier.allow);
+    }
+    for (const Node& node : policy.nodes) {
+        for (const Input& input : node.inputs) add(who, input.from);
+        if (!node.inputs.empty()) what.insert(node.name);
+        if (!node.output) continue;
+        who.insert(node.name);
+        add(what, *node.output);
+    }
+    return {{who.begin(), who.end()}, {what.begin(), what.end()}};
 }
 
 }  // namespace policyc

@@ -37,8 +37,25 @@ struct AccessList {
     std::vector<ImpliedRow> implied;
 };
 
-// With `node`, only that node's inputs, output and implied permissions; tiers are shown always.
-AccessList access_list(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node, Days today);
+// The rows to show: those of that person, of that service, or of both; else all.
+struct ListFilter {
+    std::optional<std::string> who;
+    std::optional<std::string> what;
+};
+
+// With `node`, only that node's inputs, output and implied permissions; tiers are shown always. What is implied is shown without a filter.
+AccessList access_list(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node, Days today,
+                       const ListFilter& filter = {});
+
+// How many rows that will be; who is in a list twice counts twice.
+std::size_t count_rows(const Policy& policy, std::optional<std::size_t> node, const ListFilter& filter = {});
+
+// What a filter can name: who and what the list would show, sorted.
+struct ListNames {
+    std::vector<std::string> who;
+    std::vector<std::string> what;
+};
+ListNames list_names(const Policy& policy);
 
 // "2026-12-31"
 std::string to_text(Days day);

@@ -13,6 +13,7 @@
 #include "compiler/driver/past.h"
 #include "compiler/driver/state.h"
 #include "compiler/lower.h"
+#include "compiler/timing.h"
 #include "policy/expect.h"
 
 namespace policyc {
@@ -120,6 +121,26 @@ int undo(const std::string& what, const std::optional<ir::Ruleset>& before, Kern
         {message, "what was there before is in force again; this is a mistake in policyc, please report it"});
 }
 
+// When the first of the policy's answers grows too old.
+std::optional<Time> good_until(const Policy& policy, const Lock& known) {
+    std::optional<Time> first;
+    if (!policy.resolve.stale_keep) return first;
+    for (const NameUse& use : names_of(policy)) {
+        const auto entry = known.find(use.name);
+        if (entry == known.end()) continue;
+        const Time end = entry->second.resolved + *policy.resolve.stale_keep;
+        first = first ? std::min(*first, end) : end;
+    }
+    return first;
+}
+
+// Nothing where the next run would have more to say than that there is nothing to change.
+std::optional<Sight> sight_of(const Moment& moment, const Tunnel& tunnel, const Policy& policy, const Lock& known,
+                              const ir::Ruleset& wanted, const Report& report, std::size_t said_again) {
+    if (!report.diagnostics.all().empty() || report.notes.size() != said_again || has_timers(wanted)) return {};
+    return Sight{.moment = moment, .tunnel = tunnel, .until = good_until(policy, known)};
+}
+
 }  // namespace
 
 void carry_counters(const ir::Ruleset& from, ir::Ruleset& to) {
@@ -155,7 +176,7 @@ void carry_counters(const ir::Ruleset& from, ir::Ruleset& to) {
 }
 
 int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, const ApplyOptions& how, World& world,
-                 Report& report) {
+                 Report& report, std::optional<Sight>* sight) {
     const Policy& policy = loaded.policy;
     const Node& chosen = policy.nodes[node];
 
@@ -167,13 +188,15 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     const Addresses hosts = load_hosts(world);
     Lock fresh;
     if (!how.offline) fresh = ask_missing(loaded, known, hosts, world, report);
-    const Addresses addresses = addresses_of(policy, known, hosts, world.now, report.diagnostics);
+    const Addresses addresses =
+        timed("names", [&] { return addresses_of(policy, known, hosts, world.now, report.diagnostics); });
 
     // What must stay true is true, or nothing goes any further.
-    judge(policy, addresses, today(world), report.diagnostics);
+    timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics); });
     if (report.diagnostics.errors() > errors_before) return report.stopped();
 
-    const ir::Ruleset compiled = lower(policy, addresses, node, today(world), world.layout);
+    const ir::Ruleset compiled =
+        timed("lower", [&] { return lower(policy, addresses, node, today(world), world.layout); });
     report.record["node"] = chosen.name;
     report.record["dry_run"] = how.dry_run;
     report.record["changed"] = false;
@@ -185,26 +208,33 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     const std::unique_ptr<Kernel> kernel = world.kernel();
     const View view{&policy, &addresses, &report.sources, node, today(world), &known, world.now, world.layout};
 
+    const Tunnel tunnel = tunnel_of(chosen, report.sources);
+    std::size_t said_again = 0;  // notes of what the fast way looks at too
     // What is sent is made for what was read: where somebody else changed the rulesets in between, it is read again.
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
-        const Result<Snapshot> read = kernel->read();
+        const Result<Snapshot> read = timed("read", [&] { return kernel->read(); });
         if (!read) return report.fail(read.error());
         const std::optional<ir::Ruleset>& before = read.value().ruleset;
         ir::Ruleset wanted = compiled;
-        const std::unique_ptr<Past> past = find_past(before, chosen.name, world);
+        const std::unique_ptr<Past> past = timed("past", [&] { return find_past(before, chosen.name, world); });
         add_live_server_ports(table_of(before, past), wanted, world);
         const Applied applied = make_applied(loaded, report.sources, node, addresses, wanted, world);
-        if (attempt == 0) report_neighbours(wanted, *kernel, report);
+        if (attempt == 0)
+            said_again = report_tunnel(tunnel, world, report) + report_neighbours(!wanted.empty(), *kernel, report);
 
         if (wanted.empty() ? !before : before && same(*before, wanted)) {
             report.data += fmt::format("{}: nothing to change\n", chosen.name);
             if (how.dry_run) return 0;
             save_names(lock, fresh, world, report);
             if (const Result<void> kept = refresh_record(applied, world); !kept) return report.fail(kept.error());
+            drop_applied(world);
+            if (sight != nullptr)
+                *sight = sight_of(read.value().moment, tunnel, policy, known, wanted, report, said_again);
             return 0;
         }
 
-        const Difference differs = difference(before, wanted, view, origin_of(past));
+        const Difference differs =
+            timed("difference", [&] { return difference(before, wanted, view, origin_of(past)); });
         const std::string first = before ? "" : ", where there was no table inet policyc";
         const std::string gone = wanted.empty() ? ", table inet policyc removed" : "";
         if (how.dry_run) {
@@ -219,20 +249,20 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             if (const Result<void> kept = keep_applied(world); !kept) return report.fail(kept.error());
 
         // A disk that is full or read-only is found here, before the kernel is touched.
-        if (const Result<void> prepared = prepare_applied(applied, world); !prepared) {
+        if (const auto prepared = timed("record", [&] { return prepare_applied(applied, world); }); !prepared) {
             return report.fail({prepared.error().message,
                                 prepared.error().help.empty() ? "nothing was changed" : prepared.error().help});
         }
 
         if (before) carry_counters(*before, wanted);
-        const Result<Kernel::Commit> committed = kernel->commit(read.value(), wanted);
+        const Result<Kernel::Commit> committed = timed("program", [&] { return kernel->commit(read.value(), wanted); });
         if (!committed) {
             drop_applied(world);
             return report.fail(committed.error());
         }
         if (committed.value() == Kernel::Commit::stale) continue;
 
-        const Result<Snapshot> after = kernel->read();
+        const Result<Snapshot> after = timed("read-back", [&] { return kernel->read(); });
         if (!after)
             return undo("the new ruleset can't be read back: " + after.error().message, before, *kernel, world, report);
         const std::optional<ir::Ruleset>& held = after.value().ruleset;
@@ -248,6 +278,8 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             report.notes.push_back(fmt::format(
                 "warning: the ruleset is in force, but what was applied is not recorded: {}", kept.error().message));
         }
+        if (sight != nullptr)
+            *sight = sight_of(after.value().moment, tunnel, policy, known, wanted, report, said_again);
         return 0;
     }
     drop_applied(world);

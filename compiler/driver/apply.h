@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compiler/driver/pipeline.h"
+#include "compiler/driver/unchanged.h"
 
 namespace policyc {
 
@@ -11,9 +12,9 @@ struct ApplyOptions {
 };
 
 // Everything after the policy and its lock were read. The caller holds the lock of the state directory, unless this is
-// a dry run. Returns the exit status.
+// a dry run. Returns the exit status. `sight` is set where the next apply may take the fast way.
 int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, const ApplyOptions& how, World& world,
-                 Report& report);
+                 Report& report, std::optional<Sight>* sight = nullptr);
 
 // How long to wait for another policyc.
 inline constexpr std::chrono::milliseconds apply_patience{10000};

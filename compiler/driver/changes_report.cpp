@@ -91,16 +91,14 @@ std::string summary_of(const Difference& difference, Tense tense) {
                             !difference.closes()  ? "opens more"
                             : !difference.opens() ? "closes more"
                                                   : "opens and closes more");
-    const std::size_t elements = difference.extent.elements;
-    const std::string amount = elements == 0 ? "no elements" : count_of(elements, "element");
-    const bool rules = difference.extent.rules;
+    const std::string elements = difference.elements == 0 ? "no elements" : count_of(difference.elements, "element");
+    const std::string rules = difference.rules == 0 ? "no rule" : count_of(difference.rules, "rule");
     switch (tense) {
         case Tense::would:
-            text += fmt::format("; {} would change, {}", amount, rules ? "rules change" : "no rule changes");
+            text +=
+                fmt::format("; {} would change, {} {}", elements, rules, difference.rules < 2 ? "changes" : "change");
             break;
-        case Tense::did:
-            text += fmt::format("; {} changed, {}", amount, rules ? "rules changed" : "no rule changed");
-            break;
+        case Tense::did: text += fmt::format("; {} changed, {} changed", elements, rules); break;
     }
     return text + "\n";
 }
@@ -127,8 +125,8 @@ void report_difference(const Difference& difference, const std::string& headline
     report.record["widens"] = difference.opens() || count(difference.changes, Change::Kind::gain) > 0;
     report.record["narrows"] = difference.closes() || count(difference.changes, Change::Kind::loss) > 0;
     report.record["changes"] = changes_json(difference.changes, report.record.value("node", ""));
-    report.record["elements"] = difference.extent.elements;
-    report.record["rules"] = difference.extent.rules;
+    report.record["elements"] = difference.elements;
+    report.record["rules"] = difference.rules;
     report.record["foreign"] = difference.foreign;
     report.record["missing"] = difference.missing;
     report.record["chains"] = difference.chains;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "compiler/driver/drift.h"
+#include "compiler/plan.h"
 #include "compiler/program.h"
 
 namespace policyc {
@@ -111,7 +112,9 @@ Difference difference(const std::optional<ir::Ruleset>& before, const ir::Rulese
     if (result.same) return result;
     const std::optional<View> last = origin ? std::optional<View>(*origin->view) : std::nullopt;
     result.changes = changes(table, after, now, last);
-    result.extent = extent(table, after);
+    const Plan planned = plan(before ? &table : nullptr, after);
+    result.elements = planned.elements();
+    result.rules = planned.rules();
     result.chains = differing_chains(table, after);
     if (!before) {
         result.remarks = compare_terms({}, now);

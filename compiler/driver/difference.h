@@ -20,7 +20,8 @@ struct Origin {
 struct Difference {
     bool same = false;
     std::vector<Change> changes;
-    Extent extent;
+    std::size_t elements = 0;          // that would go or come
+    std::size_t rules = 0;             // likewise, with chains
     std::vector<Term> remarks;         // what opens and closes beyond the changes
     std::vector<std::string> foreign;  // of the table that is there: what policyc did not write, or did not write so
     std::vector<std::string> missing;  // and what it wrote that is not there any more

@@ -10,6 +10,7 @@
 #include "compiler/driver/report.h"
 #include "compiler/driver/streams.h"
 #include "compiler/driver/world.h"
+#include "compiler/timing.h"
 
 namespace {
 
@@ -24,6 +25,7 @@ int trouble(const Error& error, const std::string& color) {
 
 int main(int argc, char** argv) {
     guard_streams();
+    const Timing total("total");
 
     Report report;
     const std::variant<Command, Spoken, Error> line = read_command_line(argc, argv);

@@ -5,22 +5,34 @@
 
 namespace policyc {
 
-void report_neighbours(const ir::Ruleset& wanted, Kernel& kernel, Report& report) {
+std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report) {
     report.record["foreign_chains"] = nlohmann::ordered_json::array();
-    if (wanted.empty()) return;
+    if (!judges) return 0;
     const Result<std::vector<ForeignChain>> chains = kernel.foreign_chains();
     if (!chains) {
         report.notes.push_back("warning: " + chains.error().message);
-        return;
+        return 1;
     }
     for (const ForeignChain& chain : chains.value()) {
-        report.record["foreign_chains"].push_back(
-            {{"table", chain.table}, {"chain", chain.name}, {"hook", chain.hook}, {"policy", "drop"}});
-        report.notes.push_back(
-            fmt::format("note: chain {} of table {} drops what it does not accept itself ({} hook): "
-                        "what this policy allows must be accepted there too",
-                        chain.name, chain.table, chain.hook));
+        const bool by_policy = chain.rule_in.empty();
+        nlohmann::ordered_json record = {{"table", chain.table},
+                                         {"chain", chain.name},
+                                         {"hook", chain.hook},
+                                         {"policy", by_policy ? "drop" : "accept"}};
+        if (!by_policy) record["rule_in"] = chain.rule_in;
+        report.record["foreign_chains"].push_back(std::move(record));
+        if (by_policy)
+            report.notes.push_back(
+                fmt::format("note: chain {} of table {} drops what it does not accept itself ({} hook): "
+                            "what this policy allows must be accepted there too",
+                            chain.name, chain.table, chain.hook));
+        else
+            report.notes.push_back(fmt::format(
+                "note: chain {} of table {} has a rule that refuses ({} hook{}): it could refuse what this policy "
+                "allows",
+                chain.name, chain.table, chain.hook, chain.rule_in == chain.name ? "" : ", in chain " + chain.rule_in));
     }
+    return chains.value().size();
 }
 
 }  // namespace policyc

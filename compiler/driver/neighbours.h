@@ -1,13 +1,15 @@
 // Other tables at the hooks where policyc judges: report_neighbours().
 #pragma once
 
+#include <cstddef>
+
 #include "compiler/driver/report.h"
 #include "compiler/kernel.h"
 
 namespace policyc {
 
-// Notes every base chain of another table that may refuse what `wanted` allows, since a packet passes only when all
-// base chains accept it. Never an error: what can't be read is noted too.
-void report_neighbours(const ir::Ruleset& wanted, Kernel& kernel, Report& report);
+// Where this node judges packets, notes every base chain of another table that may refuse what it allows, since a packet passes only when all
+// base chains accept it. Never an error: what can't be read is noted too. Returns the number of notes.
+std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report);
 
 }  // namespace policyc

@@ -3,6 +3,8 @@
 
 #include "compiler/driver/help.h"
 #include "compiler/lower.h"
+#include "policy/check.h"
+#include "policy/parse.h"
 
 namespace policyc {
 
@@ -17,23 +19,24 @@ std::unique_ptr<Past> past_of(const std::optional<Applied>& applied, const ir::R
     for (const auto& [name, text] : applied->files) files.files[name] = text;
     auto past = std::make_unique<Past>();
     Diagnostics diagnostics;
-    std::optional<Loaded> loaded = load_policy(applied->files.front().first, files, past->sources, diagnostics);
-    if (!loaded) return nullptr;
-    past->loaded = std::move(*loaded);
+    const std::optional<Ast> ast = parse(applied->files.front().first, files, past->sources, diagnostics);
+    std::optional<Policy> policy = ast ? check(*ast, past->sources, diagnostics) : std::nullopt;
+    if (!policy) return nullptr;
+    past->policy = std::move(*policy);
     past->addresses = applied->addresses;
     past->policyc = applied->policyc;
-    const std::vector<Node>& nodes = past->loaded.policy.nodes;
+    const std::vector<Node>& nodes = past->policy.nodes;
     std::size_t index = 0;
     while (index < nodes.size() && nodes[index].name != node) ++index;
     if (index == nodes.size()) return nullptr;
     const Days day = std::chrono::floor<std::chrono::days>(*then);
-    past->view = {.policy = &past->loaded.policy,
+    past->view = {.policy = &past->policy,
                   .addresses = &past->addresses,
                   .sources = &past->sources,
                   .node = index,
                   .today = day,
                   .layout = layout};
-    past->meant = lower(past->loaded.policy, past->addresses, index, day, layout);
+    past->meant = lower(past->policy, past->addresses, index, day, layout);
     // A record without these ports was written before they were kept: then the table is believed.
     add_server_ports(past->meant, applied->server_ports ? *applied->server_ports : server_ports_of(table));
     return past;

@@ -15,7 +15,7 @@ namespace policyc {
 // The policy of a record, with what a View points to. It can't be moved: the view points into it.
 struct Past {
     Sources sources;
-    Loaded loaded;
+    Policy policy;
     Addresses addresses;
     View view;
     ir::Ruleset meant;     // what this policyc makes of that policy and its addresses

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "compiler/server_ports.h"
+#include "compiler/timing.h"
 #include "policy/check.h"
 #include "policy/parse.h"
 
@@ -66,10 +67,10 @@ std::optional<Loaded> load_policy(const std::string& path, const Files& files, S
     Loaded loaded;
     loaded.path = path;
     loaded.first_file = static_cast<std::uint32_t>(sources.size());
-    const std::optional<Ast> ast = parse(path, files, sources, diagnostics);
+    const std::optional<Ast> ast = timed("parse", [&] { return parse(path, files, sources, diagnostics); });
     if (!ast) return {};
     loaded.files = static_cast<std::uint32_t>(sources.size()) - loaded.first_file;
-    std::optional<Policy> policy = check(*ast, sources, diagnostics);
+    std::optional<Policy> policy = timed("check", [&] { return check(*ast, sources, diagnostics); });
     if (!policy) return {};
     loaded.policy = std::move(*policy);
     return loaded;

@@ -175,6 +175,10 @@ Result<void> keep_applied(const World& world) {
     return {};
 }
 
+std::string record_identity(const World& world) {
+    return exists(prepared_path(world)) ? std::string() : file_identity(record_path(world));
+}
+
 void drop_applied(const World& world) {
     unlink(prepared_path(world).c_str());
 }

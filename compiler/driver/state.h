@@ -60,6 +60,9 @@ std::optional<Applied> load_prepared(const World& world);
 // aside, keep makes it the record, drop removes what was prepared.
 Result<void> prepare_applied(const Applied& applied, World& world);
 Result<void> keep_applied(const World& world);
+
+// Another one when the record is another; "" where there is none, or one that was prepared and not kept.
+std::string record_identity(const World& world);
 void drop_applied(const World& world);
 
 }  // namespace policyc

@@ -6,6 +6,7 @@
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/print_ir.h"
 #include "compiler/lower.h"
+#include "compiler/timing.h"
 #include "policy/expect.h"
 
 namespace policyc {
@@ -21,12 +22,14 @@ int verb_compile(const Options& options, World& world, Report& report) {
     const Node& chosen = loaded->policy.nodes[node.value()];
     report.record["node"] = chosen.name;
 
-    const Addresses addresses =
-        addresses_of(loaded->policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
-    judge(loaded->policy, addresses, today(world), report.diagnostics);
+    const Addresses addresses = timed("names", [&] {
+        return addresses_of(loaded->policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
+    });
+    timed("judge", [&] { judge(loaded->policy, addresses, today(world), report.diagnostics); });
     if (report.diagnostics.errors() > 0) return report.stopped();
 
-    const ir::Ruleset ruleset = lower(loaded->policy, addresses, node.value(), today(world), world.layout);
+    const ir::Ruleset ruleset =
+        timed("lower", [&] { return lower(loaded->policy, addresses, node.value(), today(world), world.layout); });
     if (chosen.scope == Scope::none) {
         report.notes.push_back(fmt::format(
             "{}: scope is \"none\": there is nothing to judge here, and the ruleset is empty", chosen.name));

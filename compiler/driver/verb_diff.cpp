@@ -6,7 +6,9 @@
 #include "compiler/driver/past.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/state.h"
+#include "compiler/driver/tunnel.h"
 #include "compiler/lower.h"
+#include "compiler/timing.h"
 #include "policy/expect.h"
 
 namespace policyc {
@@ -75,10 +77,12 @@ int verb_diff(const Options& options, World& world, Report& report) {
     const Addresses hosts = load_hosts(world);
     // What is live was made with the state directory's names too; two files are compared as they are.
     const Lock known = options.against ? lock->lock : join(lock->lock, load_state_names(world, report));
-    const Addresses addresses = addresses_of(policy, known, hosts, world.now, report.diagnostics);
-    judge(policy, addresses, today(world), report.diagnostics);
+    const Addresses addresses =
+        timed("names", [&] { return addresses_of(policy, known, hosts, world.now, report.diagnostics); });
+    timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics); });
     if (report.diagnostics.errors() > 0) return report.stopped();
-    ir::Ruleset after = lower(policy, addresses, node.value(), today(world), world.layout);
+    ir::Ruleset after =
+        timed("lower", [&] { return lower(policy, addresses, node.value(), today(world), world.layout); });
     const View view{&policy, &addresses, &report.sources, node.value(), today(world), &known, world.now, world.layout};
 
     if (options.against) {
@@ -100,16 +104,17 @@ int verb_diff(const Options& options, World& world, Report& report) {
     }
 
     const std::unique_ptr<Kernel> kernel = world.kernel();
-    const Result<Snapshot> read = kernel->read();
+    const Result<Snapshot> read = timed("read", [&] { return kernel->read(); });
     if (!read) return report.fail(read.error());
     const std::optional<ir::Ruleset>& before = read.value().ruleset;
-    const std::unique_ptr<Past> past = find_past(before, name, world);
+    const std::unique_ptr<Past> past = timed("past", [&] { return find_past(before, name, world); });
     add_live_server_ports(table_of(before, past), after, world);
-    report_neighbours(after, *kernel, report);
+    report_tunnel(tunnel_of(policy.nodes[node.value()], report.sources), world, report);
+    report_neighbours(!after.empty(), *kernel, report);
     if (!before && !after.empty())
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");
-    return finish(difference(before, after, view, origin_of(past)), name,
-                  fmt::format("{}: {} against the kernel", name, options.policy), report);
+    const Difference differs = timed("difference", [&] { return difference(before, after, view, origin_of(past)); });
+    return finish(differs, name, fmt::format("{}: {} against the kernel", name, options.policy), report);
 }
 
 }  // namespace policyc

@@ -1,4 +1,8 @@
 // list: who reaches what, for people, programs and pictures: verb_list().
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "compiler/driver/access_list.h"
 #include "compiler/driver/pipeline.h"
 
@@ -24,6 +28,33 @@ nlohmann::ordered_json row_json(const AccessRow& row, const Sources& sources) {
     return json;
 }
 
+// More than anybody reads, any program draws, and memory holds.
+constexpr std::size_t most_rows = 1000000;
+
+std::optional<Error> unknown(const std::optional<std::string>& name, const std::vector<std::string>& known,
+                             const std::string& does) {
+    if (!name || std::ranges::binary_search(known, *name)) return {};
+    const std::string near = nearest(*name, known);
+    return Error{fmt::format("the policy has no `{}` that {}", *name, does),
+                 near.empty() ? "`policyc list` shows the names" : fmt::format("did you mean `{}`?", near)};
+}
+
+// Why that list can't be shown.
+std::optional<Error> refusal(const Policy& policy, std::optional<std::size_t> node, const ListFilter& filter) {
+    if (filter.who || filter.what) {
+        const ListNames names = list_names(policy);
+        if (auto error = unknown(filter.who, names.who, "reaches anything")) return error;
+        if (auto error = unknown(filter.what, names.what, "anybody reaches")) return error;
+    }
+    const std::size_t rows = count_rows(policy, node, filter);
+    if (rows <= most_rows) return {};
+    const ListNames names = list_names(policy);
+    const auto one_of = [](const std::vector<std::string>& list) { return list.empty() ? "NAME" : list.front(); };
+    return Error{
+        fmt::format("the list would have {} lines, and {} is the most that is shown", rows, most_rows),
+        fmt::format("ask for one person or one service: --who {}, --what {}", one_of(names.who), one_of(names.what))};
+}
+
 }  // namespace
 
 int verb_list(const Options& options, World& world, Report& report) {
@@ -38,11 +69,13 @@ int verb_list(const Options& options, World& world, Report& report) {
         if (!chosen) return report.fail(chosen.error());
         node = chosen.value();
     }
+    const ListFilter filter{options.who, options.what};
+    if (const auto error = refusal(loaded->policy, node, filter)) return report.fail(*error);
     const Addresses addresses =
         addresses_of(loaded->policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
 
-    const AccessList list = access_list(loaded->policy, addresses, node, today(world));
+    const AccessList list = access_list(loaded->policy, addresses, node, today(world), filter);
     if (options.json()) {
         report.record["access"] = nlohmann::ordered_json::array();
         for (const AccessRow& row : list.rows) report.record["access"].push_back(row_json(row, report.sources));

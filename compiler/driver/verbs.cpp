@@ -59,10 +59,13 @@ std::vector<Verb> make_verbs() {
                   "that says so.",
                   "Tiers that are not in force are shown as such, and what is allowed without being written is shown "
                   "as implied.",
-                  "With --format mermaid or dot it is a graph to draw."},
+                  "With --format mermaid or dot it is a graph to draw.",
+                  "A list of more than a million lines is refused: ask for one person or one service."},
         .arguments = {policy_argument},
-        .options = {},
+        .options = {{"--who", "NAME", "Only what this person reaches, by the name in the first column.", &Options::who},
+                    {"--what", "NAME", "Only who reaches this, by the name in the second column.", &Options::what}},
         .examples = {{"policyc list policy.toml", "a table for people"},
+                     {"policyc list policy.toml --who phone", "what one of them reaches"},
                      {"policyc list policy.toml --format dot | dot -Tsvg > access.svg", "a picture"}},
         .formats = "table|json|mermaid|dot",
         .run = verb_list,
@@ -104,8 +107,9 @@ std::vector<Verb> make_verbs() {
                   "Names that are in neither the lock nor /etc/hosts are asked from DNS, unless --offline is given; "
                   "one that can't be had "
                   "is denied.",
-                  "Chains of other tables that drop by policy are named: what this policy allows must be accepted "
-                  "there too.",
+                  "Chains of other tables that drop or reject, by policy or by a rule, are named: what this policy "
+                  "allows must be accepted there too.",
+                  "An interface that is not there is warned of: the rules hold for it when it comes up.",
                   "On any error the kernel keeps what it had."},
         .arguments = {policy_argument},
         .options = {{"--dry-run", "", "Say what would change; change and record nothing.", &Options::dry_run},

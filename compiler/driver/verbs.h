@@ -32,6 +32,8 @@ struct Options {
     std::string to = "nft";
     std::string backend = "netlink";
     std::optional<std::string> against;
+    std::optional<std::string> who;
+    std::optional<std::string> what;
     bool apply = false;
     bool dry_run = false;
     bool offline = false;

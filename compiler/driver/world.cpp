@@ -2,6 +2,7 @@
 #include "compiler/driver/world.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -60,7 +61,22 @@ Result<FakeResolver> read_answers(const std::string& path, const Files& files) {
     return resolver;
 }
 
+// Generations are counted from when nf_tables was loaded, which may be after the boot.
+std::string this_boot(const Files& files) {
+    const Result<std::string> boot = files.read("/proc/sys/kernel/random/boot_id", 100);
+    struct stat module {};
+    if (stat("/sys/module/nf_tables", &module) != 0) module.st_ino = 0;
+    return boot ? fmt::format("{}{}", boot.value(), module.st_ino) : std::string();
+}
+
 }  // namespace
+
+std::string file_identity(const std::string& path) {
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) return {};
+    return fmt::format("{} {} {} {}.{:09}", status.st_dev, status.st_ino, status.st_size, status.st_ctim.tv_sec,
+                       status.st_ctim.tv_nsec);
+}
 
 std::string to_text(Time time) {
     const std::time_t seconds = time.time_since_epoch().count();
@@ -88,8 +104,11 @@ Result<World> real_world(const Options& options) {
         world.kernel = make_netlink_kernel;
     world.resolver = [] { return make_dns_resolver(); };
     world.listening_ports = listening_ports;
+    world.links = links;
     world.now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     world.hosts_file = options.hosts;
+    world.boot = this_boot(disk);
+    world.program = file_identity("/proc/self/exe");
 
     std::array<char, 256> name{};
     if (gethostname(name.data(), name.size() - 1) == 0) world.host_name = name.data();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "backends/links.h"
 #include "compiler/driver/verbs.h"
 #include "compiler/kernel.h"
 #include "compiler/layout.h"
@@ -19,12 +20,18 @@ struct World {
     std::function<std::unique_ptr<Kernel>()> kernel;
     std::function<std::unique_ptr<Resolver>()> resolver;
     std::function<std::vector<std::uint16_t>()> listening_ports;
+    std::function<std::optional<std::vector<Link>>()> links;
     Time now{};  // read once: a run has one time
     std::string host_name;
     std::string hosts_file;
     std::string state_dir;
-    Layout layout;  // --layout
+    Layout layout;        // --layout
+    std::string boot;     // tells one life of the kernel's rulesets from the next; "" where it can't be told
+    std::string program;  // tells this policyc from any other; likewise
 };
+
+// Another one when the file is another or was written to; "" where there is none.
+std::string file_identity(const std::string& path);
 
 // The real one, as the options want it: --state-dir, else STATE_DIRECTORY (as systemd sets it), else /var/lib/policyc.
 Result<World> real_world(const Options& options);

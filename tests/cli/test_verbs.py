@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -325,6 +326,48 @@ def list_as_json_says_the_same(folder):
 
 
 @case
+def list_of_one_person_or_one_thing(folder):
+    with_lock(folder, LISTED)
+
+    def listed(*arguments):
+        record = record_of(run("list", "policy.toml", *arguments, "--format", "json", cwd=folder))
+        return {(row["who"], row["what"]) for row in record["access"]}, record["implied"]
+
+    everything, implied = listed()
+    expect(len(everything) > 5 and implied, everything)
+    for who in {who for who, _ in everything}:
+        expect_equal(({pair for pair in everything if pair[0] == who}, []), listed("--who", who), who)
+    for what in {what for _, what in everything}:
+        expect_equal(({pair for pair in everything if pair[1] == what}, []), listed("--what", what), what)
+    expect_equal(({("laptop", "grafana")}, []), listed("--who", "laptop", "--what", "grafana"), "both")
+    for arguments, message, help_ in (
+        (("--who", "lapto"), "the policy has no `lapto` that reaches anything", "did you mean `laptop`?"),
+        (("--what", "graphana"), "the policy has no `graphana` that anybody reaches", "did you mean `grafana`?"),
+        (("--what", "xyzzyx"), "the policy has no `xyzzyx` that anybody reaches", "`policyc list` shows the names"),
+    ):
+        result = run("list", "policy.toml", *arguments, cwd=folder)
+        expect_exit(2, result)
+        expect_equal(f"error: {message}\n   = help: {help_}\n", result.stderr, "stderr")
+
+
+@case
+def a_list_that_nobody_could_read_is_refused_with_a_way_out(folder):
+    nodes = "".join(f'[nodes.p{i}]\naddress = "10.9.{i >> 8}.{i & 255}"\n' for i in range(1, 1003))
+    services = "".join(f's{i} = "10.8.{i >> 8}.{i & 255}:80"\n' for i in range(1000))
+    people, things = (", ".join(f'"{letter}{i}"' for i in numbers) for letter, numbers in (("p", range(1, 1002)), ("s", range(1000))))
+    write_policy(folder, 'version = 1\n[nodes.gw]\nrole = "gateway"\naddress = "10.9.0.0"\ninterface = "wg0"\nserves = ["10.8.0.0/16"]\n'
+                         f"{nodes}[services]\n{services}[tiers.all]\nwho = [{people}]\nallow = [{things}]\n")
+    for form in ("table", "json", "mermaid", "dot"):
+        result = run("list", "policy.toml", "--format", form, cwd=folder)
+        expect_exit(2, result)
+        said = json.loads(result.stdout)["error"] if form == "json" else result.stderr
+        expect("the list would have 1001000 lines, and 1000000 is the most that is shown" in str(said), said)
+        expect("ask for one person or one service: --who p1, --what s0" in str(said), said)
+    expect_equal(1000 + 1, run("list", "policy.toml", "--who", "p7", cwd=folder).stdout.count("\n"), "lines of one person")
+    expect_exit(2, run("list", "policy.toml", "--who", "p1002", cwd=folder))
+
+
+@case
 def list_draws_graphs(folder):
     with_lock(folder, LISTED)
     mermaid = run("list", "policy.toml", "--format", "mermaid", cwd=folder)
@@ -621,6 +664,17 @@ def an_error_in_the_old_policy_is_shown(folder):
     expect_exit(1, result)
     expect_words("old.toml", result)
     expect_words("error[E0101]", result)
+
+
+@case
+def stages_say_how_long_they_took_where_that_is_asked_for(folder):
+    with_lock(folder)
+    result = run("compile", "policy.toml", cwd=folder, env={"POLICYC_TIMINGS": "1"})
+    expect_exit(0, result)
+    names = [line.split()[1] for line in result.stderr.splitlines()]
+    expect_equal(["parse", "check", "names", "judge", "lower", "total"], names, "stages")
+    expect(all(re.fullmatch(r"timing: \S+ \d+\.\d+", line) for line in result.stderr.splitlines()), result)
+    expect_equal("", run("compile", "policy.toml", cwd=folder).stderr, "stderr")
 
 
 main()

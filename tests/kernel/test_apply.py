@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -19,6 +20,7 @@ from harness import (
     LOCK_ANSWERS,
     POLICY,
     POLICYC,
+    SOURCE,
     case,
     expect,
     expect_data,
@@ -29,6 +31,7 @@ from harness import (
     main,
     record_of,
     run,
+    skip,
     with_lock,
     write_answers,
     write_policy,
@@ -101,6 +104,113 @@ def the_second_apply_changes_nothing_says_so_and_sends_no_transaction(folder):
     expect_equal((False, "extgw01"), (record["changed"], record["node"]), "the record")
 
 
+def quick(folder, *arguments, **more):
+    """Whether an apply that has nothing to do took the fast way, which neither parses nor reads the table."""
+    result = apply(folder, *arguments, env={"POLICYC_TIMINGS": "1"}, **more)
+    expect_exit(0, result)
+    expect_equal("extgw01: nothing to change\n", result.stdout, "stdout")
+    stages = re.findall(r"timing: (\S+)", result.stderr)
+    expect("unchanged" in stages and ("parse" in stages) == ("read" in stages), result)
+    return "read" not in stages
+
+
+@case
+def what_was_applied_before_is_known_without_reading_it(folder):
+    applied(folder)
+    expect(quick(folder), "not after the first apply")
+    expect(quick(folder, now="2026-11-24T23:59:59Z"), "not on the same day")
+    record = record_of(apply(folder, "--format", "json"))
+    os.unlink(folder / "state/unchanged")
+    expect_equal(record, record_of(apply(folder, "--format", "json")), "the record of the slow way")
+    expect(quick(folder), "not after the slow way")
+
+
+@case
+def each_input_that_is_another_is_read_again(folder):
+    text = POLICY.replace("version = 1\n", 'version = 1\ninclude = ["more.d/*.toml"]\n')
+    (folder / "more.d").mkdir()
+    hosts = folder / "hosts"
+    hosts.write_text("192.0.2.1 nobody\n")
+    applied(folder, text)
+    sent = generation()
+
+    def add(name):
+        with open(folder / name, "a") as file:
+            file.write("# more\n")
+
+    for what, change in (
+        ("the policy", lambda: add("policy.toml")),
+        ("a new fragment", lambda: add("more.d/one.toml")),
+        ("a fragment", lambda: add("more.d/one.toml")),
+        ("no fragment", lambda: os.unlink(folder / "more.d/one.toml")),
+        ("the lock", lambda: add("policy.lock")),
+        ("names of the state directory", lambda: shutil.copy(folder / "policy.lock", folder / "state/names.lock")),
+        ("the record", lambda: os.utime(folder / "state/applied.json")),
+        ("no record", lambda: os.unlink(folder / "state/applied.json")),
+        ("what was kept", lambda: add("state/unchanged")),
+    ):
+        change()
+        expect(not quick(folder), f"{what}: not read again")
+        expect(quick(folder), f"{what}: read again without need")
+    for arguments in (("--node", "extgw01"), ("--lock", "policy.lock"), ("--offline",), ("--backend", "libnftables")):
+        expect(not quick(folder, *arguments), f"{arguments}: not read again")
+        expect(quick(folder, *arguments), f"{arguments}: read again without need")
+    for more in ({"now": "2026-11-25T12:00:00Z"}, {"hosts": hosts}):
+        expect(not quick(folder, **more), f"{more}: not read again")
+        expect(quick(folder, **more), f"{more}: read again without need")
+    hosts.write_text("192.0.2.2 nobody\n")
+    expect(not quick(folder, hosts=hosts), "/etc/hosts: not read again")
+    expect_equal(sent, generation(), "generation")
+
+
+@case
+def a_second_writer_is_seen(folder):
+    applied(folder)
+    good = table()
+    nft("add", "table", "ip", "another")
+    expect(not quick(folder), "not read again")
+    expect(quick(folder), "read again without need")
+    nft("add", "element", "inet", "policyc", "allow_tcp4", "{ 10.69.50.12 . 10.69.13.99 . 22 }")
+    expect_data("10.69.13.99", apply(folder))
+    expect_equal(good, table(), "the table")
+    expect(quick(folder), "not after the repair")
+    nft("delete", "table", "inet", "policyc")
+    expect_data("applied, where there was no table inet policyc", apply(folder))
+    expect_equal(good, table(), "the table")
+    expect(quick(folder), "not after the table came again")
+
+
+@case
+def another_network_namespace_at_the_same_generation_is_another(folder):
+    with_lock(folder)
+    # A namespace begins with generation 1, and the first transaction makes it 2.
+    there = ["unshare", "-n", "sh", "-c", '"$@" && "$@"', "sh"]
+    result = apply(folder, command=there)
+    expect_data("applied, where there was no table inet policyc\n", result)
+    expect_data("nothing to change", result)
+    here = ["unshare", "-n", "sh", "-c", 'nft add table ip another && "$@" && nft list table inet policyc', "sh"]
+    result = apply(folder, command=here)
+    expect_exit(0, result)
+    expect_data("applied, where there was no table inet policyc\n", result)
+    expect_data("chain forward", result)
+
+
+@case
+def another_boot_is_another(folder):
+    applied(folder)
+    expect(quick(folder), "not after the first apply")
+    (folder / "boot").write_text("11111111-2222-3333-4444-555555555555\n")
+    path = "/proc/sys/kernel/random/boot_id"
+    if subprocess.run(["mount", "--bind", folder / "boot", path], capture_output=True).returncode != 0:
+        skip("the boot id can't be replaced here")
+    try:
+        expect(not quick(folder), "not read again")
+        expect(quick(folder), "read again without need")
+    finally:
+        subprocess.run(["umount", path], check=True)
+    expect(not quick(folder), "not read again")
+
+
 @case
 def diff_after_apply_is_no_difference(folder):
     applied(folder)
@@ -131,6 +241,17 @@ def diff_after_an_edit_names_each_person_and_service_and_apply_says_the_same(fol
     expect_exit(0, done)
     expect_equal(result.stdout.splitlines()[1:-1], done.stdout.splitlines()[1:-1], "the lines of apply")
     expect_exit(0, policyc(folder, "diff", "policy.toml"))
+
+
+@case
+def the_difference_that_the_readme_shows_is_the_one_that_is_printed(folder):
+    readme = (SOURCE / "README.md").read_text()
+    (text,) = re.findall(r"(?ms)^```toml\n(.*?)^```$", readme)
+    (shown,) = re.findall(r"(?ms)^```\n(extgw01: policy.toml against the kernel\n.*?)^```$", readme)
+    applied(folder, text)
+    *others, last = text.splitlines()
+    write_policy(folder, "\n".join([*others, last.replace(', "jellyfin"', "")]) + "\n")
+    expect_equal(shown, policyc(folder, "diff", "policy.toml").stdout, "the difference")
 
 
 @case
@@ -185,6 +306,53 @@ def other_chains_that_may_refuse_are_named(folder):
     expect_equal(0, apply(folder).stderr.count("note: chain"), "chains named")
 
 
+def notes_of_chains(result):
+    return sorted(line.removeprefix("note: chain ").split(":")[0] for line in result.stderr.splitlines() if line.startswith("note: chain"))
+
+
+@case
+def other_chains_with_a_rule_that_refuses_are_named(folder):
+    plain = "type filter hook input priority 0; policy accept;"
+    words = "has a rule that refuses"
+    for rules, expected in (
+        (f"chain c {{ {plain} tcp dport 22 drop; }}", [f"c of table inet byhand {words} (input hook)"]),
+        (f"chain c {{ {plain} tcp dport 22 reject; }}", [f"c of table inet byhand {words} (input hook)"]),
+        (f"chain b {{ drop; }} chain a {{ counter; goto b; }} chain c {{ {plain} iifname lo jump a; }}",
+         [f"c of table inet byhand {words} (input hook, in chain b)"]),
+        (f"chain b {{ drop; }} chain c {{ {plain} tcp dport vmap {{ 22: accept, 23: goto b }}; }}",
+         [f"c of table inet byhand {words} (input hook, in chain b)"]),
+        (f"map m {{ type inet_service : verdict; elements = {{ 22: accept, 23: drop }}; }} chain c {{ {plain} tcp dport vmap @m; }}",
+         [f"c of table inet byhand {words} (input hook)"]),
+        (f"chain c {{ {plain} iifname lo jump {{ udp dport 53 drop; }}; }}", None),
+        ("chain c { type filter hook output priority 0; drop; }", [f"c of table inet byhand {words} (output hook)"]),
+        ("chain c { type filter hook forward priority 5; policy drop; ip saddr 192.0.2.1 drop; }",
+         ["c of table inet byhand drops what it does not accept itself (forward hook)"]),
+        # What no packet comes to, and what refuses none.
+        (f"chain b {{ drop; }} chain c {{ {plain} counter accept; }}", []),
+        (f"chain b {{ counter; return; }} chain c {{ {plain} jump b; tcp dport vmap {{ 22: accept, 23: jump b }}; }}", []),
+        ("chain c { type nat hook prerouting priority 0; ip saddr 192.0.2.1 drop; }", []),
+    ):
+        clear()
+        nft("-f", "-", input="table inet byhand {\n" + rules.replace("} chain", "}\nchain") + "\n}\n")
+        with_lock(folder)
+        result = apply(folder)
+        expect_exit(0, result)
+        if expected is None:  # a chain without a name of its own
+            seen = notes_of_chains(result)
+            expect(len(seen) == 1 and seen[0].startswith(f"c of table inet byhand {words} (input hook, in chain __chain"), result)
+        else:
+            expect_equal(expected, notes_of_chains(result), rules)
+        # diff says the same, and an apply that has nothing to do.
+        for again in (policyc(folder, "diff", "policy.toml"), apply(folder)):
+            expect_exit(0, again)
+            expect_equal(notes_of_chains(result), notes_of_chains(again), rules)
+    clear()
+    nft("-f", "-", input=f"table ip byhand {{\nchain b {{ drop; }}\nchain c {{ {plain} jump b; }}\n}}\n")
+    record = record_of(policyc(folder, "diff", "policy.toml", "--format", "json"))
+    expect_equal([{"table": "ip byhand", "chain": "c", "hook": "input", "policy": "accept", "rule_in": "b"}],
+                 record["foreign_chains"], "the record")
+
+
 @case
 def a_dry_run_says_what_would_change_and_writes_nothing(folder):
     clear()
@@ -197,6 +365,25 @@ def a_dry_run_says_what_would_change_and_writes_nothing(folder):
     expect_equal((None, files), (table(), files_of(folder)), "table and files")
     expect_exit(0, apply(folder))
     expect_equal("extgw01: nothing to change\n", apply(folder, "--dry-run").stdout, "dry run of what is in force")
+
+
+@case
+def an_interface_that_is_not_there_is_warned_of(folder):
+    applied(folder)
+    words = "there is no interface `wg0` here, so no packet is judged"
+    for result in (apply(folder), policyc(folder, "diff", "policy.toml")):
+        expect_exit(0, result)
+        expect_words(f"warning: policy.toml:9: {words}", result)
+        expect_words("= help: no interface here is WireGuard's; if it comes up later, as at boot, the rules hold for it", result)
+    subprocess.run(["ip", "tuntap", "add", "wg0", "mode", "tun"], check=True)
+    try:
+        for result in (apply(folder), policyc(folder, "diff", "policy.toml")):
+            expect_exit(0, result)
+            expect(words not in result.stderr, result)
+        write_policy(folder, POLICY.replace('interface = "wg0"', 'interface = "wg-0"'))
+        expect_words("= help: did you mean `wg0`? no interface here is WireGuard's; ", policyc(folder, "diff", "policy.toml"))
+    finally:
+        subprocess.run(["ip", "link", "delete", "wg0"], check=True)
 
 
 @case

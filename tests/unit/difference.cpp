@@ -44,6 +44,7 @@ TEST_CASE("a table that is gone, as after a reboot, is nobody's doing") {
     Gateway gw;
     gw.apply(policy());
     gw.kernel.loaded.reset();
+    ++gw.kernel.generation;
     for (const Verb::Run verb : {verb_diff, verb_apply}) {
         const Ran ran = gw.run(verb);
         CHECK(ran.says("+ phone   gains  web"));
@@ -58,7 +59,7 @@ TEST_CASE("a table that is gone, as after a reboot, is nobody's doing") {
 TEST_CASE("what is missing is called missing") {
     Gateway gw;
     gw.apply(policy());
-    std::erase_if(gw.kernel.loaded->chains, [](const ir::Chain& chain) { return chain.name == "to_tunnel"; });
+    std::erase_if(gw.table().chains, [](const ir::Chain& chain) { return chain.name == "to_tunnel"; });
     gw.chain("forward").rules.clear();
     const Ran ran = gw.run(verb_diff);
     CHECK(ran.says("! missing from the kernel: chain to_tunnel\n"));
@@ -274,7 +275,7 @@ TEST_CASE("one more person can be what gives a tier sets of its own") {
 TEST_CASE("who is put into a tier of its own sets by hand is named") {
     Gateway gw;
     gw.apply(crowd(30, false));
-    const auto who = std::ranges::find(gw.kernel.loaded->sets, "who4", &ir::Set::name);
+    const auto who = std::ranges::find(gw.table().sets, "who4", &ir::Set::name);
     REQUIRE(who != gw.kernel.loaded->sets.end());
     const u128 stranger = parse_address("10.0.0.99")->bits;
     who->elements.add({{stranger, stranger}}, {}, 0);
@@ -284,4 +285,35 @@ TEST_CASE("who is put into a tier of its own sets by hand is named") {
     CHECK(ran.says("- 10.0.0.99  loses "));
     CHECK(ran.says("not from policyc"));
     CHECK(ran.record.at("changes").at(0).at("cause") == "drift");
+}
+
+TEST_CASE("a counter that goes is neither an element nor a rule") {
+    Gateway gw;
+    gw.apply(policy());
+    gw.table().counters.push_back({.name = "mine"});
+    const Ran ran = gw.run(verb_diff);
+    CHECK(ran.says("; no elements would change, no rule changes\n"));
+    CHECK(ran.record["elements"] == 0);
+    CHECK(ran.record["rules"] == 0);
+    CHECK(gw.run(verb_apply).says("; no elements changed, no rule changed\n"));
+}
+
+TEST_CASE("a rule that goes is counted") {
+    Gateway gw;
+    gw.apply(policy());
+    gw.chain("forward").rules.push_back({{ir::Accept{}}, "", {}});
+    CHECK(gw.run(verb_diff).says("; no elements would change, 1 rule changes\n"));
+    CHECK(gw.run(verb_apply).says("; no elements changed, 1 rule changed\n"));
+}
+
+TEST_CASE("a person who moves to another class of tiers is an element that changes") {
+    const auto with = [](const std::string& who) {
+        return policy("", "\n[tiers.more]\nwho = [" + who + "]\nallow = [\"10.1.0.9:80\"]\n");
+    };
+    Gateway gw;
+    gw.world.layout = parse_layout("pairs").value();
+    gw.apply(with("\"laptop\""));
+    const Ran ran = gw.diff(with("\"laptop\", \"phone\""));
+    // who4 and turned_who4: the one that goes and the one that comes.
+    CHECK(ran.says("1 wider; 4 elements would change, no rule changes\n"));
 }

@@ -40,14 +40,14 @@ TEST_CASE("what was done to the table by hand is named, whatever it was done to"
          [&](Gateway& gw) { take(gw.set("count_tcp4"), 0); }},
         {"not from policyc: set mine",
          [&](Gateway& gw) {
-             gw.kernel.loaded->sets.push_back({.name = "mine", .types = {ir::Type::ipv4_addr}});
-             gw.kernel.loaded->sets.back().elements = ir::Elements({ir::Type::ipv4_addr}, false);
+             gw.table().sets.push_back({.name = "mine", .types = {ir::Type::ipv4_addr}});
+             gw.table().sets.back().elements = ir::Elements({ir::Type::ipv4_addr}, false);
          }},
         {"not from policyc: counter mine",
-         [&](Gateway& gw) { gw.kernel.loaded->counters.push_back({.name = "mine"}); }},
+         [&](Gateway& gw) { gw.table().counters.push_back({.name = "mine"}); }},
         {"not from policyc: a quota",
          [&](Gateway& gw) {
-             gw.kernel.loaded->foreign.push_back({ir::Foreign::Kind::object, "mine", "a quota", 0});
+             gw.table().foreign.push_back({ir::Foreign::Kind::object, "mine", "a quota", 0});
          }},
         {"not from policyc: chain tiers, rule 1: counter accept",
          [&](Gateway& gw) {
@@ -147,7 +147,7 @@ TEST_CASE("a table of another version is that version's, not foreign") {
     Gateway gw;
     gw.apply(policy());
     // The older version had no chain for this.
-    std::erase_if(gw.kernel.loaded->chains, [](const ir::Chain& chain) { return chain.name == "to_tunnel"; });
+    std::erase_if(gw.table().chains, [](const ir::Chain& chain) { return chain.name == "to_tunnel"; });
     std::string record = gw.read("state/applied.json");
     const std::string mine = nlohmann::json::parse(record).at("policyc");
     const std::string line = "\"policyc\": \"" + mine + "\"";

@@ -87,6 +87,7 @@ struct Gateway {
     Disk disk;
     FakeKernel kernel;
     FakeResolver resolver;
+    std::vector<Link> links{{"lo"}, {"wg0", true}};
     World world;
     Options options;
 
@@ -98,9 +99,12 @@ struct Gateway {
         world.kernel = [this] { return std::make_unique<Borrowed>(kernel); };
         world.resolver = [this] { return std::make_unique<FakeResolver>(resolver); };
         world.listening_ports = [] { return std::vector<std::uint16_t>{}; };
+        world.links = [this] { return links; };
         world.now = parse_time("2026-11-24T12:00:00Z").value();
         world.hosts_file = "/dev/null";
         world.state_dir = (folder / "state").string();
+        world.boot = "this boot";
+        world.program = "this program";
         options.policy = (folder / "policy.toml").string();
     }
     ~Gateway() { std::filesystem::remove_all(folder); }
@@ -138,9 +142,13 @@ struct Gateway {
         return run(verb_diff);
     }
 
-    // The parts of the table that is in the kernel, to be edited by hand.
-    ir::Chain& chain(const std::string& name) { return find(kernel.loaded->chains, name); }
-    ir::Set& set(const std::string& name) { return find(kernel.loaded->sets, name); }
+    // The table that is in the kernel and its parts, to be edited by hand: a transaction of somebody else's.
+    ir::Ruleset& table() {
+        ++kernel.generation;
+        return *kernel.loaded;
+    }
+    ir::Chain& chain(const std::string& name) { return find(table().chains, name); }
+    ir::Set& set(const std::string& name) { return find(table().sets, name); }
 
 private:
     template <typename T>

@@ -1,0 +1,248 @@
+// Reads all chains and rules but ours, and follows each base chain to what drops or rejects; entry point foreign_chains().
+#include "backends/netlink/foreign_chains.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
+
+#include <array>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <tuple>
+
+#include "backends/netlink/attributes.h"
+#include "backends/netlink/expression.h"
+#include "backends/netlink/messages.h"
+
+namespace policyc::netlink {
+
+namespace {
+
+// A chain or a set: family, table and name.
+using Key = std::tuple<std::uint8_t, std::string, std::string>;
+
+// What verdicts say, of a rule, a chain or a map: whether one refuses, and which chains they lead to.
+struct Verdicts {
+    bool refuse = false;
+    std::set<std::string> chains;
+    std::set<std::string> maps;
+};
+
+struct Chain {
+    Key key;
+    std::optional<std::uint32_t> hook;
+    bool policy_drop = false;
+    Verdicts verdicts;
+};
+
+std::string_view family_word(std::uint8_t family) {
+    switch (family) {
+        case NFPROTO_INET: return "inet";
+        case NFPROTO_IPV4: return "ip";
+        case NFPROTO_IPV6: return "ip6";
+        default: return {};  // bridge, arp and netdev see other packets, or none of the tunnel's
+    }
+}
+
+// The hooks of linux/netfilter.h, in its order.
+constexpr std::array<std::string_view, NF_INET_NUMHOOKS> hook_words{"prerouting", "input", "forward", "output",
+                                                                    "postrouting"};
+
+bool rules_matter_at(std::uint32_t hook) {
+    return hook == NF_INET_LOCAL_IN || hook == NF_INET_FORWARD || hook == NF_INET_LOCAL_OUT;
+}
+
+// The first byte behind the header. (struct nfgenmsg)
+std::uint8_t family_of(const nlmsghdr& message) {
+    std::uint8_t family = 0;
+    if (message.nlmsg_len > sizeof message)
+        std::memcpy(&family, reinterpret_cast<const char*>(&message) + sizeof message, 1);
+    return family;
+}
+
+// NFTA_IMMEDIATE_DATA, NFTA_SET_ELEM_DATA
+void take_verdict(std::string_view nest, Verdicts& out) {
+    Attributes data(nest);
+    for (Attribute a; data.next(a);) {
+        if (a.type != NFTA_DATA_VERDICT) continue;
+        Attributes verdict(a.data);
+        for (Attribute part; verdict.next(part);) {
+            if (part.type == NFTA_VERDICT_CODE && part.u32() == NF_DROP) out.refuse = true;
+            if (part.type == NFTA_VERDICT_CHAIN) out.chains.insert(part.text());
+        }
+    }
+}
+
+// What iptables-nft writes where nf_tables has no expression of its own.
+bool is_refusing_target(const Expression& e) {
+    if (!e.is("target")) return false;
+    const std::string name = e.text(NFTA_TARGET_NAME);
+    return name == "REJECT" || name == "DROP";
+}
+
+// NFTA_RULE_EXPRESSIONS
+void take_expressions(std::string_view nest, Verdicts& out) {
+    Attributes list(nest);
+    for (Attribute item; list.next(item);) {
+        const std::optional<Expression> e = Expression::read(item.data);
+        if (!e) continue;
+        if (e->is("reject") || is_refusing_target(*e)) out.refuse = true;
+        if (e->is("immediate")) take_verdict(e->nest(NFTA_IMMEDIATE_DATA), out);
+        if (e->is("lookup") && e->has(NFTA_LOOKUP_DREG) && e->u32(NFTA_LOOKUP_DREG) == NFT_REG_VERDICT)
+            out.maps.insert(e->text(NFTA_LOOKUP_SET));
+    }
+}
+
+std::string request_for(std::uint16_t type, std::uint8_t family, const std::string& table = {},
+                        const std::string& set = {}) {
+    Messages out;
+    out.begin(type, NLM_F_DUMP, 1);
+    if (!set.empty()) {
+        out.put_text(NFTA_SET_ELEM_LIST_TABLE, table);
+        out.put_text(NFTA_SET_ELEM_LIST_SET, set);
+    }
+    out.end();
+    std::string bytes = out.take();
+    bytes[sizeof(nlmsghdr)] = static_cast<char>(family);
+    return bytes;
+}
+
+class Reading {
+public:
+    explicit Reading(Socket& socket) : socket_(socket) {}
+
+    Result<DumpEnd> read() {
+        Result<DumpEnd> end = socket_.dump(request_for(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC),
+                                           [this](const nlmsghdr& message) { return take_chain(message); });
+        if (!end || end.value() != DumpEnd::whole) return end;
+        end = socket_.dump(request_for(NFT_MSG_GETRULE, NFPROTO_UNSPEC),
+                           [this](const nlmsghdr& message) { return take_rule(message); });
+        if (!end || end.value() != DumpEnd::whole) return end;
+        for (std::size_t i = 0; i < chains_.size(); ++i) {
+            const Result<DumpEnd> maps = read_maps(i);
+            if (!maps || maps.value() == DumpEnd::changed) return maps;
+        }
+        return DumpEnd::whole;
+    }
+
+    [[nodiscard]] std::vector<ForeignChain> found() const {
+        std::vector<ForeignChain> out;
+        for (const Chain& chain : chains_) {
+            if (!chain.hook || *chain.hook >= hook_words.size()) continue;
+            const auto& [family, table, name] = chain.key;
+            ForeignChain foreign{.table = fmt::format("{} {}", family_word(family), table),
+                                 .name = name,
+                                 .hook = std::string(hook_words.at(*chain.hook)),
+                                 .rule_in = {}};
+            if (!chain.policy_drop) {
+                std::set<std::string> seen;
+                if (rules_matter_at(*chain.hook)) foreign.rule_in = refusing(chain, seen);
+                if (foreign.rule_in.empty()) continue;
+            }
+            out.push_back(std::move(foreign));
+        }
+        return out;
+    }
+
+private:
+    static bool ours(const Key& key) { return std::get<0>(key) == NFPROTO_INET && std::get<1>(key) == ir::table_name; }
+
+    bool take_chain(const nlmsghdr& message) {
+        Chain chain;
+        auto& [family, table, name] = chain.key;
+        family = family_of(message);
+        Attributes attributes(message);
+        for (Attribute a; attributes.next(a);) {
+            if (a.type == NFTA_CHAIN_TABLE) table = a.text();
+            if (a.type == NFTA_CHAIN_NAME) name = a.text();
+            if (a.type == NFTA_CHAIN_POLICY) chain.policy_drop = a.u32() == NF_DROP;
+            if (a.type != NFTA_CHAIN_HOOK) continue;
+            Attributes hook(a.data);
+            for (Attribute part; hook.next(part);)
+                if (part.type == NFTA_HOOK_HOOKNUM) chain.hook = part.u32();
+        }
+        if (!ours(chain.key) && !family_word(family).empty()) {
+            places_[chain.key] = chains_.size();
+            chains_.push_back(std::move(chain));
+        }
+        return !attributes.broken();
+    }
+
+    bool take_rule(const nlmsghdr& message) {
+        Key key{family_of(message), {}, {}};
+        std::string_view expressions;
+        Attributes attributes(message);
+        for (Attribute a; attributes.next(a);) {
+            if (a.type == NFTA_RULE_TABLE) std::get<1>(key) = a.text();
+            if (a.type == NFTA_RULE_CHAIN) std::get<2>(key) = a.text();
+            if (a.type == NFTA_RULE_EXPRESSIONS) expressions = a.data;
+        }
+        const auto chain = places_.find(key);
+        if (chain != places_.end()) take_expressions(expressions, chains_[chain->second].verdicts);
+        return !attributes.broken();
+    }
+
+    static bool take_elements(const nlmsghdr& message, Verdicts& out) {
+        Attributes attributes(message);
+        for (Attribute a; attributes.next(a);) {
+            if (a.type != NFTA_SET_ELEM_LIST_ELEMENTS) continue;
+            Attributes list(a.data);
+            for (Attribute item; list.next(item);) {
+                Attributes element(item.data);
+                for (Attribute part; element.next(part);)
+                    if (part.type == NFTA_SET_ELEM_DATA) take_verdict(part.data, out);
+            }
+        }
+        return !attributes.broken();
+    }
+
+    // What the verdict maps of a chain lead to becomes what the chain leads to.
+    Result<DumpEnd> read_maps(std::size_t index) {
+        const auto [family, table, name] = chains_[index].key;
+        const std::set<std::string> maps = chains_[index].verdicts.maps;
+        for (const std::string& map : maps) {
+            Verdicts& out = chains_[index].verdicts;
+            Result<DumpEnd> end = socket_.dump(request_for(NFT_MSG_GETSETELEM, family, table, map),
+                                               [&out](const nlmsghdr& m) { return take_elements(m, out); });
+            if (!end || end.value() == DumpEnd::changed) return end;
+        }
+        return DumpEnd::whole;
+    }
+
+    // The chain, itself or one that it leads to, that has a rule that refuses; "" where there is none.
+    [[nodiscard]] std::string refusing(const Chain& chain, std::set<std::string>& seen) const {
+        const auto& [family, table, name] = chain.key;
+        if (!seen.insert(name).second) return {};
+        if (chain.verdicts.refuse) return name;
+        for (const std::string& next : chain.verdicts.chains) {
+            const auto place = places_.find({family, table, next});
+            if (place == places_.end()) continue;
+            if (std::string found = refusing(chains_[place->second], seen); !found.empty()) return found;
+        }
+        return {};
+    }
+
+    Socket& socket_;
+    std::vector<Chain> chains_;
+    std::map<Key, std::size_t> places_;
+};
+
+}  // namespace
+
+Result<std::vector<ForeignChain>> foreign_chains(Socket& socket) {
+    constexpr int most_readings = 5;
+    for (int i = 0; i < most_readings; ++i) {
+        Reading reading(socket);
+        const Result<DumpEnd> end = reading.read();
+        if (!end) return Error{fmt::format("the chains of other tables can't be read: {}", end.error().message), {}};
+        if (end.value() == DumpEnd::whole) return reading.found();
+    }
+    return Error{"the chains of other tables can't be read: they change all the time", {}};
+}
+
+}  // namespace policyc::netlink

@@ -1,0 +1,14 @@
+// The base chains of other tables that can refuse what policyc allows: foreign_chains().
+#pragma once
+
+#include <vector>
+
+#include "backends/netlink/socket.h"
+#include "compiler/kernel.h"
+
+namespace policyc::netlink {
+
+// As Kernel::foreign_chains() promises.
+Result<std::vector<ForeignChain>> foreign_chains(Socket& socket);
+
+}  // namespace policyc::netlink

@@ -1,0 +1,52 @@
+// Warns of an interface that isn't there; entry point report_tunnel().
+#include "compiler/driver/tunnel.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "policy/diagnostic.h"
+
+namespace policyc {
+
+namespace {
+
+std::string help_for(const std::string& interface, const std::vector<Link>& links) {
+    std::vector<std::string> names;
+    std::vector<std::string> tunnels;
+    for (const Link& link : links) {
+        names.push_back(link.name);
+        if (link.wireguard) tunnels.push_back(link.name);
+    }
+    const std::string near = nearest(interface, names);
+    std::string text = near.empty() ? std::string() : fmt::format("did you mean `{}`? ", near);
+    if (tunnels.empty())
+        text += "no interface here is WireGuard's; ";
+    else
+        text += fmt::format("WireGuard's here {} {}; ", tunnels.size() == 1 ? "is" : "are", fmt::join(tunnels, ", "));
+    return text + "if it comes up later, as at boot, the rules hold for it from then on";
+}
+
+}  // namespace
+
+Tunnel tunnel_of(const Node& node, const Sources& sources) {
+    Tunnel tunnel{.node = node.name, .judges_all = node.scope == Scope::host};
+    if (node.scope == Scope::none || !node.interface) return tunnel;
+    tunnel.interface = node.interface->value;
+    tunnel.place = sources.place(node.interface->span);
+    return tunnel;
+}
+
+std::size_t report_tunnel(const Tunnel& tunnel, const World& world, Report& report) {
+    if (tunnel.interface.empty() || !world.links) return 0;
+    const std::optional<std::vector<Link>> links = world.links();
+    if (!links || std::ranges::find(*links, tunnel.interface, &Link::name) != links->end()) return 0;
+    report.notes.push_back(fmt::format(
+        "warning: {}: there is no interface `{}` here, so {}", tunnel.place, tunnel.interface,
+        tunnel.judges_all ? "nothing passes the tunnel, and whoever is behind it is refused"
+                          : "no packet is judged: what this host forwards passes as if there were no policy"));
+    report.notes.push_back("   = help: " + help_for(tunnel.interface, *links));
+    return 2;
+}
+
+}  // namespace policyc

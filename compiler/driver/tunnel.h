@@ -1,0 +1,26 @@
+// The interface that the policy names, and whether this host has it: report_tunnel().
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "compiler/driver/report.h"
+#include "compiler/driver/world.h"
+#include "policy/model.h"
+
+namespace policyc {
+
+struct Tunnel {
+    std::string node;
+    std::string interface;  // "" where nothing is judged
+    std::string place;      // that says so: "policy.toml:12"
+    bool judges_all = false;
+};
+
+Tunnel tunnel_of(const Node& node, const Sources& sources);
+
+// Warns where the interface isn't there now: a name that is mistaken judges nothing. Never an error, since at boot the interface may come
+// after the rules. Returns the number of notes.
+std::size_t report_tunnel(const Tunnel& tunnel, const World& world, Report& report);
+
+}  // namespace policyc
