@@ -107,7 +107,8 @@ private:
     Result<Set> peer_port_ = nothing;
     std::array<Result<Set>, flow_fields> far_{nothing, nothing, nothing, nothing,
                                               nothing, nothing, nothing, nothing};  // by the field of the address
-    std::array<Result<Set>, flow_fields> beside_tunnel_ = far_;                     // what is not on the tunnel side
+    std::array<Result<Set>, flow_fields> near_ = far_;
+    std::array<Result<Set>, flow_fields> beside_tunnel_ = far_;  // what is not on the tunnel side
     std::array<Result<Set>, flow_fields> untouched_ = far_;
 };
 
@@ -230,6 +231,10 @@ Result<Set> Reader::to_wireguard(const Node& node) {
     if (port == 0) return nothing;
     Flows flows = any_flow();
     narrow(flows, {Protocol::udp, port, port});
+    // This host dials the peer where its endpoint is; one with a name may be anywhere.
+    const auto* address = &node != &node_ && node.endpoint ? std::get_if<Address>(&node.endpoint->host) : nullptr;
+    if (address != nullptr && address->family != family_) return nothing;
+    if (address != nullptr) flows[place(Field::destination)] = just(address->bits);
     return diagrams_.box(flows);
 }
 
@@ -254,10 +259,10 @@ void Reader::read_sides() {
 
     for (const Field field : {Field::source, Field::destination}) {
         const std::size_t at = place(field);
-        const Result<Set> near_side = addresses_at(field, near);
-        far_[at] = diagrams_.subtract(addresses_at(field, others), near_side);
+        near_[at] = addresses_at(field, near);
+        far_[at] = diagrams_.subtract(addresses_at(field, others), near_[at]);
         const Result<Set> all = diagrams_.unite(far_[at], addresses_at(field, named));
-        beside_tunnel_[at] = diagrams_.subtract(everything, diagrams_.subtract(all, near_side));
+        beside_tunnel_[at] = diagrams_.subtract(everything, diagrams_.subtract(all, near_[at]));
         untouched_[at] = addresses_at(field, untouched);
     }
 }
@@ -284,8 +289,10 @@ Result<Set> Reader::judged(const Passage& passage) {
 // By the source of the packet, which of a reply is the destination of the flow. Loopback doesn't come here: what it judges it allows.
 Result<Set> Reader::spoofed(const Passage& passage) {
     if (passage.hook == Hook::output) return nothing;
-    const std::size_t at = place(passage.way == Way::begin ? Field::source : Field::destination);
-    return passage.in == Side::tunnel ? beside_tunnel_[at] : far_[at];
+    const bool begins = passage.way == Way::begin;
+    const std::size_t at = place(begins ? Field::source : Field::destination);
+    if (passage.in != Side::tunnel) return far_[at];
+    return begins ? beside_tunnel_[at] : near_[at];
 }
 
 Result<Set> Reader::permitted(const Passage& passage) {
@@ -294,7 +301,8 @@ Result<Set> Reader::permitted(const Passage& passage) {
     const bool begun_here = (passage.hook == Hook::output) == (passage.way == Way::begin);
     if (begun_here) {
         if (!node_.output) return everything;  // only replies to it are judged then
-        return host ? diagrams_.unite(output_, peer_port_) : output_;
+        const Result<Set> from_host = diagrams_.unite(output_, tiers_);
+        return host ? diagrams_.unite(from_host, peer_port_) : from_host;
     }
     const Result<Set> to_host = diagrams_.unite(inputs_, tiers_);
     return host ? diagrams_.unite(to_host, own_port_) : to_host;

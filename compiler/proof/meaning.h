@@ -14,8 +14,8 @@
 //
 //   - what connection tracking has no flow for: invalid and untracked packets, neighbour discovery among them, and ICMP errors about a tracked flow
 //   - flows whose destination was rewritten
-//   - TCP packets to this host that answer from the flow's point of view but arrive at a port that only servers use: the source port of a flow that this host
-//     begins is one that clients use
+//   - TCP packets of a flow that this host began from a port that only servers use, and such UDP packets in the tunnel: the source port of a flow that this
+//     host begins is one that clients use
 //
 // A rate allows what it covers: a point is a packet of which there are few. Loopback is allowed, where it is, whatever families the policy has.
 #pragma once
