@@ -310,9 +310,8 @@ Result<Set> Reader::permitted(const Passage& passage) {
 
 Result<Set> Reader::allowed(const Passage& passage) {
     const Result<Set> judged_here = judged(passage);
-    if (passage.hook != Hook::forward && node_.scope == Scope::host &&
-        through(passage, [](Side side) { return side == Side::loopback; }))
-        return judged_here;
+    if (through(passage, [](Side side) { return side == Side::loopback; }))
+        return judged_here;  // nothing, but in scope host
     if (family_ == Family::ipv6 && policy_.ipv6 == Ipv6::deny) return nothing;
     return diagrams_.intersect(judged_here, diagrams_.subtract(permitted(passage), spoofed(passage)));
 }
