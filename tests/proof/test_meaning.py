@@ -70,8 +70,8 @@ class Probes:
         way_in = "" if hook == "output" else rng.choice(INTERFACES)
         way_out = "" if hook == "input" else rng.choice(INTERFACES)
         loopback = "lo" in (way_in, way_out)
-        # Nothing is forwarded through loopback. And there the evaluator denies a family that the policy doesn't have, where all else lets the host talk to itself.
-        if loopback and (hook == "forward" or source.version == 6):
+        # Nothing is forwarded through loopback.
+        if loopback and hook == "forward":
             return None
         return hook, way_in, way_out, rng.random() < 0.3, kind, source, destination, port
 

@@ -333,7 +333,8 @@ class Policy:
     def judge(self, name, packet):
         if not self.is_judged(name, packet):
             return "not judged"
-        if not self.dual and packet.flow.destination.version == 6:
+        loopback = packet.hook != "forward" and "lo" in (packet.iif, packet.oif)
+        if not self.dual and packet.flow.destination.version == 6 and not loopback:
             return "deny"
         if not packet.tracked or self.is_spoofed(name, packet):
             return "deny"
