@@ -41,7 +41,9 @@ std::string text_of(const Policy& policy, const std::vector<Source>& sources) {
 }
 
 std::string example(const std::string& name) {
-    std::ifstream file(std::string(POLICYC_SOURCE_DIR "/policy/examples/") + name);
+    // Tests run anywhere in the tree of the build; this file knows where it is.
+    const std::string here = __FILE__;
+    std::ifstream file(here.substr(0, here.rfind("tests/unit")) + "policy/examples/" + name);
     std::stringstream text;
     text << file.rdbuf();
     REQUIRE(file.good());
