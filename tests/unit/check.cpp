@@ -41,9 +41,8 @@ std::string text_of(const Policy& policy, const std::vector<Source>& sources) {
 }
 
 std::string example(const std::string& name) {
-    // Tests run anywhere in the tree of the build; this file knows where it is.
-    const std::string here = __FILE__;
-    std::ifstream file(here.substr(0, here.rfind("tests/unit")) + "policy/examples/" + name);
+    // Tests run anywhere in the tree of the build.
+    std::ifstream file(std::string(POLICYC_SOURCE) + "/policy/examples/" + name);
     std::stringstream text;
     text << file.rdbuf();
     REQUIRE(file.good());
