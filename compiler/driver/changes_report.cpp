@@ -124,7 +124,8 @@ void report_difference(const Difference& difference, const std::string& headline
 
     report.record["widens"] = difference.opens() || count(difference.changes, Change::Kind::gain) > 0;
     report.record["narrows"] = difference.closes() || count(difference.changes, Change::Kind::loss) > 0;
-    report.record["changes"] = changes_json(difference.changes, report.record.value("node", ""));
+    if (report.wants_record)
+        report.record["changes"] = changes_json(difference.changes, report.record.value("node", ""));
     report.record["elements"] = difference.elements;
     report.record["rules"] = difference.rules;
     report.record["foreign"] = difference.foreign;

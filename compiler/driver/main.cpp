@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
     if (!world) return trouble(world.error(), options.color);
 
     report.talk = !options.json();
+    report.wants_record = options.json();
     const int status = verb->run(options, world.value(), report);
     return print(report, options, status);
 }

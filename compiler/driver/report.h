@@ -21,6 +21,8 @@ public:
     std::string data;
     // For stdout with --format json; `version` and `diagnostics` are added when printing.
     nlohmann::ordered_json record = nlohmann::ordered_json::object();
+    // Whether the record will be printed: what is large and costs time is left out of one that won't be.
+    bool wants_record = true;
     // What the user should know, a line each.
     std::vector<std::string> notes;
     // What was changed for good ("the new ruleset is in force"), to be said even where stdout can't be written.

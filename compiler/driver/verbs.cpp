@@ -60,7 +60,7 @@ std::vector<Verb> make_verbs() {
                   "Tiers that are not in force are shown as such, and what is allowed without being written is shown "
                   "as implied.",
                   "With --format mermaid or dot it is a graph to draw.",
-                  "A list of more than a million lines is refused: ask for one person or one service."},
+                  "A list of more than 250,000 lines is refused: ask for one person or one service."},
         .arguments = {policy_argument},
         .options = {{"--who", "NAME", "Only what this person reaches, by the name in the first column.", &Options::who},
                     {"--what", "NAME", "Only who reaches this, by the name in the second column.", &Options::what}},

@@ -43,8 +43,7 @@ TEST_CASE("what was done to the table by hand is named, whatever it was done to"
              gw.table().sets.push_back({.name = "mine", .types = {ir::Type::ipv4_addr}});
              gw.table().sets.back().elements = ir::Elements({ir::Type::ipv4_addr}, false);
          }},
-        {"not from policyc: counter mine",
-         [&](Gateway& gw) { gw.table().counters.push_back({.name = "mine"}); }},
+        {"not from policyc: counter mine", [&](Gateway& gw) { gw.table().counters.push_back({.name = "mine"}); }},
         {"not from policyc: a quota",
          [&](Gateway& gw) {
              gw.table().foreign.push_back({ir::Foreign::Kind::object, "mine", "a quota", 0});

@@ -67,7 +67,7 @@ TEST_CASE("an apply of what is in force reads no table, and says what it would s
 
 TEST_CASE("whatever an apply depends on leads away from the fast way, and the next finds it again") {
     struct Input {
-        const char* what;
+        std::string what;
         std::function<void(Settled&)> change;
     };
     const std::vector<Input> inputs = {
