@@ -124,7 +124,10 @@ bool PermissionSets::stands_alone(const Tier& tier) const {
 }
 
 void PermissionSets::add_tier(const Tier& tier, std::uint32_t number) {
-    const bool alone = stands_alone(tier);
+    const bool somebody = std::ranges::any_of(tier.who, [&](const Source& source) {
+        return !ranges_of(policy_, addresses_, source.host).empty();
+    });
+    const bool alone = somebody && stands_alone(tier);
     std::optional<std::size_t> tier_limiter;
     for (const Target& target : tier.allow) {
         Way way{.kind = Kind::allow, .log = tier.log_new};

@@ -134,7 +134,8 @@ private:
             const auto key = key_of({port->field});
             stop = !key || key->front() != port->value;
         } else if (const auto* lookup = std::get_if<ir::Lookup>(&statement)) {
-            stop = find(lookup->fields, lookup->set).has_value() == lookup->negate;
+            // A packet without such fields matches neither the set nor what is not in it.
+            stop = !key_of(lookup->fields) || find(lookup->fields, lookup->set).has_value() == lookup->negate;
         } else if (const auto* map = std::get_if<ir::LookupVerdict>(&statement)) {
             const auto found = find(map->fields, map->map);
             stop = !found;
