@@ -65,6 +65,7 @@ std::vector<Box> with_ports_joined(std::vector<Box> boxes) {
 
 std::string joined(const std::vector<Box>& boxes, const std::string& node) {
     constexpr std::size_t shown = 3;
+    if (boxes.size() == 1) return box_text(boxes.front(), node);
     std::vector<std::string> texts;
     for (const Box& box : with_ports_joined(boxes)) {
         std::string text = box_text(box, node);
@@ -107,11 +108,12 @@ public:
         std::map<Words, Line> gains = lines(gained);
         std::map<Words, Line> losses = lines(lost);
         take_moves(gains, losses);
+        out_.reserve(out_.size() + gains.size() + losses.size() + gained.tiers.size() + lost.tiers.size());
         for (const auto& [words, line] : gains) out_.push_back(gain(line));
         for (const auto& [words, line] : losses) out_.push_back(loss(line));
         for (const WideGap& wide : gained.tiers) out_.push_back(together(wide, gain(line_of(wide))));
         for (const WideGap& wide : lost.tiers) out_.push_back(together(wide, loss(line_of(wide))));
-        std::ranges::sort(out_);
+        if (!std::ranges::is_sorted(out_)) std::ranges::sort(out_);
         return std::move(out_);
     }
 
@@ -126,9 +128,11 @@ private:
     [[nodiscard]] std::map<Words, Line> lines(const Gaps& missing) const {
         std::map<Words, Line> out;
         for (const auto& [box, pieces] : missing.boxes) {
-            const std::optional<Words> words = find(box);
-            const Words named = words ? *words : guess(box, now_.view());
-            Line& line = out.try_emplace(named, Line{named, {}, words.has_value()}).first->second;
+            std::optional<Words> words = find(box);
+            const bool known = words.has_value();
+            const auto [at, fresh] = out.try_emplace(known ? *std::move(words) : guess(box, now_.view()));
+            Line& line = at->second;
+            if (fresh) line = {at->first, {}, known};
             line.boxes.insert(line.boxes.end(), pieces.begin(), pieces.end());
         }
         return out;
@@ -218,7 +222,7 @@ private:
         if (!span.valid()) return;
         const Sources& sources = *compiled.view().sources;
         change.file = sources.name(span.file);
-        change.line = sources.position(span.file, span.begin).line;
+        change.line = sources.line_number(span.file, span.begin);
     }
 
     [[nodiscard]] const std::string& node_name() const { return now_.view().policy->nodes[now_.view().node].name; }

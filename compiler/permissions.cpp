@@ -124,9 +124,8 @@ bool PermissionSets::stands_alone(const Tier& tier) const {
 }
 
 void PermissionSets::add_tier(const Tier& tier, std::uint32_t number) {
-    const bool somebody = std::ranges::any_of(tier.who, [&](const Source& source) {
-        return !ranges_of(policy_, addresses_, source.host).empty();
-    });
+    const bool somebody = std::ranges::any_of(
+        tier.who, [&](const Source& source) { return !ranges_of(policy_, addresses_, source.host).empty(); });
     const bool alone = somebody && stands_alone(tier);
     std::optional<std::size_t> tier_limiter;
     for (const Target& target : tier.allow) {

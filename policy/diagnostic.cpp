@@ -39,7 +39,7 @@ public:
         const CodeInfo& code = info(diagnostic.code);
         const Span span = diagnostic.primary.span;
         if (code.severity != Severity::warning || !span.valid()) return false;
-        const std::size_t line = sources_.position(span.file, span.begin).line;
+        const std::size_t line = sources_.line_number(span.file, span.begin);
         const auto [codes, fresh] = lines_.try_emplace({span.file, line});
         if (fresh) codes->second = allowed_by(sources_.line(span.file, line));
         return std::find(codes->second.begin(), codes->second.end(), code.name) != codes->second.end();

@@ -182,7 +182,7 @@ std::optional<Table> read_toml(std::uint32_t file, const Sources& sources, Diagn
     if (const auto odd = first_odd_byte(text)) {
         const auto offset = static_cast<std::uint32_t>(*odd);
         const auto byte = static_cast<unsigned char>(text[*odd]);
-        const std::size_t line = sources.position(file, offset).line;
+        const std::size_t line = sources.line_number(file, offset);
         diagnostics
             .report(Code::E0004, {file, offset, offset + 1},
                     fmt::format("byte 0x{:02x} in line {} is not UTF-8 text", byte, line),

@@ -42,9 +42,13 @@ std::size_t Sources::File::characters_before(std::size_t offset) const {
 Position Sources::position(std::uint32_t file, std::uint32_t offset) const {
     const File& f = files_.at(file);
     offset = std::min(offset, static_cast<std::uint32_t>(f.text.size()));
-    const auto after = std::upper_bound(f.line_starts.begin(), f.line_starts.end(), offset);
-    const auto line = static_cast<std::size_t>(after - f.line_starts.begin());
+    const std::size_t line = line_number(file, offset);
     return {line, f.characters_before(offset) - f.characters_before(f.line_starts[line - 1]) + 1};
+}
+
+std::size_t Sources::line_number(std::uint32_t file, std::uint32_t offset) const {
+    const std::vector<std::uint32_t>& starts = files_.at(file).line_starts;
+    return static_cast<std::size_t>(std::upper_bound(starts.begin(), starts.end(), offset) - starts.begin());
 }
 
 std::uint32_t Sources::offset(std::uint32_t file, Position at) const {
@@ -72,7 +76,7 @@ std::string_view Sources::line(std::uint32_t file, std::size_t line) const {
 
 std::string Sources::place(Span span) const {
     if (!span.valid()) return {};
-    return name(span.file) + ":" + std::to_string(position(span.file, span.begin).line);
+    return name(span.file) + ":" + std::to_string(line_number(span.file, span.begin));
 }
 
 }  // namespace policyc

@@ -47,6 +47,7 @@ public:
 
     // Quick on a line of any length.
     [[nodiscard]] Position position(std::uint32_t file, std::uint32_t offset) const;
+    [[nodiscard]] std::size_t line_number(std::uint32_t file, std::uint32_t offset) const;
     // The byte offset of a line and a column in code points; clamped to the end of that line.
     [[nodiscard]] std::uint32_t offset(std::uint32_t file, Position at) const;
     // A whole line (from 1) without its line end.

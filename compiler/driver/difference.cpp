@@ -106,7 +106,8 @@ bool Difference::closes() const {
 
 Difference difference(const std::optional<ir::Ruleset>& before, const ir::Ruleset& after, const View& now,
                       const std::optional<Origin>& origin) {
-    const ir::Ruleset table = before.value_or(ir::Ruleset{});
+    static const ir::Ruleset nothing;
+    const ir::Ruleset& table = before ? *before : nothing;
     Difference result;
     result.same = before.has_value() == !after.empty() && same(table, after);
     if (result.same) return result;

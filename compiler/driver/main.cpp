@@ -6,6 +6,8 @@
 // Each arrow is a function of pipeline.h, and a verb stops at the first that reports errors: no Policy has an
 // unresolved reference, no Ruleset holds a host name, and nothing but a Ruleset whose tests passed reaches a backend.
 // Here everything that was said is printed, once, at the end.
+#include <malloc.h>
+
 #include "compiler/driver/command_line.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/streams.h"
@@ -21,10 +23,21 @@ int trouble(const Error& error, const std::string& color) {
     return 2;
 }
 
+// What is freed is needed again soon. That glibc gives it back to the kernel in between is a tenth of the time of a large apply.
+void keep_memory() {
+#ifdef M_TRIM_THRESHOLD
+    constexpr int most = 1 << 30;
+    constexpr int step = 1 << 26;
+    mallopt(M_TRIM_THRESHOLD, most);
+    mallopt(M_TOP_PAD, step);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     guard_streams();
+    keep_memory();
     const Timing total("total");
 
     Report report;

@@ -24,7 +24,7 @@ nlohmann::ordered_json row_json(const AccessRow& row, const Sources& sources) {
     if (!row.in_force) json["why_not"] = row.why_not;
     if (row.until) json["until"] = to_text(*row.until);
     json["file"] = row.span.valid() ? sources.name(row.span.file) : "";
-    json["line"] = row.span.valid() ? sources.position(row.span.file, row.span.begin).line : 0;
+    json["line"] = row.span.valid() ? sources.line_number(row.span.file, row.span.begin) : 0;
     return json;
 }
 

@@ -122,7 +122,7 @@ class Lines:
         if client == "laptop":
             wanted += [("tcp", HOSTS["jelly01"], port) for port in range(1, 65536)]
         wanted = [p for p in dict.fromkeys(wanted) if p != CANARY]
-        self.probes = [p for i in range(0, len(wanted), 49) for p in [CANARY, *wanted[i : i + 49]]]
+        self.probes = [p for i in range(0, len(wanted), 79) for p in [CANARY, *wanted[i : i + 79]]]
         self.lines = [f"{client} lan {kind} {address} {host} {port}" for kind, host, port in self.probes]
 
 
