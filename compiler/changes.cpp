@@ -266,6 +266,15 @@ private:
             change.reason = dns_reason(line.words.service);
             return change;
         }
+        // The policy still says so, and would allow it at the address that its name had.
+        if (const std::string host = last_->host_name(line.words.service); !host.empty() && is_gone(host)) {
+            if (const auto still = still_written(*old)) {
+                place(change, now_, still->span);
+                change.cause = Cause::dns;
+                change.reason = fmt::format("{} has no address any more", host);
+                return change;
+            }
+        }
         // What the new policy would still allow on the day of the last apply has only expired.
         if (const auto still = then_ && !now_.find(line.words) ? then_->find(line.words) : std::nullopt) {
             place(change, *then_, still->span);
@@ -277,7 +286,23 @@ private:
         return change;
     }
 
+    [[nodiscard]] bool is_gone(const std::string& host) const {
+        const auto found = now_.view().addresses->find(host);
+        return found == now_.view().addresses->end() || found->second.empty();
+    }
+
+    // The words of a permission in the new policy, with the addresses of the last one.
+    [[nodiscard]] std::optional<Words> still_written(const Words& words) const {
+        if (!with_old_addresses_) {
+            View view = now_.view();
+            view.addresses = last_->view().addresses;
+            with_old_addresses_.emplace(view, lower(*view.policy, *view.addresses, view.node, view.today, view.layout));
+        }
+        return with_old_addresses_->find(words);
+    }
+
     Compiled now_;
+    mutable std::optional<Compiled> with_old_addresses_;  // made when it is first asked
     std::optional<Compiled> last_;
     std::optional<Compiled> then_;  // the new policy on the day of the last apply, where that is another day
     std::vector<Change> out_;

@@ -12,6 +12,7 @@
 #include "compiler/permissions.h"
 #include "compiler/program.h"
 #include "compiler/server_ports.h"
+#include "compiler/sides.h"
 #include "compiler/tier_chains.h"
 
 namespace policyc {
@@ -148,18 +149,27 @@ private:
             std::vector<ir::Rule> rules;
             const bool of_input = permissions_.limiters()[members.front()].what.starts_with("input.");
             const ir::Statement verdict = admitted(of_input ? Kind::input : Kind::allow);
-            rules.push_back(make_rule({ir::MatchConfirmed{}, ir::Accept{}}));
-            rules.push_back(make_rule({ir::MatchSyn{.negate = true}, verdict}, "began before it was tracked"));
-            for (const Family family : families_) {
-                Statements statements;
-                for (const std::size_t member : members) {
-                    const Rate& rate = permissions_.limiters()[member].rate;
-                    statements.push_back(ir::UpdateRate{rate_set(member, family),
-                                                        program::source_field(family, By::packet), rate, rate.count});
+            const auto take = [&](const Statements& first) {
+                for (const Family family : families_) {
+                    Statements statements = first;
+                    for (const std::size_t member : members) {
+                        const Rate& rate = permissions_.limiters()[member].rate;
+                        statements.push_back(ir::UpdateRate{
+                            rate_set(member, family), program::source_field(family, By::packet), rate, rate.count});
+                    }
+                    statements.push_back(verdict);
+                    rules.push_back(
+                        make_rule(std::move(statements), "", permissions_.limiters()[members.front()].span));
                 }
-                statements.push_back(verdict);
-                rules.push_back(make_rule(std::move(statements), "", permissions_.limiters()[members.front()].span));
-            }
+            };
+            // A SYN takes from the bucket even where another packet made the flow known before it; TCP without one begins nothing, so it takes nothing:
+            // it is of a session that is older than the tracking of connections.
+            rules.push_back(make_rule({ir::MatchReply{true}, ir::Accept{}}));
+            take({ir::MatchSyn{}});
+            rules.push_back(make_rule({ir::MatchSyn{}, ir::Return{}}));
+            rules.push_back(make_rule({ir::MatchConfirmed{}, ir::Accept{}}));
+            rules.push_back(make_rule({ir::MatchSyn{.negate = true}, verdict}));
+            take({});
             std::string what;
             for (const std::size_t member : members) {
                 const Limiter& limiter = permissions_.limiters()[member];
@@ -289,38 +299,17 @@ private:
         rules.push_back(make_rule({ir::MatchDnat{}, ir::Count{}, ir::Drop{}}, "rewritten destination"));
     }
 
-    // What comes out of the tunnel: who begins must be a source of the tunnel, and who answers none of this side. (What a permission lets begin
-    // may be answered from places that are no source.)
-    void add_tunnel_spoof_rules(std::vector<ir::Rule>& rules, Statements first) const {
-        for (const Family family : families_) {
-            const Field source = program::source_field(family, By::packet);
-            const auto add = [&](ir::Statement direction, ir::Lookup lookup) {
-                Statements statements = first;
-                statements.insert(statements.end(), {std::move(direction), std::move(lookup), ir::Count{}, ir::Drop{}});
-                rules.push_back(make_rule(std::move(statements), "spoofed: not a source of the tunnel"));
-            };
-            add(ir::MatchReply{false}, {{source}, numbered("tunnel", family), true});
-            add(ir::MatchReply{true}, {{source}, numbered("near", family)});
-        }
-    }
-
-    void add_far_spoof_rules(std::vector<ir::Rule>& rules, const Statements& first) const {
-        for (const Family family : families_) {
-            if (!lookups_->has(numbered("far", family))) continue;
-            Statements statements = first;
-            statements.insert(statements.end(),
-                              {ir::Lookup{{program::source_field(family, By::packet)}, numbered("far", family)},
-                               ir::Count{}, ir::Drop{}});
-            rules.push_back(make_rule(std::move(statements), "spoofed: its place is behind the tunnel"));
-        }
-    }
-
     void add_icmp_errors(std::vector<ir::Rule>& rules) const {
         for (const Family family : families_)
             rules.push_back(
                 make_rule({ir::MatchState{.related = true},
                            ir::MatchIcmp{family, family == Family::ipv4 ? icmp_errors : icmpv6_errors}, ir::Accept{}},
                           "ICMP errors about a tracked flow"));
+        for (const Family family : families_)
+            rules.push_back(
+                make_rule({ir::MatchState{.related = true},
+                           ir::MatchL4{family == Family::ipv4 ? ir::L4::icmp : ir::L4::icmpv6}, ir::Goto{"denied"}},
+                          "other ICMP about a flow: redirects move routes"));
     }
 
     void add_host_only(std::vector<ir::Rule>& rules, Field interface) const {
@@ -342,8 +331,8 @@ private:
         std::vector<ir::Rule> rules;
         add_host_only(rules, Field::iifname);
         add_refusals(rules);
-        add_tunnel_spoof_rules(rules, in_tunnel(Field::iifname));
-        if (host_scope()) add_far_spoof_rules(rules, {ir::MatchName{Field::iifname, tunnel(), true}});
+        add_tunnel_spoof_rules(rules, families_, in_tunnel(Field::iifname), node_.output.has_value());
+        if (host_scope()) add_far_spoof_rules(rules, *lookups_, {ir::MatchName{Field::iifname, tunnel(), true}});
         add_icmp_errors(rules);
         add_turned_jumps(rules, By::packet);
         if (node_.output) {
@@ -394,18 +383,7 @@ private:
     // Whether a permission lets somebody on this side begin, or names a place behind the tunnel. If not, what comes out of the tunnel and is
     // covered by a permission has its source there, and so has what is answered; both need not be looked up.
     [[nodiscard]] bool both_ways() const {
-        const auto any = [](const std::vector<Range>& ranges, const AddressSet& set) {
-            return std::ranges::any_of(ranges, [&](const Range& range) { return set.meets(range); });
-        };
-        return std::ranges::any_of(policy_.tiers, [&](const Tier& tier) {
-            return std::ranges::any_of(tier.who,
-                                       [&](const Source& source) {
-                                           return any(ranges_of(policy_, addresses_, source.host), sides_.near);
-                                       }) ||
-                   std::ranges::any_of(tier.allow, [&](const Target& target) {
-                       return any(ranges_of(policy_, addresses_, target.host), sides_.far);
-                   });
-        });
+        return begins_near(policy_, addresses_, sides_) || answers_far(policy_, addresses_, sides_);
     }
 
     void add_mss(std::vector<ir::Rule>& rules) const {
@@ -415,13 +393,17 @@ private:
     void add_from_tunnel() {
         std::vector<ir::Rule> rules;
         const bool both = both_ways();
-        if (both) add_tunnel_spoof_rules(rules, {});
+        if (both) add_tunnel_spoof_rules(rules, families_, {}, true);
         add_fast_jump(rules, By::packet);
         if (both)
             add_fast_jump(rules, By::answer);
         else
-            add_tunnel_spoof_rules(rules, {});
+            add_tunnel_spoof_rules(rules, families_, {}, true);
         add_mss(rules);
+        // Nobody behind the tunnel answers anybody there, so nobody has an error to tell of.
+        if (!answers_far(policy_, addresses_, sides_))
+            rules.push_back(make_rule(
+                {ir::MatchName{Field::oifname, tunnel()}, ir::MatchState{.related = true}, ir::Goto{"denied"}}));
         rules.push_back(make_rule({ir::Goto{"judged"}}));
         chain("from_tunnel", "what comes out of the tunnel", std::move(rules));
     }
@@ -429,12 +411,12 @@ private:
     void add_to_tunnel() {
         std::vector<ir::Rule> rules;
         const bool both = both_ways();
-        if (both) add_far_spoof_rules(rules, {});
+        if (both) add_far_spoof_rules(rules, *lookups_, {});
         add_fast_jump(rules, By::answer);
         if (both)
             add_fast_jump(rules, By::packet);
         else
-            add_far_spoof_rules(rules, {});
+            add_far_spoof_rules(rules, *lookups_, {});
         add_mss(rules);
         rules.push_back(make_rule({ir::Goto{"judged"}}));
         chain("to_tunnel", "what goes into the tunnel from elsewhere", std::move(rules));
@@ -446,7 +428,7 @@ private:
         rules.push_back(make_rule({ir::MatchName{Field::oifname, tunnel()}, ir::Goto{"to_tunnel"}}));
         if (host_scope()) {
             if (has_untouched()) rules.push_back(make_rule({ir::Jump{"not_ours"}}));
-            add_far_spoof_rules(rules, {});
+            add_far_spoof_rules(rules, *lookups_, {});
             rules.push_back(make_rule({ir::Goto{"judged"}}));
         } else {
             rules.push_back(make_rule({ir::Accept{}}, "not ours: no opinion"));

@@ -6,6 +6,7 @@
 
 #include "compiler/ir.h"
 #include "compiler/permissions.h"
+#include "compiler/sides.h"
 #include "policy/model.h"
 
 namespace policyc {

@@ -56,30 +56,6 @@ std::vector<Range> ranges_of(const Policy& policy, const Addresses& addresses, c
     return visitor.out;
 }
 
-Sides sides_of(const Policy& policy, std::size_t node) {
-    Sides sides;
-    const auto add_node = [](AddressSet& set, const Node& n) {
-        for (const auto& address : n.addresses) set.add(range_of(address.value));
-        for (const auto& range : n.serves) set.add(range.value);
-    };
-    add_node(sides.near, policy.nodes[node]);
-    for (std::size_t i = 0; i < policy.nodes.size(); ++i)
-        if (i != node) add_node(sides.far, policy.nodes[i]);
-    sides.tunnel = sides.far;
-    const auto add_sources = [&](const std::vector<Source>& sources) {
-        for (const Source& source : sources)
-            for (const Range& range : ranges_of(policy, {}, source.host)) sides.tunnel.add(range);
-    };
-    for (const Tier& tier : policy.tiers) add_sources(tier.who);
-    for (const Node& n : policy.nodes)
-        for (const Input& input : n.inputs) add_sources(input.from);
-    for (const Range& range : sides.near.ranges()) {
-        sides.far.subtract(range);
-        sides.tunnel.subtract(range);
-    }
-    return sides;
-}
-
 PermissionSets::PermissionSets(const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
                                Layout::Form form)
     : policy_(policy), addresses_(addresses), node_(node), today_(today), form_(form) {}

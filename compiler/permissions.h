@@ -20,14 +20,6 @@ namespace policyc {
 // The addresses that a host stands for, without families that the policy denies. Names without an address have none.
 std::vector<Range> ranges_of(const Policy& policy, const Addresses& addresses, const Host& host);
 
-// The sides of a node (docs/language.md, section 2).
-struct Sides {
-    AddressSet near;    // its own addresses and the networks it serves
-    AddressSet far;     // those of all other nodes, less the near side
-    AddressSet tunnel;  // the far side and all who are named as a source, less the near side
-};
-Sides sides_of(const Policy& policy, std::size_t node);
-
 // A rate that some permissions are under: one bucket per source address.
 struct Limiter {
     std::string what;  // "tier vpn", for comments

@@ -11,6 +11,7 @@ namespace {
 
 // No program uses a TCP port up to this one to begin a connection from (NFS and rsh begin at 512).
 constexpr std::uint16_t last_server_port = 511;
+constexpr std::uint16_t first_user_port = 1024;
 // Where Linux begins to choose ports for connections it begins (net.ipv4.ip_local_port_range), never one that something listens on.
 constexpr std::uint16_t first_ephemeral_port = 32768;
 // A range of at most this many ports is taken for ports that something listens on.
@@ -70,14 +71,19 @@ std::vector<PortRange> named_server_ports(const Policy& policy, const Addresses&
         if (p.protocol != protocol || (p.lo == 1 && p.hi == UINT16_MAX)) return;
         const bool wide = p.hi - p.lo >= listening_ports;
         const auto hi = wide ? std::min<std::uint16_t>(p.hi, first_ephemeral_port - 1) : p.hi;
-        if (p.lo <= hi) ports.emplace_back(p.lo, hi);
+        const auto lo = wide && protocol == Protocol::tcp ? std::max(p.lo, first_user_port) : p.lo;
+        if (lo <= hi) ports.emplace_back(lo, hi);
     };
     for (const Input& input : node.inputs) std::ranges::for_each(input.ports, add);
+    // By its address in the tunnel, or in a network of this side, where it may have another.
+    const auto holds_this_host = [&](const Range& range) {
+        const bool own =
+            std::ranges::any_of(node.addresses, [&](const auto& a) { return range.holds(range_of(a.value)); });
+        return own || (!range.single() && near.meets(range));
+    };
     for (const Tier& tier : policy.tiers)
         for (const Target& target : tier.allow)
-            if (std::ranges::any_of(ranges_of(policy, addresses, target.host),
-                                    [&](const Range& range) { return near.meets(range); }))
-                add(target.ports);
+            if (std::ranges::any_of(ranges_of(policy, addresses, target.host), holds_this_host)) add(target.ports);
     return ports;
 }
 

@@ -11,6 +11,7 @@
 
 #include "compiler/limits.h"
 #include "compiler/permissions.h"
+#include "compiler/sides.h"
 
 namespace policyc {
 

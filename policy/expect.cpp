@@ -47,8 +47,13 @@ constexpr std::size_t source_set_price = 4;  // of a range of sources, against a
 class Trial {
 public:
     Trial(const Policy& policy, const Addresses& addresses, const Permissions& permissions, const Expectation& test,
-          Diagnostics& diagnostics)
-        : policy_(policy), addresses_(addresses), permissions_(permissions), test_(test), diagnostics_(diagnostics) {
+          Diagnostics& diagnostics, Nameless nameless)
+        : policy_(policy),
+          addresses_(addresses),
+          permissions_(permissions),
+          test_(test),
+          diagnostics_(diagnostics),
+          nameless_(nameless) {
         std::vector<Range> ranges;
         for (const Source& source : test.from) {
             for (const Range& range : addresses_of_host(policy, addresses, source.host)) {
@@ -250,7 +255,7 @@ private:
         targets(Part::expected, test_.allow);
         targets(Part::denied, test_.deny);
         targets(Part::expected, test_.only);
-        if (!found.empty()) report_no_address(test_, std::move(found), diagnostics_);
+        if (!found.empty()) report_no_address(test_, std::move(found), nameless_ == Nameless::waits, diagnostics_);
     }
 
     // Why there is nothing to judge, or "". What is expected to be denied may be of a family that this policy doesn't have, or that no source
@@ -273,6 +278,7 @@ private:
     const Permissions& permissions_;
     const Expectation& test_;
     Diagnostics& diagnostics_;
+    Nameless nameless_;
     reach::Budget budget_{most_work};
     ByFamily from_;
     std::vector<ByFamily> reaching_;  // by source set of the permissions
@@ -282,10 +288,11 @@ private:
 
 }  // namespace
 
-void judge(const Policy& policy, const Addresses& addresses, Days today, Diagnostics& diagnostics) {
+void judge(const Policy& policy, const Addresses& addresses, Days today, Diagnostics& diagnostics, Nameless nameless) {
     if (policy.tests.empty()) return;
     const Permissions permissions = reach::permissions_of(policy, addresses, today);
-    for (const Expectation& test : policy.tests) Trial(policy, addresses, permissions, test, diagnostics).run();
+    for (const Expectation& test : policy.tests)
+        Trial(policy, addresses, permissions, test, diagnostics, nameless).run();
 }
 
 }  // namespace policyc

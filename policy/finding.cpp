@@ -290,11 +290,15 @@ void Story::near_miss(const Flow& flow, Diagnostic& diagnostic) const {
     }
 }
 
-void report_no_address(const Expectation& test, std::vector<Unresolved> unresolved, Diagnostics& diagnostics) {
+void report_no_address(const Expectation& test, std::vector<Unresolved> unresolved, bool waits,
+                       Diagnostics& diagnostics) {
     std::ranges::stable_sort(unresolved, {}, &Unresolved::span);
     const Unresolved& first = unresolved.front();
+    waits = waits &&
+            std::ranges::all_of(unresolved, [](const Unresolved& one) { return one.why == Unresolved::Why::name; });
     Diagnostic& diagnostic = diagnostics.report(
-        Code::E0702, first.span, fmt::format("test \"{}\" can't hold: {}", test.name, first.what), first.what);
+        waits ? Code::W0704 : Code::E0702, first.span,
+        fmt::format("test \"{}\" {}: {}", test.name, waits ? "waits" : "can't hold", first.what), first.what);
     // One for each entry of the lists: what a group holds has one place.
     std::size_t shown = 1;
     for (std::size_t i = 1; i < unresolved.size() && shown < most_labels; ++i) {
@@ -303,7 +307,8 @@ void report_no_address(const Expectation& test, std::vector<Unresolved> unresolv
         ++shown;
     }
     if (unresolved.size() > shown) diagnostic.note(fmt::format("and {} more like it", unresolved.size() - shown));
-    diagnostic.note("a test that names nothing would pass whatever the policy says");
+    diagnostic.note(waits ? "what has no address is closed; the rest of the test is judged"
+                          : "a test that names nothing would pass whatever the policy says");
     // A way out for each kind of what is shown.
     std::set<Unresolved::Why> told;
     for (const Unresolved& one : unresolved) {

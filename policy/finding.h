@@ -77,7 +77,9 @@ struct Unresolved {
     std::string what;  // "`grafana` has no address"
     Why why = Why::empty;
 };
-void report_no_address(const Expectation& test, std::vector<Unresolved> unresolved, Diagnostics& diagnostics);
+// `waits`: where names alone have none, it is no failure.
+void report_no_address(const Expectation& test, std::vector<Unresolved> unresolved, bool waits,
+                       Diagnostics& diagnostics);
 
 // An entry of the policy, and how many others it overlaps with.
 struct Entangled {

@@ -86,6 +86,12 @@ Error overtaken() {
             "`nft monitor` shows who does; run this again when it is quiet"};
 }
 
+// Whether what is in force was not applied for this node. A host whose name happens to be another node's must not lose its firewall by that.
+bool others_table(const World& world, const std::string& node) {
+    const std::optional<Applied> applied = load_applied(world);
+    return !applied || applied->node != node;
+}
+
 bool can_put_back(const std::optional<ir::Ruleset>& ruleset) {
     if (!ruleset) return true;
     if (!ruleset->foreign.empty()) return false;
@@ -192,7 +198,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         timed("names", [&] { return addresses_of(policy, known, hosts, world.now, report.diagnostics); });
 
     // What must stay true is true, or nothing goes any further.
-    timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics); });
+    timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics, Nameless::waits); });
     if (report.diagnostics.errors() > errors_before) return report.stopped();
 
     const ir::Ruleset compiled =
@@ -219,6 +225,11 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         const std::unique_ptr<Past> past = timed("past", [&] { return find_past(before, chosen.name, world); });
         add_live_server_ports(table_of(before, past), wanted, world);
         const Applied applied = make_applied(loaded, report.sources, node, addresses, wanted, world);
+        if (before && wanted.empty() && others_table(world, chosen.name))
+            return report.fail(
+                {fmt::format("table inet policyc is not `{}`'s: this would remove it", chosen.name),
+                 "name the node that this host is, as in --node NAME; to be without a firewall here: `nft delete "
+                 "table inet policyc`"});
         if (attempt == 0)
             said_again = report_tunnel(tunnel, world, report) + report_neighbours(!wanted.empty(), *kernel, report);
 

@@ -79,7 +79,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
     const Lock known = options.against ? lock->lock : join(lock->lock, load_state_names(world, report));
     const Addresses addresses =
         timed("names", [&] { return addresses_of(policy, known, hosts, world.now, report.diagnostics); });
-    timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics); });
+    timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics, Nameless::waits); });
     if (report.diagnostics.errors() > 0) return report.stopped();
     ir::Ruleset after =
         timed("lower", [&] { return lower(policy, addresses, node.value(), today(world), world.layout); });

@@ -242,12 +242,14 @@ void Reader::read_sides() {
     std::vector<Interval> near;
     std::vector<Interval> others;
     std::vector<Interval> named;
+    std::vector<Interval> other_nodes;
     const auto append = [](std::vector<Interval>& list, const std::vector<Interval>& more) {
         list.insert(list.end(), more.begin(), more.end());
     };
     for (std::size_t i = 0; i < policy_.nodes.size(); ++i) {
         std::vector<Interval>& side = i == index_ ? near : others;
         append(side, intervals(NodeRef{i}));
+        if (i != index_) append(other_nodes, intervals(NodeRef{i}));
         for (const Spanned<Range>& served : policy_.nodes[i].serves) append(side, intervals(served.value));
         for (const Input& input : policy_.nodes[i].inputs)
             for (const Source& source : input.from) append(named, intervals(source.host));
@@ -259,7 +261,7 @@ void Reader::read_sides() {
 
     for (const Field field : {Field::source, Field::destination}) {
         const std::size_t at = place(field);
-        near_[at] = addresses_at(field, near);
+        near_[at] = diagrams_.subtract(addresses_at(field, near), addresses_at(field, other_nodes));
         far_[at] = diagrams_.subtract(addresses_at(field, others), near_[at]);
         const Result<Set> all = diagrams_.unite(far_[at], addresses_at(field, named));
         beside_tunnel_[at] = diagrams_.subtract(everything, diagrams_.subtract(all, near_[at]));
@@ -292,7 +294,8 @@ Result<Set> Reader::spoofed(const Passage& passage) {
     const bool begins = passage.way == Way::begin;
     const std::size_t at = place(begins ? Field::source : Field::destination);
     if (passage.in != Side::tunnel) return far_[at];
-    return begins ? beside_tunnel_[at] : near_[at];
+    const bool unjudged = passage.hook == Hook::input && !node_.output;  // what it begins
+    return begins || unjudged ? beside_tunnel_[at] : near_[at];
 }
 
 Result<Set> Reader::permitted(const Passage& passage) {

@@ -290,6 +290,8 @@ class Policy:
         return not any(r.holds(packet.source) or r.holds(packet.destination) for r in untouched_ranges)
 
     def on_near_side(self, name, address):
+        if any(r.holds(address) for other in self.nodes if other != name for r in self.host(other)):
+            return False
         return any(r.holds(address) for r in self.near(name))
 
     def on_far_side(self, name, address):
@@ -306,7 +308,9 @@ class Policy:
         if packet.hook == "output" or packet.iif == "lo":
             return False
         if packet.iif == self.nodes[name].get("interface"):
-            return self.on_near_side(name, packet.source) if packet.reply else not self.on_tunnel_side(name, packet.source)
+            if packet.reply and (packet.hook == "forward" or "output" in self.nodes[name]):
+                return self.on_near_side(name, packet.source)
+            return not self.on_tunnel_side(name, packet.source)
         return self.on_far_side(name, packet.source)
 
     def is_implied(self, node, packet):

@@ -56,6 +56,56 @@ TEST_CASE("a table that is gone, as after a reboot, is nobody's doing") {
     }
 }
 
+TEST_CASE("a name that loses its address closes what it opened, and DNS is named; a test that names it waits") {
+    const std::string text = R"(version = 1
+[networks]
+home = ["10.1.0.0/16"]
+[nodes.gw]
+role = "gateway"
+address = "10.0.0.1"
+interface = "wg0"
+[nodes.phone]
+address = "10.0.0.2"
+[services]
+web = "web.example:443"
+[tiers.vpn]
+who = ["phone"]
+allow = ["web"]
+[[test]]
+name = "phone has web"
+from = ["phone"]
+allow = ["web"]
+)";
+    const auto lock = [](const std::string& addresses) {
+        return "version = 1\n\n[names.\"web.example\"]\naddresses = [" + addresses +
+               "]\nttl = 300\nresolved = \"2026-11-24T10:00:00Z\"\n";
+    };
+    Gateway gw;
+    gw.write(lock("\"10.1.0.9\""), "policy.lock");
+    CHECK(gw.apply(text).says("+ phone  gains  web"));
+    gw.write(lock(""), "policy.lock");
+    const Ran ran = gw.run(verb_apply);
+    CHECK(ran.status == 0);
+    CHECK(ran.says("- phone  loses  web"));
+    CHECK(ran.says("web.example has no address any more"));
+    CHECK(ran.record.at("changes")[0].at("cause") == "dns");
+    CHECK(gw.run(verb_diff).status == 0);
+}
+
+TEST_CASE("a host whose name is another node's keeps its firewall") {
+    Gateway gw;
+    gw.apply(policy());
+    gw.options.node = "phone";
+    const Ran ran = gw.run(verb_apply);
+    CHECK(ran.status == 2);
+    REQUIRE(ran.error);
+    CHECK(ran.error->message == "table inet policyc is not `phone`'s: this would remove it");
+    CHECK(gw.kernel.loaded);
+    // The node itself may leave its table behind.
+    gw.options.node.reset();
+    CHECK(gw.apply(policy("scope = \"none\"\n")).says("table inet policyc removed"));
+}
+
 TEST_CASE("what is missing is called missing") {
     Gateway gw;
     gw.apply(policy());

@@ -19,6 +19,7 @@ struct TestPacket {
     std::uint16_t from_port = 40000;
     bool confirmed = false;  // its flow was let through before
     bool assured = false;    // and answered
+    bool syn = true;         // of TCP: it begins a connection
     std::string way_in = "wg0", way_out = "lan0";
 };
 
@@ -119,7 +120,9 @@ private:
                 bool stop = false;
                 const Verdict verdict = step(statement, depth, stop);
                 if (verdict != Verdict::none) return verdict;
-                if (std::holds_alternative<ir::Goto>(statement)) return Verdict::none;
+                if (!stop &&
+                    (std::holds_alternative<ir::Goto>(statement) || std::holds_alternative<ir::Return>(statement)))
+                    return Verdict::none;
                 if (stop) break;
             }
         }
@@ -169,7 +172,7 @@ private:
         } else if (const auto* direction = std::get_if<ir::MatchReply>(&statement)) {
             stop = direction->reply != packet_.reply;
         } else if (const auto* syn = std::get_if<ir::MatchSyn>(&statement)) {
-            stop = packet_.l4 != ir::L4::tcp || syn->negate;
+            stop = packet_.l4 != ir::L4::tcp || syn->negate == packet_.syn;
         } else if (const auto* jump = std::get_if<ir::Jump>(&statement)) {
             return run(jump->chain, depth + 1);
         } else if (const auto* go = std::get_if<ir::Goto>(&statement)) {
@@ -179,7 +182,7 @@ private:
         } else if (std::holds_alternative<ir::Drop>(statement)) {
             return Verdict::drop;
         } else if (!std::holds_alternative<ir::Limit>(statement) && !std::holds_alternative<ir::Count>(statement) &&
-                   !std::holds_alternative<ir::ClampMss>(statement)) {
+                   !std::holds_alternative<ir::ClampMss>(statement) && !std::holds_alternative<ir::Return>(statement)) {
             FAIL("a statement that this does not know");
         }
         return Verdict::none;

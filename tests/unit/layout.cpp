@@ -328,6 +328,7 @@ void check_forward(const ir::Ruleset& ruleset, const TestPacket& one) {
     TestPacket answer{one.destination, one.source, one.l4, icmp ? one.port : std::uint16_t{40000}, true, one.port};
     for (TestPacket packet : {one, answer}) {
         packet.confirmed = true;
+        packet.syn = false;
         for (const auto& [in, out] : {std::pair("wg0", "lan0"), std::pair("lan0", "wg0"), std::pair("wg0", "wg0")}) {
             packet.way_in = in;
             packet.way_out = out;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "compiler/access.h"
+#include "judged.h"
 
 using namespace policyc;
 
@@ -190,6 +191,29 @@ TEST_CASE("lower: limited permissions go through their bucket, unlimited ones do
     const auto rate = std::ranges::find_if(ruleset.sets, [](const ir::Set& s) { return s.dynamic; });
     REQUIRE(rate != ruleset.sets.end());
     CHECK(rate->name == "rate1_ip4");
+}
+
+TEST_CASE("lower: a SYN takes from the bucket though its flow is known, and what is no SYN takes nothing") {
+    Policy policy = base();
+    policy.tiers[0].limit = Rate{50, Rate::Unit::second};
+    policy.tiers[0].allow = {target(range("10.0.13.20"), tcp(80, 80)),
+                             target(range("10.0.13.20"), {Protocol::udp, 80, 80})};
+    const ir::Ruleset ruleset = lower(policy, {}, 0, today);
+    using Verdict = Judged::Verdict;
+    for (const bool confirmed : {false, true})
+        for (const bool room : {false, true}) {
+            TestPacket packet{policy.nodes[1].addresses[0].value, address("10.0.13.20"), ir::L4::tcp, 80};
+            packet.confirmed = confirmed;
+            Judged judged(ruleset, room);
+            CHECK(judged.judge("tiers", packet) == (room ? Verdict::accept : Verdict::none));
+            CHECK(judged.buckets > 0);
+            packet.syn = false;
+            CHECK(judged.judge("tiers", packet) == Verdict::accept);
+            CHECK(judged.buckets == 0);
+            packet.l4 = ir::L4::udp;
+            CHECK(judged.judge("tiers", packet) == (room || confirmed ? Verdict::accept : Verdict::none));
+            CHECK((judged.buckets > 0) == !confirmed);
+        }
 }
 
 TEST_CASE("lower: the same inputs give the same Ruleset") {

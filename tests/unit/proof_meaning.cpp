@@ -201,11 +201,17 @@ TEST_CASE("random policies: what the diagram allows is what the areas of [[test]
             return false;
         };
         // By hand, an address at a time.
-        const auto near = [&](std::size_t i, const Address& address) {
-            const Node& of = policy.nodes[i];
-            return std::ranges::any_of(of.addresses, [&](const auto& own) { return own.value == address; }) ||
-                   std::ranges::any_of(of.serves,
-                                       [&](const auto& served) { return served.value.holds(range_of(address)); });
+        const auto has = [&](std::size_t i, const Address& address) {
+            return std::ranges::any_of(policy.nodes[i].addresses,
+                                       [&](const auto& own) { return own.value == address; });
+        };
+        const auto holds = [&](std::size_t i, const Address& address) {
+            return has(i, address) || std::ranges::any_of(policy.nodes[i].serves, [&](const auto& served) {
+                       return served.value.holds(range_of(address));
+                   });
+        };
+        const auto near = [&](const Address& address) {
+            return holds(0, address) && !has(1, address) && !has(2, address);
         };
         const auto named = [&](const Address& address) {
             const auto in = [&](const std::vector<Source>& list) {
@@ -220,12 +226,12 @@ TEST_CASE("random policies: what the diagram allows is what the areas of [[test]
                    });
         };
         const auto genuine = [&](Side side, const Address& address) {
-            const bool far = !near(0, address) && (near(1, address) || near(2, address));
-            return side == Side::tunnel ? !near(0, address) && (far || named(address)) : !far;
+            const bool far = !near(address) && (holds(1, address) || holds(2, address));
+            return side == Side::tunnel ? !near(address) && (far || named(address)) : !far;
         };
         // Who answers need not be a source of the tunnel, only none of this side.
         const auto answers = [&](Side side, const Address& address) {
-            return side == Side::tunnel ? !near(0, address) : genuine(side, address);
+            return side == Side::tunnel ? !near(address) : genuine(side, address);
         };
         for (const Family family : {Family::ipv4, Family::ipv6}) {
             for (unsigned from = 0; from < 7; ++from) {
@@ -252,12 +258,12 @@ TEST_CASE("random policies: what the diagram allows is what the areas of [[test]
                         expect(Hook::forward, Way::begin, other, tunnel, tiers && genuine(other, sender));
                         expect(Hook::forward, Way::reply, tunnel, tunnel, tiers && answers(tunnel, receiver));
                         expect(Hook::forward, Way::reply, other, tunnel, tiers && answers(other, receiver));
-                        if (near(0, receiver) && node.serves.empty()) {
+                        if (near(receiver) && node.serves.empty()) {
                             const bool to_host = tiers || permits(Kind::input, asked, slot.slot);
                             expect(Hook::input, Way::begin, tunnel, other, to_host && genuine(tunnel, sender));
                             if (node.output) expect(Hook::output, Way::reply, other, tunnel, to_host);
                         }
-                        if (node.output && node.serves.empty() && near(0, sender)) {
+                        if (node.output && node.serves.empty() && near(sender)) {
                             const bool from_host = tiers || permits(Kind::output, asked, slot.slot);
                             expect(Hook::output, Way::begin, other, tunnel, from_host);
                             expect(Hook::input, Way::reply, tunnel, other, from_host && answers(tunnel, receiver));
@@ -398,16 +404,17 @@ TEST_CASE("scope host: what is left alone, what is implied, what is spoofed") {
 TEST_CASE("without output, this host sends what it likes and is answered; untouched loopback is left alone") {
     std::string text = host_scope;
     text.replace(text.find("if:old0"), 7, "if:lo");
-    expect_lines(of_text(text, ""), {
-                                        {"output begin other tunnel 10.69.50.2 10.1.1.1 6 22", "not judged"},
-                                        {"output begin other loopback 127.0.0.1 127.0.0.1 6 80", "not judged"},
-                                        {"input begin loopback other 127.0.0.1 127.0.0.1 6 80", "not judged"},
-                                        {"input reply other other 10.69.50.2 10.1.1.1 6 22", "allow"},
-                                        {"input reply tunnel other 10.69.50.2 10.1.1.1 6 22", "allow"},
-                                        {"input reply tunnel other 10.69.50.2 10.69.13.5 6 22", "deny"},  // spoofed
-                                        {"input reply tunnel other 10.69.50.2 10.69.50.11 6 22", "allow"},
-                                        {"input begin other other 10.1.1.1 10.69.50.2 6 22", "deny"},
-                                    });
+    expect_lines(of_text(text, ""),
+                 {
+                     {"output begin other tunnel 10.69.50.2 10.1.1.1 6 22", "not judged"},
+                     {"output begin other loopback 127.0.0.1 127.0.0.1 6 80", "not judged"},
+                     {"input begin loopback other 127.0.0.1 127.0.0.1 6 80", "not judged"},
+                     {"input reply other other 10.69.50.2 10.1.1.1 6 22", "allow"},
+                     {"input reply tunnel other 10.69.50.2 10.1.1.1 6 22", "deny"},    // no source of the tunnel
+                     {"input reply tunnel other 10.69.50.2 10.69.13.5 6 22", "deny"},  // spoofed
+                     {"input reply tunnel other 10.69.50.2 10.69.50.11 6 22", "allow"},
+                     {"input begin other other 10.1.1.1 10.69.50.2 6 22", "deny"},
+                 });
 }
 
 TEST_CASE("scope tunnel and none") {
