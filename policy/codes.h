@@ -75,7 +75,7 @@ namespace policyc {
     X(W0603, "allowed in one family only")                    \
     X(E0701, "a test failed")                                 \
     X(E0702, "a test names what has no address")              \
-    X(E0703, "a test is too entangled to be judged")         \
+    X(E0703, "a test is too entangled to be judged")          \
     X(W0704, "a test waits for an address")
 
 enum class Code : std::uint16_t {
