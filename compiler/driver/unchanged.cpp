@@ -32,8 +32,9 @@ public:
     // Nothing at the end, and where it is not such a file.
     std::optional<std::string_view> next() {
         std::size_t size = 0;
-        const char* end = text_.data() + text_.size();
-        const auto [colon, error] = std::from_chars(text_.data(), end, size);
+        const char* begin = text_.data();
+        const char* end = begin + text_.size();
+        const auto [colon, error] = std::from_chars(begin, end, size);
         if (error != std::errc() || colon == end || *colon != ':') return {};
         const auto rest = static_cast<std::size_t>(end - colon) - 1;
         if (rest <= size || colon[1 + size] != '\n') return {};
