@@ -374,10 +374,11 @@ private:
         }
     }
 
+    // Of the flow itself: an ICMP error about it is not `established`.
     void add_fast_jump(std::vector<ir::Rule>& rules, By by) const {
         const bool reply = by == By::answer;
-        rules.push_back(
-            make_rule({ir::MatchReply{reply}, ir::MatchAssured{}, ir::Jump{reply ? "fast_reply" : "fast_original"}}));
+        rules.push_back(make_rule({ir::MatchState{.established = true}, ir::MatchReply{reply}, ir::MatchAssured{},
+                                   ir::Jump{reply ? "fast_reply" : "fast_original"}}));
     }
 
     // Whether a permission lets somebody on this side begin, or names a place behind the tunnel. If not, what comes out of the tunnel and is
@@ -402,8 +403,10 @@ private:
         add_mss(rules);
         // Nobody behind the tunnel answers anybody there, so nobody has an error to tell of.
         if (!answers_far(policy_, addresses_, sides_))
-            rules.push_back(make_rule(
-                {ir::MatchName{Field::oifname, tunnel()}, ir::MatchState{.related = true}, ir::Goto{"denied"}}));
+            for (const Family family : families_)
+                rules.push_back(make_rule({ir::MatchName{Field::oifname, tunnel()}, ir::MatchState{.related = true},
+                                           ir::MatchL4{family == Family::ipv4 ? ir::L4::icmp : ir::L4::icmpv6},
+                                           ir::Goto{"denied"}}));
         rules.push_back(make_rule({ir::Goto{"judged"}}));
         chain("from_tunnel", "what comes out of the tunnel", std::move(rules));
     }

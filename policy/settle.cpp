@@ -492,9 +492,8 @@ Settled settle(const Policy& policy, const Lock& before, const std::map<std::str
         if (!same) out.changed.push_back(use.name);
         out.lock.emplace(use.name, std::move(*entry));
     }
-    for (const auto& [name, entry] : before) {
-        if (out.lock.find(name) == out.lock.end()) out.dropped.push_back(name);
-    }
+    for (const auto& [name, entry] : before)
+        if (!out.lock.contains(name)) out.dropped.push_back(name);
     return out;
 }
 

@@ -26,6 +26,8 @@
 #include <string>
 #include <vector>
 
+#include "timing.h"
+
 namespace {
 
 constexpr const char* table = "policyc";
@@ -38,21 +40,6 @@ constexpr std::size_t elements_a_message = 2400;  // an attribute holds 64 KiB
     std::fprintf(stderr, "floor: %s: %s\n", what, std::strerror(errno));
     std::exit(2);
 }
-
-class Timing {
-public:
-    explicit Timing(const char* name) : name_(name) {}
-    Timing(const Timing&) = delete;
-    Timing& operator=(const Timing&) = delete;
-    ~Timing() {
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin_;
-        std::fprintf(stderr, "timing: %s %.6f\n", name_, took.count());
-    }
-
-private:
-    const char* name_;
-    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
 
 using Netlink = std::unique_ptr<mnl_socket, int (*)(mnl_socket*)>;
 

@@ -22,7 +22,7 @@ SHARD = 65536
 
 class Bench:
     def __init__(self, build, folder):
-        self.policyc, self.floor, self.library = (os.path.join(build, name) for name in ("policyc", "floor", "library"))
+        self.policyc, self.floor, self.by_library = (os.path.join(build, name) for name in ("policyc", "floor", "library"))
         self.runner = Runner(build)
         self.folder = folder
         self.state = self.path("state")
@@ -80,8 +80,8 @@ class Bench:
             self.runner.measure(cells, "nft -j list", lambda: None, ("nft", "-j", "list", "table", "inet", "policyc"))
             self.runner.measure(cells, "nft, one changed", lambda: self.one_by_nft(count), ("nft", "-f", self.path("one.nft")))
             self.runner.measure(cells, "nft -f, all changed", lambda: None, ("nft", "-f", other))
-            self.runner.measure(cells, "libnftables text", self.clear, (self.library, "text", text))
-            self.runner.measure(cells, "libnftables JSON", self.clear, (self.library, "json", json))
+            self.runner.measure(cells, "libnftables text", self.clear, (self.by_library, "text", text))
+            self.runner.measure(cells, "libnftables JSON", self.clear, (self.by_library, "json", json))
             self.runner.measure(cells, "floor", self.clear, (self.floor, "load", str(count)))
             self.runner.measure(cells, "floor, one changed", lambda: None, (self.floor, "change"))
             self.runner.measure(cells, "floor, all changed", floored, (self.floor, "replace", str(count)))

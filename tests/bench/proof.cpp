@@ -16,6 +16,8 @@
 
 #include "compiler/proof/diagram.h"
 
+#include "timing.h"
+
 using namespace policyc;
 using namespace policyc::proof;
 
@@ -23,21 +25,6 @@ namespace {
 
 struct Flows {
     Interval destination, protocol, port, source;
-};
-
-class Timing {
-public:
-    explicit Timing(const char* name) : name_(name) {}
-    Timing(const Timing&) = delete;
-    Timing& operator=(const Timing&) = delete;
-    ~Timing() {
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin_;
-        std::fprintf(stderr, "timing: %s %.6f\n", name_, took.count());
-    }
-
-private:
-    const char* name_;
-    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
 constexpr Interval tcp{6, 6};

@@ -5,6 +5,8 @@ The cases build on each other: they are the days of one gateway."""
 
 import os
 import re
+import socket
+import struct
 import sys
 import time
 
@@ -239,6 +241,41 @@ def clients_are_cut_off_from_each_other(lab):
             check(set(verdicts) == {".-"}, f"arrived: {[p for p in zip(lines, verdicts) if p[1] != '.-']}")
 
 
+def unreachable(lab, node, flow):
+    """Sends from a node, to who began that UDP flow: its port is unreachable (RFC 792)."""
+    (source, source_port), (destination, port) = flow
+    begun = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 28, 1, 0, 64, 17, 0, socket.inet_aton(source), socket.inet_aton(destination))
+    message = struct.pack(">BBHI", 3, 3, 0, 0) + begun + struct.pack(">HHHH", source_port, port, 8, 0)
+    total = sum(struct.unpack(f">{len(message) // 2}H", message))
+    total = (total & 0xFFFF) + (total >> 16)
+    message = message[:2] + struct.pack(">H", ~(total + (total >> 16)) & 0xFFFF) + message[4:]
+    with lab.spaces.inside(node):
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    with raw:
+        raw.sendto(message, (source, 0))
+
+
+def errors_come_from_where_a_flow_goes(lab):
+    """What tells phone that its question arrives nowhere may come from the house, and not from laptop."""
+
+    def is_told_by(node):
+        with lab.spaces.socket("phone", kind=socket.SOCK_DGRAM, timeout=1) as asking:
+            asking.connect((RESOLVER, 53))
+            asking.send(b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01")
+            asking.recv(4096)
+            unreachable(lab, node, (asking.getsockname(), (RESOLVER, 53)))
+            try:
+                asking.recv(4096)
+            except ConnectionRefusedError:
+                return True
+            except TimeoutError:
+                pass
+            return False
+
+    check(is_told_by("house"), "an ICMP error about phone's flow does not arrive from the house")
+    check(not is_told_by("laptop"), "an ICMP error about phone's flow arrives from laptop")
+
+
 def gateway_answers_ssh_and_ping_and_nothing_else(lab):
     for client in CLIENTS:
         done = lab.spaces.run(client, *lab.ssh_command(GATEWAY, "echo", "it", "is", "me"))
@@ -402,6 +439,7 @@ CASES = [
     services_and_dns_are_reached_from_laptop_and_phone,
     every_other_port_and_host_is_refused,
     clients_are_cut_off_from_each_other,
+    errors_come_from_where_a_flow_goes,
     gateway_answers_ssh_and_ping_and_nothing_else,
     other_tunnel_is_as_it_was_and_not_judged,
     untouched_tunnel_is_not_judged_in_scope_host,

@@ -165,8 +165,9 @@ private:
             stop = (seen == name->value) == name->negate;
         } else if (const auto* family = std::get_if<ir::MatchFamily>(&statement)) {
             stop = family->family != packet_.source.family;
-        } else if (std::holds_alternative<ir::MatchState>(statement) ||
-                   std::holds_alternative<ir::MatchDnat>(statement) ||
+        } else if (const auto* state = std::get_if<ir::MatchState>(&statement)) {
+            stop = !(state->established && packet_.confirmed);
+        } else if (std::holds_alternative<ir::MatchDnat>(statement) ||
                    std::holds_alternative<ir::MatchIcmp>(statement)) {
             stop = true;  // it is part of a flow, no error about one, and goes where it was sent
         } else if (const auto* direction = std::get_if<ir::MatchReply>(&statement)) {

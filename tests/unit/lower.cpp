@@ -150,6 +150,18 @@ TEST_CASE("lower: replies to what this host began are not taken for sessions wit
     CHECK(server_ports({Protocol::udp, 8000, 8000}) == "1-511 ");
 }
 
+TEST_CASE("lower: another node's address is behind the tunnel, whatever network this node serves") {
+    Policy policy = base();
+    policy.nodes[0].serves.push_back({range("10.0.0.0/16"), {}});
+    policy.tiers[0].allow = {target(range("10.0.13.20"), tcp(80, 80))};
+    const ir::Ruleset ruleset = lower(policy, {}, 0, today);
+    TestPacket packet{policy.nodes[1].addresses[0].value, address("10.0.13.20"), ir::L4::tcp, 80};
+    CHECK(Judged(ruleset).judge("forward", packet) == Judged::Verdict::accept);
+    // Another address of that network is none of the tunnel's.
+    packet.source = address("10.0.99.1");
+    CHECK(Judged(ruleset).judge("forward", packet) == Judged::Verdict::drop);
+}
+
 TEST_CASE("lower: a date holds through its last day") {
     Policy policy = base();
     policy.tiers[0].expires = {today, {}};
