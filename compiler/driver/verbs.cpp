@@ -115,9 +115,8 @@ std::vector<Verb> make_verbs() {
         .options = {{"--dry-run", "", "Say what would change; change and record nothing.", &Options::dry_run},
                     {"--offline", "", "Ask no DNS server.", &Options::offline},
                     {"--backend", "netlink|libnftables",
-                     "How to talk to the kernel: netlink when not given; libnftables replaces the whole table, and "
-                     "counters and "
-                     "timeouts begin anew.",
+                     "How to talk to the kernel: netlink when not given; libnftables replaces the whole table: "
+                     "counters go on, rates and timeouts begin anew.",
                      &Options::backend}},
         .examples = {{"policyc apply policy.toml --dry-run", "look first"},
                      {"policyc apply policy.toml", "then do it"}},
