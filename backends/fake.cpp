@@ -13,15 +13,10 @@ Result<Snapshot> FakeKernel::read() {
     return Snapshot{loaded, {generation, network_namespace}};
 }
 
-Result<Kernel::Commit> FakeKernel::commit(const Snapshot& before, const ir::Ruleset& ruleset) {
+Result<Kernel::Commit> FakeKernel::commit(const Snapshot& before, const ir::Ruleset& ruleset, const Review& review) {
     ++transactions;
     if (commit_error) return *commit_error;
     if (before.moment.generation != generation) return Commit::stale;
-    ++generation;
-    if (ruleset.empty()) {
-        loaded.reset();
-        return Commit::done;
-    }
     // What the kernel keeps: no spans, causes or comments of sets and chains, and rules as it lists them.
     ir::Ruleset kept = ruleset;
     kept.node.clear();
@@ -48,7 +43,14 @@ Result<Kernel::Commit> FakeKernel::commit(const Snapshot& before, const ir::Rule
             rule.comment = ir::kernel_text(rule.comment, ir::max_comment);
         }
     }
-    loaded = std::move(kept);
+    if (damage) damage(kept);
+    if (review)
+        if (Result<void> fine = review(kept); !fine) return fine.error();
+    ++generation;
+    if (ruleset.empty())
+        loaded.reset();
+    else
+        loaded = std::move(kept);
     return Commit::done;
 }
 

@@ -9,8 +9,9 @@ namespace policyc {
 class FakeKernel : public Kernel {
 public:
     std::optional<ir::Ruleset> loaded;
-    std::optional<Error> read_error;    // returned by read() when set
-    std::optional<Error> commit_error;  // returned by commit() when set; nothing is changed then
+    std::optional<Error> read_error;           // returned by read() when set
+    std::optional<Error> commit_error;         // returned by commit() when set; nothing is changed then
+    std::function<void(ir::Ruleset&)> damage;  // done to what is about to be sent, when set
     std::vector<ForeignChain> others;
     int transactions = 0;  // tried
     std::uint32_t generation = 1;
@@ -19,7 +20,7 @@ public:
 
     Result<Moment> moment() override;
     Result<Snapshot> read() override;
-    Result<Commit> commit(const Snapshot& before, const ir::Ruleset& ruleset) override;
+    Result<Commit> commit(const Snapshot& before, const ir::Ruleset& ruleset, const Review& review) override;
     Result<std::vector<ForeignChain>> foreign_chains() override { return others; }
 };
 

@@ -134,11 +134,13 @@ public:
     Result<Snapshot> read() override { return reader_->read(); }
     Result<std::vector<ForeignChain>> foreign_chains() override { return reader_->foreign_chains(); }
 
-    Result<Commit> commit(const Snapshot&, const ir::Ruleset& wanted) override {
+    Result<Commit> commit(const Snapshot&, const ir::Ruleset& wanted, const Review& review) override {
         if (const std::string strange = first_unknown(wanted); !strange.empty())
             return Error{fmt::format("`{}` is not from policyc, which can't write it", strange), {}};
         Result<Context> context = open_context();
         if (!context) return context.error();
+        if (review)
+            if (Result<void> fine = review(wanted); !fine) return fine.error();
         const std::string text = to_nft(wanted, nullptr);
         if (run(context.value().get(), text) == 0) return Commit::done;
         return refused(text, nft_ctx_get_error_buffer(context.value().get()));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,8 +48,11 @@ public:
     // In one transaction, makes `table inet policyc`, which was as `before` says, be exactly `wanted` (an empty Ruleset: be gone). Touches no
     // other table. What is the same in both is left as it is, with its counters and timeouts, where the backend can.
     // `stale`: somebody else changed the rulesets since `before` was read; nothing was done. After an error the kernel holds what it held.
+    // `review` is asked before anything is sent, about the table that the transaction would make: decoded from its bytes, where the backend has bytes. Nothing is
+    // sent when it has an error, which is returned.
     enum class Commit : std::uint8_t { done, stale };
-    virtual Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted) = 0;
+    using Review = std::function<Result<void>(const ir::Ruleset&)>;
+    virtual Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted, const Review& review) = 0;
 
     // The base chains of other tables (families inet, ip and ip6) that drop what they do not accept, and those of the input, forward and
     // output hooks with a rule that refuses: they can refuse what ours allows, since a packet passes only when every base chain of a hook

@@ -58,7 +58,7 @@ bool Decoder::take(const nlmsghdr& message) {
         case NFT_MSG_NEWRULE: return rule(message);
         case NFT_MSG_NEWOBJ: return object(message);
         case NFT_MSG_NEWFLOWTABLE: return flowtable(message);
-        default: return true;
+        default: return !batch_ || remove(message);
     }
 }
 
@@ -70,15 +70,18 @@ bool Decoder::table(const nlmsghdr& message) {
     std::string name;
     std::uint32_t flags = 0;
     bool comment = false;
+    bool wakes = false;
     Attributes attributes(message);
     for (Attribute a; attributes.next(a);) {
         if (a.type == NFTA_TABLE_NAME) name = a.text();
         if (a.type == NFTA_TABLE_FLAGS) flags = a.u32().value_or(0);
+        if (a.type == NFTA_TABLE_FLAGS && batch_) wakes = true;
         if (a.type == NFTA_TABLE_USERDATA) comment = true;
     }
     if (attributes.broken()) return false;
     if (name != table_name) return true;
     seen_ = true;
+    if (wakes) static_cast<void>(remove_foreign(Foreign::Kind::table, ""));
     if ((flags & NFT_TABLE_F_DORMANT) != 0)
         foreign(Foreign::Kind::table, "", "the table is dormant: it judges nothing");
     else if (flags != 0)
@@ -113,7 +116,7 @@ bool Decoder::chain(const nlmsghdr& message) {
     std::string type;
     ir::Chain out;
     std::optional<Hooked> hooked;
-    std::uint32_t policy = NF_ACCEPT;
+    std::optional<std::uint32_t> policy;
     std::string strange;
     Attributes attributes(message);
     for (Attribute a; attributes.next(a);) {
@@ -121,7 +124,7 @@ bool Decoder::chain(const nlmsghdr& message) {
             case NFTA_CHAIN_TABLE: table = a.text(); break;
             case NFTA_CHAIN_NAME: out.name = a.text(); break;
             case NFTA_CHAIN_TYPE: type = a.text(); break;
-            case NFTA_CHAIN_POLICY: policy = a.u32().value_or(NF_ACCEPT); break;
+            case NFTA_CHAIN_POLICY: policy = a.u32(); break;
             case NFTA_CHAIN_HOOK:
                 if (!read_hook(a.data, hooked.emplace())) return false;
                 break;
@@ -148,7 +151,10 @@ bool Decoder::chain(const nlmsghdr& message) {
                              .priority = hooked->priority,
                              .nat = type == "nat",
                              .policy_drop = policy == NF_DROP};
+    } else if (batch_ && chain_index_.contains(out.name)) {
+        return change_policy(out.name, policy);
     }
+    if (batch_ && chain_index_.contains(out.name)) return false;
     if (!strange.empty()) foreign(Foreign::Kind::chain, out.name, fmt::format("chain {} {}", out.name, strange));
     chain_index_.emplace(out.name, chains_.size());
     chains_.push_back({std::move(out), {}});
@@ -210,6 +216,8 @@ bool Decoder::set(const nlmsghdr& message) {
     if (!read_frame(message, frame)) return false;
     if (frame.table != table_name) return true;
     if (frame.name.empty()) return false;
+    const bool anonymous = (frame.flags & NFT_SET_ANONYMOUS) != 0;
+    if (batch_ && !anonymous && set_index_.contains(frame.name)) return false;
     SetInProgress in;
     in.set.name = frame.name;
     const auto flag = [&](std::uint32_t bit) { return (frame.flags & bit) != 0; };
@@ -283,9 +291,11 @@ bool Decoder::rule(const nlmsghdr& message) {
     std::string table;
     std::string chain;
     Attributes attributes(message);
+    std::uint64_t behind = 0;  // of a batch
     for (Attribute a; attributes.next(a);) {
         if (a.type == NFTA_RULE_TABLE) table = a.text();
         if (a.type == NFTA_RULE_CHAIN) chain = a.text();
+        if (a.type == NFTA_RULE_POSITION) behind = a.u64().value_or(0);
     }
     if (attributes.broken()) return false;
     if (table != table_name) return true;
@@ -295,8 +305,14 @@ bool Decoder::rule(const nlmsghdr& message) {
     // As the kernel reads a batch: without NLM_F_APPEND at the beginning. A message of a dump is no request.
     const bool first = (message.nlmsg_flags & NLM_F_REQUEST) != 0 && (message.nlmsg_flags & NLM_F_APPEND) == 0;
     constexpr std::size_t headers = sizeof(nlmsghdr) + sizeof(nfgenmsg);
-    rules.emplace(first ? rules.begin() : rules.end(), reinterpret_cast<const char*>(&message) + headers,
-                  message.nlmsg_len - headers);
+    auto at = first ? rules.begin() : rules.end();
+    if (batch_ && behind != 0) {
+        at = std::ranges::find_if(rules, [&](const Rule& one) { return one.known && one.known->handle == behind; });
+        if (first || at == rules.end()) return false;
+        ++at;
+    }
+    rules.insert(at,
+                 Rule{std::string(reinterpret_cast<const char*>(&message) + headers, message.nlmsg_len - headers), {}});
     return true;
 }
 
@@ -330,6 +346,7 @@ bool Decoder::object(const nlmsghdr& message) {
         if (a.type == NFTA_COUNTER_BYTES) counter.bytes = a.u64().value_or(0);
     }
     if (numbers.broken()) return false;
+    if (batch_ && counter_index_.contains(counter.name)) return false;
     counter_index_.emplace(counter.name, static_cast<std::uint32_t>(out_.counters.size()));
     out_.counters.push_back(std::move(counter));
     return true;
@@ -362,19 +379,23 @@ std::optional<Ruleset> Decoder::finish() {
         return set != nullptr && set->anonymous ? set : nullptr;
     };
     for (Chain& chain : chains_) {
-        for (const std::string& rule : chain.rules)
-            chain.chain.rules.push_back(
-                decode_rule(rule, find).value_or(Rule{{Unknown{"bytes without sense"}}, {}, {}, 0}));
+        if (chain.gone) continue;
+        for (Rule& rule : chain.rules)
+            chain.chain.rules.push_back(rule.known
+                                            ? std::move(*rule.known)
+                                            : decode_rule(rule.attributes, find)
+                                                  .value_or(ir::Rule{{Unknown{"bytes without sense"}}, {}, {}, 0}));
         chain.rules.clear();
         out_.chains.push_back(std::move(chain.chain));
     }
     for (SetInProgress& in : sets_) {
-        if (in.anonymous || in.unreadable) continue;
+        if (in.anonymous || in.unreadable || in.gone) continue;
         finish_elements(in);
         for (const std::string& element : in.strange)
             foreign(Foreign::Kind::element, in.set.name, fmt::format("an element of {}: {}", in.set.name, element));
         out_.sets.push_back(std::move(in.set));
     }
+    renumber_counters();
     return std::move(out_);
 }
 

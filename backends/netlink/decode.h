@@ -1,4 +1,4 @@
-// Netlink messages of nf_tables back to a Ruleset: those of the kernel's dumps, and those of a batch that encode() made.
+// Netlink messages of nf_tables back to a Ruleset: those of the kernel's dumps, and those of a batch that encode() made (unpack.h).
 #pragma once
 
 #include <linux/netlink.h>
@@ -20,6 +20,11 @@ namespace policyc::netlink {
 // lands in Ruleset::foreign; it is never skipped. Safe on any bytes whose nlmsg_len is not a lie.
 class Decoder {
 public:
+    Decoder() = default;
+    // What comes then is a batch that changes this table: NFT_MSG_DEL* messages count, and rules go where the batch puts them. An object that is made a second time, and one that
+    // goes and isn't there, make no sense.
+    explicit Decoder(const ir::Ruleset& before);
+
     // False where the message makes no sense at all, so that nothing can be said of what it stands for.
     [[nodiscard]] bool take(const nlmsghdr& message);
 
@@ -31,9 +36,14 @@ public:
     std::optional<ir::Ruleset> finish();
 
 private:
+    struct Rule {
+        std::string attributes;         // to be read when all sets are known
+        std::optional<ir::Rule> known;  // of the table that was there
+    };
     struct Chain {
         ir::Chain chain;
-        std::vector<std::string> rules;  // attributes, to be read when all sets are known
+        std::vector<Rule> rules;
+        bool gone = false;
     };
 
     bool table(const nlmsghdr& message);
@@ -46,12 +56,25 @@ private:
     void foreign(ir::Foreign::Kind kind, std::string name, std::string text, std::uint32_t object = 0);
     SetInProgress* find_set(const std::string& name, std::uint32_t id);
 
+    // Of a batch (unpack.cpp).
+    bool change_policy(const std::string& name, std::optional<std::uint32_t> policy);
+    bool remove(const nlmsghdr& message);
+    bool remove_chain(const std::string& name);
+    bool remove_rules(const std::string& name, std::uint64_t handle);
+    bool remove_set(const std::string& name);
+    bool remove_elements(const std::string& name, std::string_view list);
+    bool remove_foreign(ir::Foreign::Kind kind, const std::string& name);
+    bool remove_counter(const std::string& name);
+    void renumber_counters();
+
+    bool batch_ = false;
     bool seen_ = false;
     ir::Ruleset out_;
     std::vector<SetInProgress> sets_;
     std::unordered_map<std::string, std::size_t> set_index_;
     std::unordered_map<std::uint32_t, std::size_t> set_ids_;  // of a batch
     std::unordered_map<std::string, std::uint32_t> counter_index_;
+    std::vector<bool> counters_gone_;
     std::vector<Chain> chains_;
     std::unordered_map<std::string, std::size_t> chain_index_;
 };

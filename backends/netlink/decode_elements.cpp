@@ -8,6 +8,7 @@
 #include <cstring>
 #include <numeric>
 #include <optional>
+#include <unordered_set>
 
 #include "backends/netlink/attributes.h"
 #include "backends/netlink/words.h"
@@ -234,6 +235,65 @@ void finish_elements(SetInProgress& in) {
     in.bound_values.clear();
     in.bound_lives.clear();
     in.set.elements.sort();
+}
+
+SetInProgress begin_elements(const ir::Set& set) {
+    SetInProgress in{.set = set};
+    if (!set.interval || set.types.size() > 1) return in;
+    in.set.elements = Elements(set.types, true);
+    const std::size_t bytes = key_bytes(set.types);
+    const std::size_t stored = stored_bytes(set.types);
+    const auto add = [&](std::string_view key, char end, std::uint32_t value, Life life) {
+        in.bounds.append(key);
+        in.bounds += end;
+        in.bound_values.push_back(value);
+        in.bound_lives.push_back(life);
+    };
+    for (std::size_t i = 0; i < set.elements.size(); ++i) {
+        const std::string_view key = set.elements.key(i);
+        add(key.substr(0, stored), '\0', set.elements.value(i), set.elements.life(i));
+        std::string behind(key.substr(stored));
+        if (next_key(behind, bytes)) add(behind, '\1', UINT32_MAX, {});
+    }
+    return in;
+}
+
+bool remove_elements(std::string_view list, SetInProgress& in) {
+    if (in.unreadable || in.set.dynamic) return true;
+    const bool concatenated = in.set.types.size() > 1;
+    const bool of_interval = in.set.interval && !concatenated;
+    const std::size_t stored = stored_bytes(in.set.types);
+    std::unordered_set<std::string> gone;
+    Attributes attributes(list);
+    for (Attribute a; attributes.next(a);) {
+        if (a.type != NFTA_LIST_ELEM) continue;
+        Element element;
+        if (!read(a.data, element) || element.key.size() != key_bytes(in.set.types)) return false;
+        std::string key;
+        append_stored(key, element.key, stored);
+        if (of_interval) key += (element.flags & NFT_SET_ELEM_INTERVAL_END) != 0 ? '\1' : '\0';
+        if (in.set.interval && concatenated) append_stored(key, element.key_end, stored);
+        gone.insert(std::move(key));
+    }
+    if (attributes.broken()) return false;
+    SetInProgress left{.set = in.set};
+    left.set.elements = Elements(in.set.types, in.set.interval);
+    for (std::size_t i = 0; i < in.bound_values.size(); ++i) {
+        const std::string bound = in.bounds.substr(i * (stored + 1), stored + 1);
+        if (gone.erase(bound) != 0) continue;
+        left.bounds += bound;
+        left.bound_values.push_back(in.bound_values[i]);
+        left.bound_lives.push_back(in.bound_lives[i]);
+    }
+    for (std::size_t i = 0; i < in.set.elements.size(); ++i) {
+        const std::string key(in.set.elements.key(i));
+        if (gone.erase(key) != 0) continue;
+        left.set.elements.add_key(key, in.set.elements.cause(i), in.set.elements.value(i));
+        left.set.elements.set_life(in.set.elements.life(i));
+    }
+    left.strange = std::move(in.strange);
+    in = std::move(left);
+    return gone.empty();
 }
 
 }  // namespace policyc::netlink

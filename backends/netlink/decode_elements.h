@@ -26,6 +26,7 @@ struct SetInProgress {
     std::vector<ir::Life> bound_lives;
     std::vector<std::uint8_t> icmp_types;
     std::vector<std::string> strange;  // elements that policyc does not write, as text
+    bool gone = false;                 // removed by a batch
 };
 
 // Takes the attributes inside NFTA_SET_ELEM_LIST_ELEMENTS. Counters are found by name in `counters`. False where the bytes make no sense.
@@ -34,5 +35,11 @@ bool take_elements(std::string_view list, const std::unordered_map<std::string, 
 
 // Pairs bounds and sorts.
 void finish_elements(SetInProgress& set);
+
+// A set that is there, so that elements can come and go.
+SetInProgress begin_elements(const ir::Set& set);
+
+// Removes what a list says, which is the same with NFT_MSG_DELSETELEM, without values. False where the bytes make no sense, or an element isn't there.
+bool remove_elements(std::string_view list, SetInProgress& set);
 
 }  // namespace policyc::netlink

@@ -22,15 +22,6 @@ constexpr std::size_t value_bytes = 300;
 constexpr std::size_t life_bytes = 12;
 constexpr std::size_t headers_bytes = 64;
 
-// The key after this one, big endian; false where there is none.
-bool next_key(std::string& key, std::size_t bytes) {
-    for (std::size_t i = bytes; i-- > 0;) {
-        key[i] = static_cast<char>(static_cast<unsigned char>(key[i]) + 1U);
-        if (key[i] != 0) return true;
-    }
-    return false;
-}
-
 // A closed interval without concatenation is two elements: its first key, and the key behind its last, flagged as an end.
 class Writer {
 public:

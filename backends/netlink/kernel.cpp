@@ -13,6 +13,7 @@
 #include "backends/netlink/messages.h"
 #include "backends/netlink/refusal.h"
 #include "backends/netlink/socket.h"
+#include "backends/netlink/unpack.h"
 #include "compiler/plan.h"
 #include "compiler/timing.h"
 
@@ -71,14 +72,20 @@ public:
             "`nft monitor` shows who changes them"};
     }
 
-    Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted) override {
+    Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted, const Review& review) override {
         const Result<Socket*> socket = opened();
         if (!socket) return socket.error();
-        const Plan changes = timed("plan", [&] { return plan(before.ruleset ? &*before.ruleset : nullptr, wanted); });
+        const ir::Ruleset* there = before.ruleset ? &*before.ruleset : nullptr;
+        const Plan changes = timed("plan", [&] { return plan(there, wanted); });
         if (changes.empty()) return Commit::done;
         const Batch batch = timed("encode", [&] { return encode(changes, before.moment.generation); });
         if (batch.unknown)
             return Error{fmt::format("{} holds what is not from policyc, which can't write it", *batch.unknown), {}};
+        if (review) {
+            const auto becomes = timed("unpack", [&] { return unpack(there, batch.bytes); });
+            if (!becomes) return becomes.error();
+            if (Result<void> fine = review(becomes.value().value_or(ir::Ruleset{})); !fine) return fine.error();
+        }
         const Result<Answers> answers = timed("send", [&] { return socket.value()->send(batch.bytes); });
         if (!answers) return answers.error();
         const auto& refusals = answers.value().refusals;

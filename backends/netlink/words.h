@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "compiler/ir.h"
@@ -49,6 +50,15 @@ inline std::size_t stored_bytes(const std::vector<ir::Type>& types) {
     std::size_t bytes = 0;
     for (const ir::Type type : types) bytes += ir::padded_size(type);
     return bytes;
+}
+
+// The key after this one, big endian; false where there is none.
+inline bool next_key(std::string& key, std::size_t bytes) {
+    for (std::size_t i = bytes; i-- > 0;) {
+        key[i] = static_cast<char>(static_cast<unsigned char>(key[i]) + 1U);
+        if (key[i] != 0) return true;
+    }
+    return false;
 }
 
 constexpr std::uint32_t hook_number(ir::Hook hook) {

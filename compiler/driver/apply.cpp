@@ -11,6 +11,7 @@
 #include "compiler/driver/folder_lock.h"
 #include "compiler/driver/neighbours.h"
 #include "compiler/driver/past.h"
+#include "compiler/driver/prove.h"
 #include "compiler/driver/state.h"
 #include "compiler/lower.h"
 #include "compiler/timing.h"
@@ -102,7 +103,7 @@ Result<void> put_back(const ir::Ruleset& before, Kernel& kernel) {
     for (int i = 0; i < most_attempts; ++i) {
         const Result<Snapshot> now = kernel.read();
         if (!now) return now.error();
-        const Result<Kernel::Commit> done = kernel.commit(now.value(), before);
+        const Result<Kernel::Commit> done = kernel.commit(now.value(), before, {});
         if (!done) return done.error();
         if (done.value() == Kernel::Commit::done) return {};
     }
@@ -223,7 +224,10 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         const std::optional<ir::Ruleset>& before = read.value().ruleset;
         ir::Ruleset wanted = compiled;
         const std::unique_ptr<Past> past = timed("past", [&] { return find_past(before, chosen.name, world); });
-        add_live_server_ports(table_of(before, past), wanted, world);
+        const ServerPorts live = add_live_server_ports(table_of(before, past), wanted, world);
+        const Kernel::Review prove = [&](const ir::Ruleset& made) {
+            return prove_compiled(policy, addresses, node, made, live, world);
+        };
         const Applied applied = make_applied(loaded, report.sources, node, addresses, wanted, world);
         if (before && wanted.empty() && others_table(world, chosen.name))
             return report.fail(
@@ -234,6 +238,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             said_again = report_tunnel(tunnel, world, report) + report_neighbours(!wanted.empty(), *kernel, report);
 
         if (wanted.empty() ? !before : before && same(*before, wanted)) {
+            if (const Result<void> proven = prove(wanted); !proven) return report.fail(proven.error());
             report.data += fmt::format("{}: nothing to change\n", chosen.name);
             if (how.dry_run) return 0;
             save_names(lock, fresh, world, report);
@@ -249,6 +254,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         const std::string first = before ? "" : ", where there was no table inet policyc";
         const std::string gone = wanted.empty() ? ", table inet policyc removed" : "";
         if (how.dry_run) {
+            if (const Result<void> proven = prove(wanted); !proven) return report.fail(proven.error());
             report_difference(differs,
                               fmt::format("{}: {} would be applied{}{}", chosen.name, loaded.path, first, gone),
                               Tense::would, report);
@@ -266,7 +272,8 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         }
 
         if (before) carry_counters(*before, wanted);
-        const Result<Kernel::Commit> committed = timed("program", [&] { return kernel->commit(read.value(), wanted); });
+        const Result<Kernel::Commit> committed =
+            timed("program", [&] { return kernel->commit(read.value(), wanted, prove); });
         if (!committed) {
             drop_applied(world);
             return report.fail(committed.error());

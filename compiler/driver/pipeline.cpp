@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "compiler/server_ports.h"
 #include "compiler/timing.h"
 #include "policy/check.h"
 #include "policy/parse.h"
@@ -140,12 +139,14 @@ Days today(const World& world) {
     return std::chrono::floor<std::chrono::days>(world.now);
 }
 
-void add_live_server_ports(const ir::Ruleset* before, ir::Ruleset& wanted, const World& world) {
-    if (before != nullptr) add_server_ports(wanted, server_ports_of(*before));
-    if (before != nullptr && same(*before, wanted)) return;
+ServerPorts add_live_server_ports(const ir::Ruleset* before, ir::Ruleset& wanted, const World& world) {
     ServerPorts ports;
+    if (before != nullptr) ports = server_ports_of(*before);
+    add_server_ports(wanted, ports);
+    if (before != nullptr && same(*before, wanted)) return ports;
     for (const std::uint16_t port : world.listening_ports()) ports.tcp.emplace_back(port, port);
     add_server_ports(wanted, ports);
+    return ports;
 }
 
 bool exists(const std::string& path) {

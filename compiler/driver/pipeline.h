@@ -11,6 +11,7 @@
 #include "compiler/access.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/world.h"
+#include "compiler/server_ports.h"
 #include "policy/lock.h"
 #include "policy/model.h"
 
@@ -54,8 +55,8 @@ std::map<std::string, Answer> ask(const Policy& policy, const std::vector<std::s
 Result<std::size_t> choose_node(const Policy& policy, const Options& options, const World& world);
 
 // Ports of @server_ports that only the running host knows: those of the table that is there, since sessions may have been
-// picked up then, and where that is not all that is wanted, those that something serves at now.
-void add_live_server_ports(const ir::Ruleset* before, ir::Ruleset& wanted, const World& world);
+// picked up then, and where that is not all that is wanted, those that something serves at now. Returns them.
+ServerPorts add_live_server_ports(const ir::Ruleset* before, ir::Ruleset& wanted, const World& world);
 
 // Whole days, UTC.
 Days today(const World& world);

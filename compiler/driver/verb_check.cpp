@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 
 #include "compiler/driver/pipeline.h"
+#include "compiler/driver/prove.h"
+#include "compiler/lower.h"
+#include "compiler/timing.h"
 #include "policy/expect.h"
 
 namespace policyc {
@@ -21,6 +24,13 @@ int verb_check(const Options& options, World& world, Report& report) {
     const Addresses addresses = addresses_of(policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
     judge(policy, addresses, today(world), report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
+    for (std::size_t node = 0; node < policy.nodes.size(); ++node) {
+        if (policy.nodes[node].scope == Scope::none || !policy.nodes[node].interface) continue;
+        const ir::Ruleset ruleset =
+            timed("lower", [&] { return lower(policy, addresses, node, today(world), world.layout); });
+        if (const Result<void> proven = prove_compiled(policy, addresses, node, ruleset, {}, world); !proven)
+            return report.fail(proven.error());
+    }
 
     report.data = fmt::format("{}: {}, {}, {}, {} passed\n", loaded->path, count_of(policy.nodes.size(), "node"),
                               count_of(policy.services.size(), "service"), count_of(policy.tiers.size(), "tier"),

@@ -5,6 +5,7 @@
 #include "backends/text.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/print_ir.h"
+#include "compiler/driver/prove.h"
 #include "compiler/lower.h"
 #include "compiler/timing.h"
 #include "policy/expect.h"
@@ -30,6 +31,9 @@ int verb_compile(const Options& options, World& world, Report& report) {
 
     const ir::Ruleset ruleset =
         timed("lower", [&] { return lower(loaded->policy, addresses, node.value(), today(world), world.layout); });
+    if (const Result<void> proven = prove_compiled(loaded->policy, addresses, node.value(), ruleset, {}, world);
+        !proven)
+        return report.fail(proven.error());
     if (chosen.scope == Scope::none) {
         report.notes.push_back(fmt::format(
             "{}: scope is \"none\": there is nothing to judge here, and the ruleset is empty", chosen.name));

@@ -4,32 +4,33 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <set>
+
+#include "compiler/proof/places.h"
 
 namespace policyc::proof {
 namespace {
 
-constexpr std::size_t place(Field field) {
-    return static_cast<std::size_t>(field);
-}
-
-// Numbers of the IANA registry, and the request that begins a ping: RFC 792, RFC 4443.
-constexpr u128 icmp = 1;
-constexpr u128 tcp = 6;
-constexpr u128 udp = 17;
-constexpr u128 icmpv6 = 58;
+// The request that begins a ping, and the types of errors: RFC 792, RFC 4443.
 constexpr u128 echo_request = 8 * 256;
 constexpr u128 echo_request6 = 128 * 256;
+constexpr std::array<u128, 3> error_types{3, 11, 12};
+constexpr std::array<u128, 4> error_types6{1, 2, 3, 4};
 
 constexpr Interval all_protocols{0, 255};
 constexpr Interval all_ports{0, 65535};
 
-template <typename T>
-Interval just(T value) {
-    const auto number = static_cast<u128>(value);
-    return {number, number};
+// The rates that a permission is under: its tier's and its service's, or its input's.
+using Rates = std::array<std::optional<Rate>, 2>;
+using WhichRates = std::function<bool(const Rates&)>;
+
+bool any_rates(const Rates&) {
+    return true;
 }
 
-using Flows = std::array<Interval, flow_fields>;
+bool no_rates(const Rates& rates) {
+    return !rates[0] && !rates[1];
+}
 
 // A permission, for when it has to be named: a target of a tier or of the output (then there is no tier), or an input.
 struct Entry {
@@ -62,15 +63,24 @@ public:
 private:
     // ---- pieces of a permission ----
     [[nodiscard]] std::vector<Interval> intervals(const Host& host) const;
-    [[nodiscard]] Flows any_flow() const;
-    void narrow(Flows& flows, const Ports& ports) const;
+    [[nodiscard]] FlowBox any_flow() const;
+    void narrow(FlowBox& flows, const Ports& ports) const;
     Result<Set> addresses_at(Field field, const std::vector<Interval>& ranges);
     Result<Set> from(const std::vector<Source>& sources);
 
     // ---- permissions ----
+    // What the lists of a policy permit; these look at no level before the destination.
+    struct Lists {
+        Result<Set> tiers = nothing;
+        Result<Set> inputs = nothing;  // to whatever address is this host's
+        Result<Set> output = nothing;  // from whatever address is this host's
+    };
+    Lists lists(const WhichRates& which);
+    [[nodiscard]] std::vector<Rate> rates() const;
+    [[nodiscard]] Rates rates_of(const Tier& tier, const Target& target) const;
     void add_target(Boxes& boxes, const Target& target, Set sources, const Tier* tier);
-    Result<Set> tiers();
-    Result<Set> inputs();
+    Result<Set> tiers(const WhichRates& which);
+    Result<Set> inputs(const WhichRates& which);
     Result<Set> output();
     Result<Set> built(const Boxes& boxes);
     Result<Set> to_wireguard(const Node& node);
@@ -84,9 +94,11 @@ private:
     };
     [[nodiscard]] bool through(const Passage& passage, const std::function<bool(Side)>& kind) const;
     Result<Set> judged(const Passage& passage);
-    Result<Set> spoofed(const Passage& passage);
-    Result<Set> permitted(const Passage& passage);
-    Result<Set> allowed(const Passage& passage);
+    Result<Set> spoofed(const Passage& passage, Field source);
+    Result<Set> permitted(const Passage& passage, const Lists& lists);
+    Result<Set> allowed(const Passage& passage, const Lists& lists);
+    Result<Set> errors(const Passage& passage);
+    Set whole(const std::function<Result<Set>(const Passage&)>& slice);
     void read_sides();
     Error too_large(Error error);
 
@@ -98,11 +110,10 @@ private:
     const Family family_;
     Diagrams& diagrams_;
 
-    std::vector<Entry> entries_;      // by box, while a list of them is built
-    std::vector<Entry> entangled_;    // of the one that was too large
-    Result<Set> tiers_ = nothing;     // these look at no level before the destination
-    Result<Set> inputs_ = nothing;    // to whatever address is this host's
-    Result<Set> output_ = nothing;    // from whatever address is this host's
+    std::vector<Entry> entries_;    // by box, while a list of them is built
+    std::vector<Entry> entangled_;  // of the one that was too large
+    std::optional<Error> error_;
+    Result<Set> error_messages_ = nothing;
     Result<Set> own_port_ = nothing;  // WireGuard's, of the node
     Result<Set> peer_port_ = nothing;
     std::array<Result<Set>, flow_fields> far_{nothing, nothing, nothing, nothing,
@@ -113,30 +124,19 @@ private:
 };
 
 std::vector<Interval> Reader::intervals(const Host& host) const {
-    std::vector<Range> ranges;
-    if (const auto* node = std::get_if<NodeRef>(&host)) {
-        for (const Spanned<Address>& address : policy_.nodes[node->node].addresses)
-            ranges.push_back(range_of(address.value));
-    } else if (const auto* network = std::get_if<NetworkRef>(&host)) {
-        for (const Spanned<Range>& range : policy_.networks[network->network].ranges) ranges.push_back(range.value);
-    } else if (const auto* range = std::get_if<Range>(&host)) {
-        ranges.push_back(*range);
-    } else if (const auto known = addresses_.find(std::get<HostName>(host).name); known != addresses_.end()) {
-        for (const Address& address : known->second) ranges.push_back(range_of(address));
-    }
     std::vector<Interval> result;
-    for (const Range& range : ranges)
+    for (const Range& range : ranges_of(policy_, addresses_, host))
         if (range.family == family_) result.push_back({range.lo, range.hi});
     return result;
 }
 
-Flows Reader::any_flow() const {
-    Flows flows;
+FlowBox Reader::any_flow() const {
+    FlowBox flows;
     for (std::size_t i = 0; i < flow_fields; ++i) flows[i] = {0, diagrams_.levels()[i].max};
     return flows;
 }
 
-void Reader::narrow(Flows& flows, const Ports& ports) const {
+void Reader::narrow(FlowBox& flows, const Ports& ports) const {
     Interval& protocol = flows[place(Field::protocol)];
     Interval& port = flows[place(Field::port)];
     switch (ports.protocol) {
@@ -146,11 +146,11 @@ void Reader::narrow(Flows& flows, const Ports& ports) const {
             break;
         case Protocol::tcp:
         case Protocol::udp:
-            protocol = just(ports.protocol == Protocol::tcp ? tcp : udp);
+            protocol = just(ports.protocol == Protocol::tcp ? tcp_number : udp_number);
             port = {ports.lo, ports.hi};
             break;
         case Protocol::ping:
-            protocol = just(family_ == Family::ipv4 ? icmp : icmpv6);
+            protocol = just(icmp_of(family_));
             port = just(family_ == Family::ipv4 ? echo_request : echo_request6);
             break;
     }
@@ -158,7 +158,7 @@ void Reader::narrow(Flows& flows, const Ports& ports) const {
 
 Result<Set> Reader::addresses_at(Field field, const std::vector<Interval>& ranges) {
     Boxes boxes(diagrams_.levels());
-    Flows flows = any_flow();
+    FlowBox flows = any_flow();
     for (const Interval& range : ranges) {
         flows[place(field)] = range;
         boxes.add(flows);
@@ -178,7 +178,7 @@ Result<Set> Reader::from(const std::vector<Source>& sources) {
 void Reader::add_target(Boxes& boxes, const Target& target, Set sources, const Tier* tier) {
     if (!holds_on(target.expires, today_)) return;
     for (const Interval& range : intervals(target.host)) {
-        Flows flows = any_flow();
+        FlowBox flows = any_flow();
         flows[place(Field::destination)] = range;
         narrow(flows, target.ports);
         boxes.add(flows, sources);
@@ -193,24 +193,47 @@ Result<Set> Reader::built(const Boxes& boxes) {
     return built.set;
 }
 
-Result<Set> Reader::tiers() {
+Reader::Lists Reader::lists(const WhichRates& which) {
+    Lists lists{tiers(which), inputs(which)};
+    if (node_.output) lists.output = output();
+    return lists;
+}
+
+Rates Reader::rates_of(const Tier& tier, const Target& target) const {
+    return {tier.limit, target.service ? policy_.services[*target.service].limit : std::nullopt};
+}
+
+std::vector<Rate> Reader::rates() const {
+    std::set<Rate> rates;
+    const auto add = [&](const std::optional<Rate>& rate) {
+        if (rate) rates.insert(*rate);
+    };
+    for (const Tier& tier : policy_.tiers)
+        for (const Target& target : tier.allow) std::ranges::for_each(rates_of(tier, target), add);
+    for (const Input& input : node_.inputs) add(input.limit);
+    return {rates.begin(), rates.end()};
+}
+
+Result<Set> Reader::tiers(const WhichRates& which) {
     Boxes boxes(diagrams_.levels());
     for (const Tier& tier : policy_.tiers) {
         if (tier.grant || tier.bastion || !holds_on(tier.expires, today_)) continue;
         const Result<Set> who = from(tier.who);
         if (!who) return who;
-        for (const Target& target : tier.allow) add_target(boxes, target, who.value(), &tier);
+        for (const Target& target : tier.allow)
+            if (which(rates_of(tier, target))) add_target(boxes, target, who.value(), &tier);
     }
     return built(boxes);
 }
 
-Result<Set> Reader::inputs() {
+Result<Set> Reader::inputs(const WhichRates& which) {
     Boxes boxes(diagrams_.levels());
     for (const Input& input : node_.inputs) {
+        if (!which({input.limit, std::nullopt})) continue;
         const Result<Set> who = from(input.from);
         if (!who) return who;
         for (const Ports& ports : input.ports) {
-            Flows flows = any_flow();
+            FlowBox flows = any_flow();
             narrow(flows, ports);
             boxes.add(flows, who.value());
             entries_.push_back({nullptr, nullptr, &input});
@@ -229,7 +252,7 @@ Result<Set> Reader::to_wireguard(const Node& node) {
     std::uint16_t port = node.listen_port.value_or(0);
     if (node.endpoint) port = node.endpoint->port;
     if (port == 0) return nothing;
-    Flows flows = any_flow();
+    FlowBox flows = any_flow();
     narrow(flows, {Protocol::udp, port, port});
     // This host dials the peer where its endpoint is; one with a name may be anywhere.
     const auto* address = &node != &node_ && node.endpoint ? std::get_if<Address>(&node.endpoint->host) : nullptr;
@@ -288,35 +311,45 @@ Result<Set> Reader::judged(const Passage& passage) {
                               diagrams_.unite(untouched_[place(Field::source)], untouched_[place(Field::destination)]));
 }
 
-// By the source of the packet, which of a reply is the destination of the flow. Loopback doesn't come here: what it judges it allows.
-Result<Set> Reader::spoofed(const Passage& passage) {
+// By the source of the packet. Loopback doesn't come here: what it judges it allows.
+Result<Set> Reader::spoofed(const Passage& passage, Field source) {
     if (passage.hook == Hook::output) return nothing;
     const bool begins = passage.way == Way::begin;
-    const std::size_t at = place(begins ? Field::source : Field::destination);
+    const std::size_t at = place(source);
     if (passage.in != Side::tunnel) return far_[at];
     const bool unjudged = passage.hook == Hook::input && !node_.output;  // what it begins
     return begins || unjudged ? beside_tunnel_[at] : near_[at];
 }
 
-Result<Set> Reader::permitted(const Passage& passage) {
-    if (passage.hook == Hook::forward) return tiers_;
+Result<Set> Reader::permitted(const Passage& passage, const Lists& lists) {
+    if (passage.hook == Hook::forward) return lists.tiers;
     const bool host = node_.scope == Scope::host;
     const bool begun_here = (passage.hook == Hook::output) == (passage.way == Way::begin);
     if (begun_here) {
         if (!node_.output) return everything;  // only replies to it are judged then
-        const Result<Set> from_host = diagrams_.unite(output_, tiers_);
+        const Result<Set> from_host = diagrams_.unite(lists.output, lists.tiers);
         return host ? diagrams_.unite(from_host, peer_port_) : from_host;
     }
-    const Result<Set> to_host = diagrams_.unite(inputs_, tiers_);
+    const Result<Set> to_host = diagrams_.unite(lists.inputs, lists.tiers);
     return host ? diagrams_.unite(to_host, own_port_) : to_host;
 }
 
-Result<Set> Reader::allowed(const Passage& passage) {
+Result<Set> Reader::allowed(const Passage& passage, const Lists& lists) {
     const Result<Set> judged_here = judged(passage);
     if (through(passage, [](Side side) { return side == Side::loopback; }))
         return judged_here;  // nothing, but in scope host
     if (family_ == Family::ipv6 && policy_.ipv6 == Ipv6::deny) return nothing;
-    return diagrams_.intersect(judged_here, diagrams_.subtract(permitted(passage), spoofed(passage)));
+    const Field source = passage.way == Way::begin ? Field::source : Field::destination;
+    return diagrams_.intersect(judged_here, diagrams_.subtract(permitted(passage, lists), spoofed(passage, source)));
+}
+
+Result<Set> Reader::errors(const Passage& passage) {
+    const Result<Set> judged_here = judged(passage);
+    if (through(passage, [](Side side) { return side == Side::loopback; })) return judged_here;
+    if (family_ == Family::ipv6 && policy_.ipv6 == Ipv6::deny) return nothing;
+    const bool into_tunnel = passage.hook == Hook::forward && passage.in == Side::tunnel && passage.out == Side::tunnel;
+    if (into_tunnel && !answers_far(policy_, addresses_, index_)) return nothing;
+    return diagrams_.intersect(judged_here, diagrams_.subtract(error_messages_, spoofed(passage, Field::source)));
 }
 
 Error Reader::too_large(Error error) {
@@ -327,51 +360,65 @@ Error Reader::too_large(Error error) {
     return error;
 }
 
-Meant Reader::read() {
-    read_sides();
-    tiers_ = tiers();
-    inputs_ = inputs();
-    if (node_.output) output_ = output();
-    own_port_ = to_wireguard(node_);
-    if (node_.peer) peer_port_ = to_wireguard(policy_.nodes[*node_.peer]);
-
-    Boxes possible(diagrams_.levels());
-    Boxes judged_boxes(diagrams_.levels());
-    Boxes allowed_boxes(diagrams_.levels());
-    std::optional<Error> error;
-    const auto add = [&](Boxes& boxes, const Flows& flows, const Result<Set>& set) {
-        if (set)
-            boxes.add(flows, set.value());
-        else
-            error = set.error();
-    };
+// Hook by hook, from what each says of the levels below.
+Set Reader::whole(const std::function<Result<Set>(const Passage&)>& slice) {
+    Boxes boxes(diagrams_.levels());
     constexpr std::array sides{Side::tunnel, Side::other, Side::untouched, Side::loopback};
     for (const Hook hook : {Hook::forward, Hook::input, Hook::output}) {
         for (const Way way : {Way::begin, Way::reply}) {
             for (const Side in : sides) {
                 for (const Side out : sides) {
                     if (hook == Hook::forward && (in == Side::loopback || out == Side::loopback)) continue;
-                    Flows flows = any_flow();
+                    FlowBox flows = any_flow();
                     flows[place(Field::hook)] = just(hook);
                     flows[place(Field::way)] = just(way);
                     flows[place(Field::in)] = just(in);
                     flows[place(Field::out)] = just(out);
-                    const Passage passage{hook, way, in, out};
-                    add(possible, flows, everything);
-                    add(judged_boxes, flows, judged(passage));
-                    add(allowed_boxes, flows, allowed(passage));
+                    const Result<Set> set = slice({hook, way, in, out});
+                    if (set)
+                        boxes.add(flows, set.value());
+                    else
+                        error_ = set.error();
                 }
             }
         }
     }
-    const auto whole = [&](const Boxes& boxes) {
-        const Result<Set> set = diagrams_.build(boxes).set;
-        if (!set) error = set.error();
-        return set ? set.value() : nothing;
+    const Result<Set> set = diagrams_.build(boxes).set;
+    if (!set) error_ = set.error();
+    return set ? set.value() : nothing;
+}
+
+Meant Reader::read() {
+    read_sides();
+    const Lists all = lists(any_rates);
+    own_port_ = to_wireguard(node_);
+    if (node_.peer) peer_port_ = to_wireguard(policy_.nodes[*node_.peer]);
+    Boxes messages(diagrams_.levels());
+    FlowBox flows = any_flow();
+    flows[place(Field::protocol)] = just(icmp_of(family_));
+    for (const u128 type : family_ == Family::ipv4 ? std::span<const u128>(error_types) : error_types6) {
+        flows[place(Field::port)] = {type * 256, type * 256 + 255};
+        messages.add(flows);
+    }
+    error_messages_ = diagrams_.build(messages).set;
+
+    Meaning meaning;
+    meaning.possible = whole([](const Passage&) { return everything; });
+    meaning.judged = whole([&](const Passage& passage) { return judged(passage); });
+    meaning.allowed = whole([&](const Passage& passage) { return allowed(passage, all); });
+    meaning.errors = whole([&](const Passage& passage) { return errors(passage); });
+    meaning.unlimited = meaning.allowed;
+    const auto beginning_with = [&](const WhichRates& which) {
+        const Lists some = lists(which);
+        return whole([&](const Passage& passage) { return allowed(passage, passage.way == Way::begin ? some : all); });
     };
-    const Meaning meaning{whole(possible), whole(judged_boxes), whole(allowed_boxes)};
-    if (!error) return {meaning, {}};
-    Meant meant{too_large(std::move(*error)), {}};
+    const std::vector<Rate> limits = rates();
+    if (!limits.empty()) meaning.unlimited = beginning_with(no_rates);
+    for (const Rate& rate : limits)
+        meaning.without.emplace_back(
+            rate, beginning_with([&](const Rates& rates) { return rates[0] != rate && rates[1] != rate; }));
+    if (!error_) return {meaning, {}};
+    Meant meant{too_large(std::move(*error_)), {}};
     for (const Entry& entry : entangled_) meant.entangled.push_back(entry.span());
     return meant;
 }

@@ -17,10 +17,13 @@
 //   - TCP packets of a flow that this host began from a port that only servers use, and such UDP packets in the tunnel: the source port of a flow that this
 //     host begins is one that clients use
 //
-// A rate allows what it covers: a point is a packet of which there are few. Loopback is allowed, where it is, whatever families the policy has.
+// A rate allows what it covers: a point is a packet of which there are few, and `unlimited` and `without` say which rates count. Loopback is allowed, where it is,
+// whatever families the policy has.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "compiler/proof/diagram.h"
@@ -33,6 +36,17 @@ namespace policyc::proof {
 // the destination a hundred times as large (measured on 10^5 of them).
 enum class Field : std::uint8_t { hook, way, in, out, destination, protocol, port, source };
 inline constexpr std::size_t flow_fields = 8;
+constexpr std::size_t place(Field field) {
+    return static_cast<std::size_t>(field);
+}
+
+// An interval for each level, and one of a single value.
+using FlowBox = std::array<Interval, flow_fields>;
+template <typename T>
+constexpr Interval just(T value) {
+    const auto number = static_cast<u128>(value);
+    return {number, number};
+}
 
 enum class Hook : std::uint8_t { forward, input, output };
 enum class Way : std::uint8_t { begin, reply };
@@ -41,10 +55,23 @@ enum class Side : std::uint8_t { tunnel, other, untouched, loopback };
 
 std::vector<Level> flow_levels(Family family);
 
+// Numbers of the IANA registry.
+inline constexpr u128 icmp_number = 1, tcp_number = 6, udp_number = 17, icmpv6_number = 58;
+constexpr u128 icmp_of(Family family) {
+    return family == Family::ipv4 ? icmp_number : icmpv6_number;
+}
+
 struct Meaning {
     Set possible;  // what a packet can be: nothing is forwarded from or to loopback. The others are part of it
     Set judged;    // the rest of what is possible is left alone: it passes
     Set allowed;   // of the judged ones
+    // Of the allowed ones: what passes though its source has used up every rate of the policy, and what passes though it has used up that rate. A reply takes
+    // nothing from a rate.
+    Set unlimited;
+    std::vector<std::pair<Rate, Set>> without;
+    // ICMP messages about a tracked flow, which are no points of that flow: source, destination, protocol and port are those of the message itself, and the way is
+    // that in which it goes with the flow. Which of them are allowed.
+    Set errors;
 };
 
 // `diagrams` is made with the levels of that family, and so with one for each. A policy whose diagram is too large is an Error, whose help names the entries

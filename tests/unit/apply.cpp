@@ -45,7 +45,7 @@ public:
         --lies_;
         return Snapshot{ir::Ruleset{}, {}};
     }
-    Result<Commit> commit(const Snapshot&, const ir::Ruleset& ruleset) override {
+    Result<Commit> commit(const Snapshot&, const ir::Ruleset& ruleset, const Review&) override {
         ++log_->transactions;
         log_->loaded = ruleset.empty() ? std::optional<ir::Ruleset>() : ruleset;
         return Commit::done;

@@ -13,7 +13,7 @@ TEST_CASE("the kernel in memory keeps what a real one keeps") {
     CHECK_FALSE(kernel.read().value().ruleset.has_value());
 
     const ir::Ruleset meant = samples::everything();
-    REQUIRE(kernel.commit(kernel.read().value(), meant).ok());
+    REQUIRE(kernel.commit(kernel.read().value(), meant, {}).ok());
     CHECK(kernel.transactions == 1);
     const ir::Ruleset kept = *kernel.read().value().ruleset;
     CHECK(same(meant, kept));
@@ -27,15 +27,15 @@ TEST_CASE("the kernel in memory keeps what a real one keeps") {
         for (const ir::Rule& rule : chain.rules) CHECK_FALSE(rule.span.valid());
     }
 
-    REQUIRE(kernel.commit(kernel.read().value(), {}).ok());
+    REQUIRE(kernel.commit(kernel.read().value(), {}, {}).ok());
     CHECK_FALSE(kernel.read().value().ruleset.has_value());
 }
 
 TEST_CASE("a kernel that refuses keeps what it had") {
     FakeKernel kernel;
-    REQUIRE(kernel.commit(kernel.read().value(), samples::small()).ok());
+    REQUIRE(kernel.commit(kernel.read().value(), samples::small(), {}).ok());
     kernel.commit_error = Error{"no", "way", {}};
-    CHECK(kernel.commit(kernel.read().value(), samples::everything()).error().message == "no");
+    CHECK(kernel.commit(kernel.read().value(), samples::everything(), {}).error().message == "no");
     CHECK(same(*kernel.read().value().ruleset, samples::small()));
     kernel.read_error = Error{"not now", "", {}};
     CHECK(kernel.read().error().message == "not now");

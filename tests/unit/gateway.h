@@ -60,8 +60,8 @@ public:
     explicit Borrowed(FakeKernel& kernel) : kernel_(kernel) {}
     Result<Moment> moment() override { return kernel_.moment(); }
     Result<Snapshot> read() override { return kernel_.read(); }
-    Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted) override {
-        return kernel_.commit(before, wanted);
+    Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted, const Review& review) override {
+        return kernel_.commit(before, wanted, review);
     }
     Result<std::vector<ForeignChain>> foreign_chains() override { return kernel_.foreign_chains(); }
 

@@ -93,7 +93,7 @@ int mutate(Kernel& kernel, std::uint64_t seed, std::size_t steps) {
         const Plan plan = policyc::plan(before.value().ruleset ? &*before.value().ruleset : nullptr, next);
         elements += plan.elements();
         rules += plan.rules();
-        const auto done = kernel.commit(before.value(), next);
+        const auto done = kernel.commit(before.value(), next, {});
         if (!done) {
             std::cout << "seed " << seed + step << '\n';
             return fail(done.error());
@@ -146,7 +146,7 @@ int main(int argc, char** argv) {
     if (verb == "replace" || verb == "round") {
         const auto before = kernel->read();
         if (!before) return fail(before.error());
-        const auto done = kernel->commit(before.value(), *ruleset);
+        const auto done = kernel->commit(before.value(), *ruleset, {});
         if (!done) return fail(done.error());
         if (verb == "replace") return 0;
     }

@@ -10,11 +10,8 @@
 #include <memory>
 #include <sstream>
 
-#include "backends/disk.h"
 #include "compiler/proof/meaning.h"
-#include "policy/check.h"
-#include "policy/lock.h"
-#include "policy/parse.h"
+#include "loaded.h"
 
 using namespace policyc;
 using namespace policyc::proof;
@@ -25,24 +22,13 @@ class Asked {
 public:
     // What went wrong, or nothing.
     std::string load(const std::string& path, const std::string& lock_path, const std::string& name, Days day) {
-        Sources sources;
-        Diagnostics diagnostics;
-        const Disk disk;
-        if (const auto ast = parse(path, disk, sources, diagnostics)) policy_ = check(*ast, sources, diagnostics);
-        const Result<std::string> text = disk.read(lock_path, 1 << 20U);
-        if (!policy_ || !text) return "cannot read the policy or the lock";
-        const auto lock = parse_lock(sources.add(lock_path, text.value()), sources, diagnostics);
-        if (!lock) return "cannot read the lock";
-        Addresses addresses;
-        for (const auto& [host, entry] : *lock) addresses[host] = entry.addresses;
-        std::size_t node = 0;
-        while (node < policy_->nodes.size() && policy_->nodes[node].name != name) ++node;
-        if (node == policy_->nodes.size()) return "there is no node " + name;
-        node_ = &policy_->nodes[node];
+        if (std::string trouble = loaded_.load(path, lock_path, name); !trouble.empty()) return trouble;
+        node_ = &loaded_.policy.nodes[loaded_.node];
         for (const Family family : {Family::ipv4, Family::ipv6}) {
             World& world = family == Family::ipv4 ? four_ : six_;
             world.diagrams = std::make_unique<Diagrams>(flow_levels(family));
-            const Meant meant = meaning_of(*policy_, addresses, node, day, family, *world.diagrams);
+            const Meant meant =
+                meaning_of(loaded_.policy, loaded_.addresses, loaded_.node, day, family, *world.diagrams);
             if (!meant.meaning) return meant.meaning.error().message;
             world.meaning = meant.meaning.value();
         }
@@ -92,7 +78,7 @@ private:
         return static_cast<u128>(side);
     }
 
-    std::optional<Policy> policy_;
+    LoadedPolicy loaded_;
     const Node* node_ = nullptr;
     World four_;
     World six_;

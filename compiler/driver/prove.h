@@ -1,0 +1,17 @@
+// Compiled = policy, before anything is printed or sent: prove_compiled().
+#pragma once
+
+#include "compiler/driver/world.h"
+#include "compiler/server_ports.h"
+#include "policy/lock.h"
+#include "policy/model.h"
+
+namespace policyc {
+
+// An error where the Ruleset lets through another packet than the policy, or something in it is not known: then policyc is wrong, not the policy. Or
+// where the policy is too entangled to be proved; then it is about a line of it.
+// `live`: ports that something serves at beside those of the policy (pipeline.h, add_live_server_ports).
+Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, std::size_t node,
+                            const ir::Ruleset& ruleset, const ServerPorts& live, const World& world);
+
+}  // namespace policyc

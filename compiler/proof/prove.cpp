@@ -1,0 +1,279 @@
+// The policy's diagram against what the program does, phase by phase; entry point prove().
+#include "compiler/proof/prove.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "compiler/proof/counterexample.h"
+#include "compiler/proof/execution.h"
+#include "compiler/proof/understood.h"
+
+namespace policyc::proof {
+namespace {
+
+// Router and neighbour solicitation and advertisement (RFC 4861), which connection tracking leaves alone.
+constexpr Interval neighbour_discovery{133 * 256, 136 * 256 + 255};
+
+// Thrown where it is found, and caught by prove().
+struct Different {
+    Error error;
+    std::vector<u128> point;
+};
+
+// Which packets pass: `may` and no others, and all of `must`.
+struct Wanted {
+    Set may;
+    Set must;
+};
+
+class Prover {
+public:
+    Prover(const Policy& policy, const Addresses& addresses, std::size_t node, const ir::Ruleset& ruleset,
+           const Servers& served, Space& space, const Meaning& meaning)
+        : policy_(policy),
+          addresses_(addresses),
+          index_(node),
+          node_(policy.nodes[node]),
+          ruleset_(ruleset),
+          space_(space),
+          meaning_(meaning),
+          servers_(servers_of(policy, addresses, node)),
+          interfaces_(node_),
+          members_(space, ruleset, both(servers_, served)),
+          conditions_(space, members_, interfaces_),
+          execution_(space, ruleset, conditions_) {
+        const bool rates = !meaning.without.empty() || takes_from_buckets();
+        phases_ = phases(rates);
+        unjudged_ = space_.subtract(meaning_.possible, meaning_.judged);
+        const auto on_loopback = [&](Hook hook, Field side) {
+            FlowBox box = space_.whole();
+            box[place(Field::hook)] = just(hook);
+            box[place(side)] = just(Side::loopback);
+            return space_.box(box);
+        };
+        const Set loopback = space_.unite(on_loopback(Hook::input, Field::in), on_loopback(Hook::output, Field::out));
+        always_ = space_.unite(unjudged_, space_.intersect(meaning_.allowed, loopback));
+        real_ = meaning_.possible;
+        if (!interfaces_.has_untouched())
+            for (const Field side : {Field::in, Field::out})
+                real_ = space_.subtract(real_, space_.where(side, just(Side::untouched)));
+    }
+
+    void prove() {
+        for (const Hook hook : {Hook::forward, Hook::input, Hook::output})
+            for (const Phase& phase : phases_) prove(hook, phase);
+        prove_masquerade();
+    }
+
+private:
+    static Servers both(Servers servers, const Servers& more) {
+        servers.tcp.insert(servers.tcp.end(), more.tcp.begin(), more.tcp.end());
+        servers.udp.insert(servers.udp.end(), more.udp.begin(), more.udp.end());
+        return servers;
+    }
+
+    [[nodiscard]] bool takes_from_buckets() const {
+        for (const ir::Chain& chain : ruleset_.chains)
+            for (const ir::Rule& rule : chain.rules)
+                for (const ir::Statement& statement : rule.statements)
+                    if (std::holds_alternative<ir::UpdateRate>(statement)) return true;
+        return false;
+    }
+
+    [[nodiscard]] const ir::Chain* base_of(ir::Hook hook) const {
+        const auto found = std::ranges::find_if(
+            ruleset_.chains, [&](const ir::Chain& chain) { return chain.base && chain.base->hook == hook; });
+        return found != ruleset_.chains.end() ? &*found : nullptr;
+    }
+
+    // The points of that hook and way that such a packet can have.
+    Set points_of(Hook hook, const Phase& phase) {
+        FlowBox box = space_.whole();
+        box[place(Field::hook)] = just(hook);
+        box[place(Field::way)] = just(phase.way);
+        const Set all = space_.intersect(real_, space_.box(box));
+        switch (phase.kind) {
+            case Phase::Kind::flow:
+                return space_.subtract(all, phase.states.related ? icmp_of_any_kind() : untracked());
+            case Phase::Kind::message: return space_.intersect(all, space_.subtract(messages(), untracked()));
+            case Phase::Kind::rewritten: return space_.subtract(all, untracked());
+            case Phase::Kind::stray: return all;
+            case Phase::Kind::turned: return space_.intersect(all, served(hook));
+        }
+        return all;
+    }
+
+    Set messages() { return space_.where(Field::protocol, just(icmp_of(space_.family()))); }
+    // No helper of connection tracking announces these.
+    Set icmp_of_any_kind() {
+        return space_.unite(space_.where(Field::protocol, just(icmp_number)),
+                            space_.where(Field::protocol, just(icmpv6_number)));
+    }
+    Set untracked() { return space_.family() == Family::ipv6 ? neighbours() : nothing; }
+    Set neighbours() {
+        FlowBox box = space_.whole();
+        box[place(Field::protocol)] = just(icmp_of(Family::ipv6));
+        box[place(Field::port)] = neighbour_discovery;
+        return space_.box(box);
+    }
+    // What goes to, or answers from, a port that only servers use.
+    Set served(Hook hook) {
+        Boxes boxes(space_.diagrams().levels());
+        FlowBox box = space_.whole();
+        const auto add = [&](u128 protocol, const std::vector<Interval>& ports) {
+            box[place(Field::protocol)] = just(protocol);
+            for (const Interval& port : ports) {
+                box[place(Field::port)] = port;
+                boxes.add(box);
+            }
+        };
+        add(tcp_number, servers_.tcp);
+        box[place(hook == Hook::input ? Field::in : Field::out)] = just(Side::tunnel);
+        add(udp_number, servers_.udp);
+        return space_.build(boxes);
+    }
+
+    // What takes from the bucket of a rate: what begins a flow; of TCP each SYN.
+    Set counted(const Phase& phase) {
+        if (phase.kind != Phase::Kind::flow || phase.way == Way::reply) return nothing;
+        const Set tcp = space_.where(Field::protocol, just(tcp_number));
+        const Set others = phase.confirmed == Bit::yes ? nothing : space_.subtract(everything, tcp);
+        return space_.unite(others, phase.syn == Bit::no ? nothing : tcp);
+    }
+
+    Wanted wanted(Hook hook, const Phase& phase) {
+        switch (phase.kind) {
+            case Phase::Kind::flow: {
+                const Set pass = space_.unite(unjudged_, meaning_.allowed);
+                const Set limited = space_.subtract(meaning_.allowed, meaning_.unlimited);
+                return {pass, space_.subtract(pass, space_.intersect(limited, counted(phase)))};
+            }
+            case Phase::Kind::turned: {
+                const Set pass = space_.unite(unjudged_, meaning_.allowed);
+                return {pass, pass};
+            }
+            case Phase::Kind::message: {
+                const Set pass = space_.unite(unjudged_, meaning_.errors);
+                return {pass, pass};
+            }
+            case Phase::Kind::rewritten: return {always_, always_};
+            case Phase::Kind::stray: {
+                const bool implied = phase.hop_limit == Bit::yes && hook != Hook::forward &&
+                                     node_.scope == Scope::host && policy_.ipv6 == Ipv6::dual &&
+                                     space_.family() == Family::ipv6;
+                if (!implied) return {always_, always_};
+                const Set pass = space_.unite(always_, space_.intersect(meaning_.judged, neighbours()));
+                return {pass, pass};
+            }
+        }
+        return {};
+    }
+
+    void prove(Hook hook, const Phase& phase) {
+        const bool here = hook == (phase.way == Way::begin ? Hook::input : Hook::output);
+        if (phase.kind == Phase::Kind::turned && !here) return;
+        const ir::Hook program_hook = hook == Hook::forward ? ir::Hook::forward
+                                      : hook == Hook::input ? ir::Hook::input
+                                                            : ir::Hook::output;
+        const ir::Chain* base = base_of(program_hook);
+        const Set points = points_of(hook, phase);
+        Place place{hook, hook != Hook::output, hook != Hook::input, phase, {}};
+        const auto compare = [&](Room room, Set among, const Wanted& wanted) {
+            place.room = room;
+            const Outcome out = base == nullptr ? Outcome{.passes = points} : execution_.run(*base, points, place);
+            refuse(space_.subtract(space_.intersect(out.passes, among), wanted.may), phase, true);
+            refuse(space_.intersect(space_.intersect(out.dropped, among), wanted.must), phase, false);
+        };
+        const Wanted all = wanted(hook, phase);
+        compare({}, points, all);
+        const Set counts = space_.intersect(counted(phase), points);
+        if (counts == nothing || meaning_.without.empty()) return;
+        // With room in each bucket all passes; without, a flow that only limited permissions cover doesn't begin, whichever rate it is. What is under way may go on.
+        compare({Room::Kind::all, {}}, points, {all.may, all.may});
+        if (phase.assured != Bit::no) return;
+        const auto over = [&](Room room, Set passes) {
+            const Set pass = space_.unite(unjudged_, passes);
+            compare(room, counts, {pass, pass});
+        };
+        over({Room::Kind::none, {}}, meaning_.unlimited);
+        for (const auto& [rate, passes] : meaning_.without) over({Room::Kind::all_but, rate}, passes);
+    }
+
+    void refuse(Set wrong, const Phase& phase, bool passes) {
+        const auto point = space_.diagrams().witness(wrong);
+        if (!point) return;
+        throw Different{{fmt::format("{} would be {}, and the policy {} it", words_of(*point, phase, space_.family()),
+                                     passes ? "let through" : "refused", passes ? "denies" : "allows"),
+                         {},
+                         passes ? Span{} : line_of(*point, space_.family(), policy_, addresses_, index_)},
+                        *point};
+    }
+
+    // What comes out of the tunnel and leaves elsewhere, and nothing else.
+    void prove_masquerade() {
+        const ir::Chain* base = base_of(ir::Hook::postrouting);
+        if (base == nullptr) return;
+        Phase phase = phases_.front();
+        phase.words = "a packet";
+        const Set points = points_of(Hook::forward, phase);
+        const Outcome out = execution_.run(*base, points, {Hook::forward, true, true, phase, {}});
+        const Set from_tunnel = space_.where(Field::in, just(Side::tunnel));
+        const Set wanted =
+            space_.intersect(points, space_.subtract(from_tunnel, space_.where(Field::out, just(Side::tunnel))));
+        const Set as_it_is = space_.subtract(points, wanted);
+        refuse(out.dropped, phase, false);
+        const Set wrong =
+            space_.unite(space_.intersect(out.masqueraded, as_it_is), space_.subtract(wanted, out.masqueraded));
+        if (const auto point = space_.diagrams().witness(wrong))
+            throw Different{
+                {words_of(*point, phase, space_.family()) + " would not leave with the address it should", {}, {}},
+                *point};
+    }
+
+    const Policy& policy_;
+    const Addresses& addresses_;
+    const std::size_t index_;
+    const Node& node_;
+    const ir::Ruleset& ruleset_;
+    Space& space_;
+    const Meaning& meaning_;
+    Servers servers_;
+    Interfaces interfaces_;
+    Members members_;
+    Conditions conditions_;
+    Execution execution_;
+    std::vector<Phase> phases_;
+    Set unjudged_ = nothing;
+    Set always_ = nothing;  // what passes whatever kind of packet it is
+    Set real_ = nothing;    // points of interfaces that there are
+};
+
+}  // namespace
+
+Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, const ir::Ruleset& ruleset,
+            const Servers& served) {
+    Proof proof;
+    if (const Result<void> known = understood(ruleset, policy.nodes[node]); !known)
+        return {.found = Proof::Found::not_understood, .error = known.error()};
+    for (const Family family : {Family::ipv4, Family::ipv6}) {
+        Space space(family);
+        const Meant meant = meaning_of(policy, addresses, node, today, family, space.diagrams());
+        if (!meant.meaning) return {.found = Proof::Found::too_large, .error = meant.meaning.error()};
+        try {
+            Prover(policy, addresses, node, ruleset, served, space, meant.meaning.value()).prove();
+        } catch (const Different& different) {
+            Proof::Counterexample example{.family = family};
+            std::ranges::copy(different.point, example.point.begin());
+            return {.found = Proof::Found::differs, .error = different.error, .counterexample = example};
+        } catch (const Space::TooLarge& large) {
+            return {.found = Proof::Found::too_large, .error = large.error};
+        }
+        proof.edges += space.diagrams().edges();
+        proof.bytes = std::max(proof.bytes, space.diagrams().bytes());
+    }
+    return proof;
+}
+
+}  // namespace policyc::proof

@@ -1,0 +1,24 @@
+// The ports that only servers of this host use, from which it begins no flow: docs/language.md, section 2, "Replies to what this host itself began".
+#pragma once
+
+#include <vector>
+
+#include "compiler/proof/boxes.h"
+#include "policy/model.h"
+#include "policy/names.h"
+
+namespace policyc::proof {
+
+// Of UDP they count in the tunnel only.
+struct Servers {
+    std::vector<Interval> tcp;
+    std::vector<Interval> udp;
+};
+
+// Those that a policy names for its node. What serves on a running host may be more.
+Servers servers_of(const Policy& policy, const Addresses& addresses, std::size_t node);
+
+// Sorted, and what overlaps or touches joined.
+std::vector<Interval> joined(std::vector<Interval> intervals);
+
+}  // namespace policyc::proof

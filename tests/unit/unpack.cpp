@@ -1,0 +1,87 @@
+// A batch on a table that is there: what it would make is what was wanted, whatever was there before.
+#include "backends/netlink/unpack.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "../kernel/tools/mutate.h"
+#include "../kernel/tools/samples.h"
+#include "backends/netlink/batch.h"
+
+using namespace policyc;
+using namespace policyc::ir;
+
+namespace {
+
+// As if read from a kernel.
+Ruleset with_handles(Ruleset ruleset) {
+    std::uint64_t handle = 0;
+    for (Chain& chain : ruleset.chains)
+        for (Rule& rule : chain.rules) rule.handle = ++handle;
+    return ruleset;
+}
+
+std::string batch(const Ruleset* before, const Ruleset& after) {
+    const netlink::Batch batch = netlink::encode(plan(before, after), 7);
+    REQUIRE_FALSE(batch.unknown);
+    return batch.bytes;
+}
+
+}  // namespace
+
+TEST_CASE("unpack: from nothing, and to nothing") {
+    for (const Ruleset& ruleset : {samples::everything(), samples::small(), samples::large(20000, true)}) {
+        const auto made = netlink::unpack(nullptr, batch(nullptr, ruleset));
+        REQUIRE(made.ok());
+        REQUIRE(made.value());
+        CHECK(same(*made.value(), ruleset));
+        const Ruleset before = with_handles(ruleset);
+        const auto gone = netlink::unpack(&before, batch(&before, {}));
+        REQUIRE(gone.ok());
+        CHECK_FALSE(gone.value());
+    }
+}
+
+TEST_CASE("unpack: any change") {
+    samples::Mutator mutator(3);
+    Ruleset before = samples::everything();
+    std::size_t changed = 0;
+    for (int round = 0; round < 400; ++round) {
+        if (round % 40 == 0) before = round % 80 == 0 ? samples::everything() : samples::small();
+        Ruleset after = before;
+        mutator.mutate(after);
+        const Ruleset there = with_handles(before);
+        const auto made = netlink::unpack(&there, batch(&there, after));
+        CAPTURE(round);
+        REQUIRE(made.ok());
+        REQUIRE(made.value());
+        REQUIRE(same(*made.value(), after));
+        changed += same(before, after) ? 0 : 1;
+        before = std::move(after);
+    }
+    CHECK(changed > 300);
+}
+
+TEST_CASE("unpack: what the kernel would refuse makes no sense") {
+    const Ruleset small = samples::small();
+    const std::string first = batch(nullptr, small);
+    const Ruleset there = with_handles(small);
+    CHECK_FALSE(netlink::unpack(&there, first).ok());  // all of it is there
+    Ruleset less = small;
+    less.chains[0].rules.pop_back();
+    const std::string removes = batch(&there, less);
+    CHECK(netlink::unpack(&there, removes).ok());
+    const Ruleset gone = with_handles(less);
+    CHECK_FALSE(netlink::unpack(&gone, removes).ok());
+    CHECK_FALSE(netlink::unpack(nullptr, removes).ok());
+    CHECK_FALSE(netlink::unpack(nullptr, first.substr(0, first.size() - 8)).ok());
+}
+
+TEST_CASE("unpack: a table that sleeps wakes up") {
+    Ruleset there = with_handles(samples::small());
+    there.foreign.push_back({Foreign::Kind::table, "", "the table is dormant: it judges nothing", 0});
+    const auto made = netlink::unpack(&there, batch(&there, samples::small()));
+    REQUIRE(made.ok());
+    CHECK(same(made.value().value(), samples::small()));
+}
