@@ -1,6 +1,10 @@
 // A kernel in memory, for tests of the verbs; FakeKernel behaves like the real one where the verbs can tell.
 #include "backends/fake.h"
 
+#include <algorithm>
+
+#include "compiler/look_up.h"
+
 namespace policyc {
 
 Result<Moment> FakeKernel::moment() {
@@ -52,6 +56,14 @@ Result<Kernel::Commit> FakeKernel::commit(const Snapshot& before, const ir::Rule
     else
         loaded = std::move(kept);
     return Commit::done;
+}
+
+Result<std::optional<Held>> FakeKernel::look_up(const ir::Set& set, std::string_view key) {
+    ++look_ups;
+    if (!loaded || finds_nothing) return std::optional<Held>();
+    const auto live = std::ranges::find(loaded->sets, set.name, &ir::Set::name);
+    if (live == loaded->sets.end()) return std::optional<Held>();
+    return policyc::look_up(*loaded, *live, key);
 }
 
 }  // namespace policyc

@@ -17,10 +17,13 @@ public:
     std::uint32_t generation = 1;
     std::uint64_t network_namespace = 1;
     int reads = 0;
+    int look_ups = 0;
+    bool finds_nothing = false;  // look_up() finds nothing, whatever is loaded
 
     Result<Moment> moment() override;
     Result<Snapshot> read() override;
     Result<Commit> commit(const Snapshot& before, const ir::Ruleset& ruleset, const Review& review) override;
+    Result<std::optional<Held>> look_up(const ir::Set& set, std::string_view key) override;
     Result<std::vector<ForeignChain>> foreign_chains() override { return others; }
 };
 

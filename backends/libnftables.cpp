@@ -132,6 +132,9 @@ public:
 
     Result<Moment> moment() override { return reader_->moment(); }
     Result<Snapshot> read() override { return reader_->read(); }
+    Result<std::optional<Held>> look_up(const ir::Set& set, std::string_view key) override {
+        return reader_->look_up(set, key);
+    }
     Result<std::vector<ForeignChain>> foreign_chains() override { return reader_->foreign_chains(); }
 
     Result<Commit> commit(const Snapshot&, const ir::Ruleset& wanted, const Review& review) override {

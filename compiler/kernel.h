@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compiler/ir.h"
@@ -36,6 +37,15 @@ struct Snapshot {
     Moment moment;
 };
 
+// The element of a set that holds a key.
+struct Held {
+    ir::Life life;
+    std::string counter;                 // what a map to counters gives: its name
+    std::optional<ir::ToChain> verdict;  // what a map to verdicts gives
+
+    bool operator==(const Held&) const = default;
+};
+
 class Kernel {
 public:
     virtual ~Kernel() = default;
@@ -53,6 +63,10 @@ public:
     enum class Commit : std::uint8_t { done, stale };
     using Review = std::function<Result<void>(const ir::Ruleset&)>;
     virtual Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted, const Review& review) = 0;
+
+    // The kernel's own look-up: the element that holds `key`, which is one point as point_of() (look_up.h) makes it. Nothing where none does, or where the
+    // set isn't there any more. `set` is one of those that read() gave.
+    virtual Result<std::optional<Held>> look_up(const ir::Set& set, std::string_view key) = 0;
 
     // The base chains of other tables (families inet, ip and ip6) that drop what they do not accept, and those of the input, forward and
     // output hooks with a rule that refuses: they can refuse what ours allows, since a packet passes only when every base chain of a hook

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/diagnostic.h"
+
 namespace policyc {
 
 // A part of a line as it is printed, and where each character of the line is in it.
@@ -36,6 +38,10 @@ bool fits(std::string_view line, std::size_t begin, std::size_t end);
 
 // The number of characters of UTF-8 text; columns of a Position count the same way.
 std::size_t characters(std::string_view text);
+
+// The lines that the labels are on, as a diagnostic shows them: "  --> policy.toml:59:11", each line, and what is said of it below; the first label is the
+// primary one. Labels without a place are left out.
+std::string render_labels(const std::vector<Label>& labels, const Sources& sources, bool color);
 
 // The text with control characters, bidirectional overrides and bytes that are not UTF-8 replaced by visible ones: what is in
 // a file must not steer the terminal that shows it.

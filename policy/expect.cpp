@@ -13,20 +13,9 @@ namespace {
 using reach::addresses_of_host;
 using reach::Area;
 using reach::AreaIndex;
+using reach::intersection;
 using reach::Permission;
 using reach::Permissions;
-
-AddressSet intersection(const AddressSet& a, const AddressSet& b) {
-    std::vector<Range> common;
-    auto i = a.ranges().begin();
-    auto j = b.ranges().begin();
-    const auto end_of = [](const Range& range) { return std::pair(range.family, range.hi); };
-    while (i != a.ranges().end() && j != b.ranges().end()) {
-        if (i->meets(*j)) common.push_back({i->family, std::max(i->lo, j->lo), std::min(i->hi, j->hi)});
-        end_of(*i) < end_of(*j) ? ++i : ++j;
-    }
-    return AddressSet(std::move(common));
-}
 
 // A set in each family, so that nothing need be asked twice of which one is meant.
 struct ByFamily {

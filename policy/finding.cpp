@@ -60,27 +60,6 @@ std::string amounts(const Findings& findings) {
     return text;
 }
 
-// An address of the range that looks like a host's: the first, or the one after it where the first may be a network's own.
-Address host_in(const Range& range) {
-    return {range.family, range.lo + (!range.single() && (range.lo & 0xffU) == 0 ? 1 : 0)};
-}
-
-// A port that people know, where there is one.
-std::uint32_t slot_in(Slots slots) {
-    for (std::uint32_t known : {22U, 80U, 443U}) {
-        if (slots.holds({known, known})) return known;
-    }
-    return slots.lo == 0 && slots.hi > 0 ? 1 : slots.lo;
-}
-
-std::string destination_text(const Address& address, std::uint32_t slot) {
-    const std::string text = to_string(address);
-    if (slot == Slots::ping) return text + " ping";
-    if (slot == Slots::other) return text + " by another protocol";
-    const bool bracketed = address.family == Family::ipv6;
-    return fmt::format("{}{}{}:{}", bracketed ? "[" : "", text, bracketed ? "]" : "", reach::to_string({slot, slot}));
-}
-
 std::string way_out(Unresolved::Why why) {
     switch (why) {
         case Unresolved::Why::empty: return "name what is meant, or take it out of the test";
@@ -207,13 +186,13 @@ std::string Story::entry_of(const Permission& permission) const {
 
 Story::Flow Story::example(const Finding& finding) const {
     const Range& any = finding.first_sources->ranges().front();
-    Flow flow{{}, host_in(any), host_in(finding.first.destination), slot_in(finding.first.slots)};
+    Flow flow{{}, reach::host_in(any), reach::host_in(finding.first.destination), reach::slot_in(finding.first.slots)};
     // The first who is named in `from`, in the policy's word for them.
     for (const Source& source : test_.from) {
         for (const Range& range : addresses_of_host(policy_, addresses_, source.host)) {
             for (const Range& in : finding.first_sources->ranges()) {
                 if (!in.meets(range)) continue;
-                flow.source = host_in({in.family, std::max(in.lo, range.lo), std::min(in.hi, range.hi)});
+                flow.source = reach::host_in({in.family, std::max(in.lo, range.lo), std::min(in.hi, range.hi)});
                 if (!parse_cidr(source.label)) flow.who = source.label;
                 return flow;
             }
@@ -224,7 +203,7 @@ Story::Flow Story::example(const Finding& finding) const {
 
 std::string Story::text_of(const Flow& flow) const {
     return fmt::format("{}{}{} -> {}", flow.who, flow.who.empty() ? "" : " ", to_string(flow.source),
-                       destination_text(flow.destination, flow.slot));
+                       reach::to_string(flow.destination, flow.slot));
 }
 
 // "  on extgw01, forward"; "" where several nodes might be the one.

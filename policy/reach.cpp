@@ -144,6 +144,25 @@ std::string to_string(Slots slots) {
     return text;
 }
 
+Address host_in(const Range& range) {
+    return {range.family, range.lo + (!range.single() && (range.lo & 0xffU) == 0 ? 1 : 0)};
+}
+
+std::uint32_t slot_in(Slots slots) {
+    for (const std::uint32_t known : {22U, 80U, 443U}) {
+        if (slots.holds({known, known})) return known;
+    }
+    return slots.lo == 0 && slots.hi > 0 ? 1 : slots.lo;
+}
+
+std::string to_string(const Address& address, std::uint32_t slot) {
+    const std::string text = policyc::to_string(address);
+    if (slot == Slots::ping) return text + " ping";
+    if (slot == Slots::other) return text + " by another protocol";
+    const bool bracketed = address.family == Family::ipv6;
+    return (bracketed ? "[" + text + "]" : text) + ":" + to_string(Slots{slot, slot});
+}
+
 AreaIndex::AreaIndex(std::vector<Area> areas) : areas_(std::move(areas)), reach_(areas_.size()) {
     const auto key = [](const Area& area) { return std::pair(area.destination.family, area.destination.lo); };
     std::stable_sort(areas_.begin(), areas_.end(), [&key](const Area& a, const Area& b) { return key(a) < key(b); });
@@ -223,6 +242,18 @@ std::vector<Range> addresses_of_host(const Policy& policy, const Addresses& addr
         for (const Address& address : found->second) ranges.push_back(range_of(address));
     }
     return ranges;
+}
+
+AddressSet intersection(const AddressSet& a, const AddressSet& b) {
+    std::vector<Range> common;
+    auto i = a.ranges().begin();
+    auto j = b.ranges().begin();
+    const auto end_of = [](const Range& range) { return std::pair(range.family, range.hi); };
+    while (i != a.ranges().end() && j != b.ranges().end()) {
+        if (i->meets(*j)) common.push_back({i->family, std::max(i->lo, j->lo), std::min(i->hi, j->hi)});
+        end_of(*i) < end_of(*j) ? ++i : ++j;
+    }
+    return AddressSet(std::move(common));
 }
 
 }  // namespace policyc::reach

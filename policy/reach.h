@@ -27,6 +27,12 @@ struct Slots {
 Slots slots_of(const Ports& ports);
 std::string to_string(Slots slots);  // "443/tcp", "ping", "*", "444-65535/tcp, */udp, ping and other protocols"
 
+// For examples: an address of the range that looks like a host's, the first or the one after it where the first may be a network's own; a port that
+// people know, where there is one; and both as one text, "10.69.13.1:22/tcp".
+Address host_in(const Range& range);
+std::uint32_t slot_in(Slots slots);
+std::string to_string(const Address& address, std::uint32_t slot);
+
 // All flows to these addresses and slots; of whom or of what is up to the owner, an index.
 struct Area {
     Range destination;
@@ -102,5 +108,7 @@ Permissions permissions_of(const Policy& policy, const Addresses& addresses, Day
 
 // All addresses of a host, those of denied families too.
 std::vector<Range> addresses_of_host(const Policy& policy, const Addresses& addresses, const Host& host);
+
+AddressSet intersection(const AddressSet& a, const AddressSet& b);
 
 }  // namespace policyc::reach

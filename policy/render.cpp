@@ -1,4 +1,4 @@
-// Diagnostics as text for people, in the manner of rustc, and as JSON. Entry points: render, render_json.
+// Diagnostics as text for people, in the manner of rustc, and as JSON. Entry points: render, render_labels, render_json.
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -44,6 +44,13 @@ public:
         gutter_ = 1;
         if (diagnostic.primary.span.valid()) excerpts(diagnostic);
         remarks(diagnostic);
+        return std::move(out_);
+    }
+
+    std::string labels_of(const Diagnostic& diagnostic) {
+        out_.clear();
+        gutter_ = 1;
+        excerpts(diagnostic);
         return std::move(out_);
     }
 
@@ -235,6 +242,17 @@ std::string render(const Diagnostics& diagnostics, const Sources& sources, bool 
         text += '\n' + renderer.text_of(rest.note("`--format json` gives all of them"));
     }
     return text;
+}
+
+std::string render_labels(const std::vector<Label>& labels, const Sources& sources, bool color) {
+    Diagnostic shown;
+    for (const Label& label : labels) {
+        if (!shown.primary.span.valid())
+            shown.primary = label;
+        else
+            shown.secondary.push_back(label);
+    }
+    return Renderer(sources, color).labels_of(shown);
 }
 
 std::string render_json(const Diagnostics& diagnostics, const Sources& sources) {

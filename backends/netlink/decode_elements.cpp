@@ -1,4 +1,4 @@
-// Element attributes to keys, values and lives; entry points take_elements() and finish_elements(). Walked by hand: a table may hold 10^6.
+// Element attributes to keys, values and lives; entry points take_elements(), held_element() and finish_elements(). Walked by hand: a table may hold 10^6.
 #include "backends/netlink/decode_elements.h"
 
 #include <fmt/format.h>
@@ -173,6 +173,17 @@ bool take_elements(std::string_view list, const std::unordered_map<std::string, 
         }
     }
     return !attributes.broken();
+}
+
+std::optional<Held> held_element(std::string_view list) {
+    Attributes attributes(list);
+    for (Attribute a; attributes.next(a);) {
+        if (a.type != NFTA_LIST_ELEM) continue;
+        Element element;
+        if (!read(a.data, element)) return std::nullopt;
+        return Held{element.life, element.counter.value_or(""), element.verdict};
+    }
+    return std::nullopt;
 }
 
 namespace {

@@ -4,12 +4,14 @@
 #include <linux/netlink.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "compiler/ir.h"
+#include "compiler/kernel.h"
 
 namespace policyc::netlink {
 
@@ -32,6 +34,9 @@ struct SetInProgress {
 // Takes the attributes inside NFTA_SET_ELEM_LIST_ELEMENTS. Counters are found by name in `counters`. False where the bytes make no sense.
 bool take_elements(std::string_view list, const std::unordered_map<std::string, std::uint32_t>& counters,
                    SetInProgress& set);
+
+// What the first element of such a list gives: the answer to a look-up. Nothing where there is none, or the bytes make no sense.
+std::optional<Held> held_element(std::string_view list);
 
 // Pairs bounds and sorts.
 void finish_elements(SetInProgress& set);

@@ -7,13 +7,16 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "backends/netlink/attributes.h"
 #include "backends/netlink/batch.h"
 #include "backends/netlink/decode.h"
+#include "backends/netlink/decode_elements.h"
 #include "backends/netlink/foreign_chains.h"
 #include "backends/netlink/messages.h"
 #include "backends/netlink/refusal.h"
 #include "backends/netlink/socket.h"
 #include "backends/netlink/unpack.h"
+#include "backends/netlink/words.h"
 #include "compiler/plan.h"
 #include "compiler/timing.h"
 
@@ -41,6 +44,23 @@ std::string dump_request(std::uint16_t type, std::uint16_t table_attribute, std:
     out.begin(type, NLM_F_DUMP, 1);
     if (table_attribute != 0) out.put_text(table_attribute, ir::table_name);
     if (set_attribute != 0) out.put_text(set_attribute, set);
+    out.end();
+    return out.take();
+}
+
+// As `nft get element` asks.
+std::string look_up_request(const ir::Set& set, std::string_view key) {
+    Messages out;
+    out.begin(NFT_MSG_GETSETELEM, NLM_F_ACK, 1);
+    out.put_text(NFTA_SET_ELEM_LIST_TABLE, ir::table_name);
+    out.put_text(NFTA_SET_ELEM_LIST_SET, set.name);
+    const std::size_t list = out.open(NFTA_SET_ELEM_LIST_ELEMENTS);
+    const std::size_t element = out.open(NFTA_LIST_ELEM);
+    const std::size_t point = out.open(NFTA_SET_ELEM_KEY);
+    out.put(NFTA_DATA_VALUE, key.substr(0, key_bytes(set.types)));
+    out.close(point);
+    out.close(element);
+    out.close(list);
     out.end();
     return out.take();
 }
@@ -94,6 +114,22 @@ public:
         if (!answers.value().acknowledged)
             return Error{"the kernel gave no answer to the transaction", "`policyc diff` shows what it holds now"};
         return Commit::done;
+    }
+
+    Result<std::optional<Held>> look_up(const ir::Set& set, std::string_view key) override {
+        const Result<Socket*> socket = opened();
+        if (!socket) return socket.error();
+        std::optional<Held> held;
+        const Result<int> end = socket.value()->ask(look_up_request(set, key), [&](const nlmsghdr& message) {
+            Attributes attributes(message);
+            for (Attribute a; attributes.next(a);)
+                if (a.type == NFTA_SET_ELEM_LIST_ELEMENTS) held = held_element(a.data);
+        });
+        if (!end) return end.error();
+        if (end.value() == ENOENT) return std::optional<Held>();
+        if (end.value() != 0) return request_failed(end.value());
+        if (!held) return Error{fmt::format("the kernel's answer about set {} makes no sense", set.name), {}};
+        return held;
     }
 
     Result<std::vector<ForeignChain>> foreign_chains() override {

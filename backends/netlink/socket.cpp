@@ -91,28 +91,34 @@ const nlmsgerr* error_of(const nlmsghdr& message) {
 
 }  // namespace
 
-Result<std::uint32_t> Socket::generation() {
-    Messages request;
-    request.begin(NFT_MSG_GETGEN, NLM_F_ACK, sequence);
-    request.end();
-    const std::string bytes = request.take();
-    if (mnl_socket_sendto(socket_.get(), bytes.data(), bytes.size()) < 0) return request_failed(errno);
-    std::uint32_t generation = 0;
+Result<int> Socket::ask(const std::string& request, const std::function<void(const nlmsghdr&)>& take) {
+    if (mnl_socket_sendto(socket_.get(), request.data(), request.size()) < 0) return request_failed(errno);
     std::optional<int> end;
     while (!end) {
         const Result<std::size_t> got = receive(true);
         if (!got) return got.error();
         for_each_message(got.value(), [&](const nlmsghdr& message) {
-            if (const nlmsgerr* error = error_of(message)) {
+            if (const nlmsgerr* error = error_of(message))
                 end = -error->error;
-                return;
-            }
-            Attributes attributes(message);
-            for (Attribute a; attributes.next(a);)
-                if (a.type == NFTA_GEN_ID) generation = a.u32().value_or(0);
+            else
+                take(message);
         });
     }
-    if (*end != 0) return request_failed(*end);
+    return *end;
+}
+
+Result<std::uint32_t> Socket::generation() {
+    Messages request;
+    request.begin(NFT_MSG_GETGEN, NLM_F_ACK, sequence);
+    request.end();
+    std::uint32_t generation = 0;
+    const Result<int> end = ask(request.take(), [&](const nlmsghdr& message) {
+        Attributes attributes(message);
+        for (Attribute a; attributes.next(a);)
+            if (a.type == NFTA_GEN_ID) generation = a.u32().value_or(0);
+    });
+    if (!end) return end.error();
+    if (end.value() != 0) return request_failed(end.value());
     return generation;
 }
 

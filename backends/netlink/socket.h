@@ -42,6 +42,9 @@ public:
     // The generation id of this network namespace's rulesets: it counts transactions.
     Result<std::uint32_t> generation();
 
+    // Sends one request with NLM_F_ACK, gives each message of the answer to `take`, and returns the errno that the kernel ended with: 0 where all is well.
+    Result<int> ask(const std::string& request, const std::function<void(const nlmsghdr&)>& take);
+
     // Sends one request with NLM_F_DUMP and gives each message of the answer to `take`, which returns false when it can't be understood.
     Result<DumpEnd> dump(const std::string& request, const std::function<bool(const nlmsghdr&)>& take);
 

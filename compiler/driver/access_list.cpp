@@ -1,9 +1,10 @@
-// Lists the permissions of a policy, in force or not, person by person: access_list().
+// Lists the permissions of a policy, in force or not, person by person, and what is implied: access_list(), implied_rows().
 #include "compiler/driver/access_list.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <tuple>
@@ -196,20 +197,22 @@ private:
     std::set<std::tuple<std::string, std::string, std::string, std::vector<std::string>>> seen_;  // of one list
 };
 
-void implied_of(const Policy& policy, const Node& node, std::vector<ImpliedRow>& rows) {
+}  // namespace
+
+std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node) {
+    std::vector<ImpliedRow> rows;
     const auto add = [&](std::string what) { rows.push_back({node.name, std::move(what)}); };
     add("ICMP errors about a flow that is tracked");
     add(node.output ? "replies to what `output` allows" : fmt::format("replies to what {} itself began", node.name));
-    if (node.scope != Scope::host) return;
+    if (node.scope != Scope::host) return rows;
     add("loopback");
     add("IPv6 neighbour discovery");
     if (const auto port = wireguard_port(node)) add(fmt::format("WireGuard from anywhere: {}/udp", *port));
-    if (!node.output || !node.peer) return;
+    if (!node.output || !node.peer) return rows;
     const Node& peer = policy.nodes[*node.peer];
     if (const auto port = wireguard_port(peer)) add(fmt::format("WireGuard to {}: {}/udp", peer.name, *port));
+    return rows;
 }
-
-}  // namespace
 
 AccessList access_list(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node, Days today,
                        const ListFilter& filter) {
@@ -221,7 +224,7 @@ AccessList access_list(const Policy& policy, const Addresses& addresses, std::op
         if (one.scope == Scope::none || (node && *node != i)) continue;
         for (const Input& input : one.inputs) lister.input(one, input);
         if (one.output) lister.output(one);
-        if (!filter.who && !filter.what) implied_of(policy, one, list.implied);
+        if (!filter.who && !filter.what) std::ranges::move(implied_rows(policy, one), std::back_inserter(list.implied));
     }
     list.rows = lister.rows();
     return list;

@@ -43,6 +43,9 @@ struct ListFilter {
     std::optional<std::string> what;
 };
 
+// What that node allows without being written.
+std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node);
+
 // With `node`, only that node's inputs, output and implied permissions; tiers are shown always. What is implied is shown without a filter.
 AccessList access_list(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node, Days today,
                        const ListFilter& filter = {});

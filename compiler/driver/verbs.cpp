@@ -71,6 +71,31 @@ std::vector<Verb> make_verbs() {
         .run = verb_list,
     });
     table.push_back({
+        .name = "explain",
+        .group = "Look",
+        .help = "say why FROM may reach TO, or why not",
+        .about =
+            {"Shows every line that allows it, or what would: another port, a grant, another day, another person.",
+             "FROM is a node, a network, a group, an address or a CIDR.",
+             "TO is a service, a group of these, or any of the above with a port: nas:22, 10.69.13.5:53/udp, home:*, "
+             "gateway:ping.",
+             "The policy read line by line and its diagram must say the same; otherwise it is an internal error.",
+             "With --live the kernel is asked too: which element holds the flow, how long it has left, what "
+             "counts it, and what the kernel's own look-ups say.",
+             "Exits 0 when all of it is allowed or not judged, and 1 when it is denied, if only in part."},
+        .arguments = {policy_argument,
+                      {"FROM", "Who sends.", &Options::from},
+                      {"TO", "What is to be reached.", &Options::target}},
+        .options = {{"--live", "", "Ask the kernel too.", &Options::live},
+                    {"--in", "INTERFACE",
+                     "The interface that it comes in through; else the one behind which the policy has FROM.",
+                     &Options::in}},
+        .examples = {{"policyc explain policy.toml phone jellyfin:8096", "why, line by line"},
+                     {"policyc explain policy.toml laptop nas:22 --live", "and what the kernel does"}},
+        .formats = text_or_json,
+        .run = verb_explain,
+    });
+    table.push_back({
         .name = "diff",
         .group = "Look",
         .help = "show what the policy would change for whom",

@@ -26,6 +26,8 @@ struct Options {
     std::optional<std::string> layout;
 
     std::string policy;  // the argument POLICY
+    std::string from;    // FROM and TO of explain
+    std::string target;
     std::string path = "policy.toml";
     std::string topic;
 
@@ -34,6 +36,8 @@ struct Options {
     std::optional<std::string> against;
     std::optional<std::string> who;
     std::optional<std::string> what;
+    std::optional<std::string> in;
+    bool live = false;
     bool apply = false;
     bool dry_run = false;
     bool offline = false;
@@ -93,6 +97,7 @@ int verb_resolve(const Options& options, World& world, Report& report);
 int verb_compile(const Options& options, World& world, Report& report);
 int verb_apply(const Options& options, World& world, Report& report);
 int verb_diff(const Options& options, World& world, Report& report);
+int verb_explain(const Options& options, World& world, Report& report);
 int verb_list(const Options& options, World& world, Report& report);
 int verb_version(const Options& options, World& world, Report& report);
 int verb_codes(const Options& options, World& world, Report& report);

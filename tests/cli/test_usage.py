@@ -20,7 +20,7 @@ from harness import (
     write_policy,
 )
 
-VERBS = ["init", "check", "resolve", "compile", "apply", "diff", "list", "version"]
+VERBS = ["init", "check", "resolve", "compile", "apply", "diff", "list", "explain", "version"]
 
 
 @case

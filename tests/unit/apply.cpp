@@ -50,6 +50,7 @@ public:
         log_->loaded = ruleset.empty() ? std::optional<ir::Ruleset>() : ruleset;
         return Commit::done;
     }
+    Result<std::optional<Held>> look_up(const ir::Set&, std::string_view) override { return std::optional<Held>(); }
     Result<std::vector<ForeignChain>> foreign_chains() override { return std::vector<ForeignChain>{}; }
 
 private:

@@ -63,6 +63,9 @@ public:
     Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted, const Review& review) override {
         return kernel_.commit(before, wanted, review);
     }
+    Result<std::optional<Held>> look_up(const ir::Set& set, std::string_view key) override {
+        return kernel_.look_up(set, key);
+    }
     Result<std::vector<ForeignChain>> foreign_chains() override { return kernel_.foreign_chains(); }
 
 private:

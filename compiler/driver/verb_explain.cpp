@@ -1,0 +1,202 @@
+// explain: why somebody may reach something, or why not: verb_explain().
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/driver/agreement.h"
+#include "compiler/driver/explained.h"
+#include "compiler/driver/neighbours.h"
+#include "compiler/driver/past.h"
+#include "compiler/driver/pipeline.h"
+#include "compiler/driver/state.h"
+#include "compiler/driver/tunnel.h"
+#include "compiler/lower.h"
+#include "compiler/timing.h"
+#include "policy/check.h"
+#include "policy/parse.h"
+#include "policy/question.h"
+
+namespace policyc {
+
+namespace {
+
+using explain::Side;
+using explain::Verdict;
+
+// The policy with the question as its last test.
+std::optional<Loaded> load_question(const Options& options, const World& world, Report& report) {
+    Loaded loaded;
+    loaded.path = options.policy;
+    std::optional<Ast> ast = parse(options.policy, *world.files, report.sources, report.diagnostics);
+    if (!ast) return {};
+    loaded.files = static_cast<std::uint32_t>(report.sources.size());
+    add_question(*ast, options.from, options.target, report.sources);
+    std::optional<Policy> policy = check(*ast, report.sources, report.diagnostics);
+    if (!policy) return {};
+    loaded.policy = std::move(*policy);
+    return loaded;
+}
+
+// What kind of interface --in is.
+Result<std::optional<Side>> way_in(const Node& node, const std::optional<std::string>& in) {
+    if (!in) return std::optional<Side>();
+    if (*in == "lo")
+        return Error{"nothing comes in through `lo` but what this host sends to itself",
+                     fmt::format("ask from {} to {}, without --in", node.name, node.name)};
+    if (node.interface && node.interface->value == *in) return std::optional(Side::tunnel);
+    const bool untouched =
+        std::ranges::any_of(node.untouched.interfaces, [&](const auto& name) { return name.value == *in; });
+    return std::optional(untouched ? Side::untouched : Side::other);
+}
+
+Error disagreement(const std::string& about, const std::string& lines, const std::string& diagram,
+                   const std::string& kernel) {
+    return {
+        fmt::format("internal error: the answers about {} differ: the policy read line by line says {}, its diagram "
+                    "{}, the kernel {}",
+                    about, lines, diagram, kernel),
+        "this is a bug in policyc: please report it with the policy and its lock"};
+}
+
+constexpr const char* not_asked = "was not asked";
+
+// Compares with the diagram. The Error is what they disagree about.
+Result<void> compare_with_diagram(const Explained& explained, Report& report) {
+    PolicyDiagrams diagrams(explained.asked);
+    for (const explain::Answer& answer : explained.answers) {
+        for (const explain::Part& part : answer.parts) {
+            const Result<explain::Shares> shares = diagrams.shares(part, answer.target.ports);
+            if (!shares) {
+                report.notes.push_back("warning: not compared with the diagram of the policy: " +
+                                       shares.error().message);
+                return {};
+            }
+            if (shares.value() == part.shares) continue;
+            const auto example = std::ranges::find_if(answer.findings, [&](const explain::Finding& finding) {
+                return finding.example.passage == part.passage;
+            });
+            const std::string about = example != answer.findings.end()
+                                          ? flow_text(answer, example->example)
+                                          : answer.source.label + " -> " + target_text(answer.target);
+            return disagreement(about, words_of(part.shares), words_of(shares.value()), not_asked);
+        }
+    }
+    return {};
+}
+
+const char* word(const Followed& followed) {
+    switch (followed.verdict) {
+        case Followed::Verdict::accept:
+        case Followed::Verdict::no_chain: return "lets it pass";
+        case Followed::Verdict::drop: return "drops it";
+        case Followed::Verdict::unreadable: return "has a rule that is not understood";
+    }
+    return "";
+}
+
+// Whether the kernel does what the policy says of all that was asked, or an Error where it can't be that both are right.
+Result<bool> compare_with_kernel(const Explained& explained) {
+    bool all = true;
+    for (std::size_t i = 0; i < explained.answers.size(); ++i) {
+        const explain::Answer& answer = explained.answers[i];
+        for (std::size_t j = 0; j < answer.findings.size(); ++j) {
+            const explain::Finding& finding = answer.findings[j];
+            const LiveFlow& live = explained.live->flows[i][j];
+            const std::string about = flow_text(answer, finding.example);
+            if (live.kernel.verdict != live.dump.verdict)
+                return Error{fmt::format("internal error: by its own look-ups the kernel {} ({}), by the elements that "
+                                         "it lists it {}",
+                                         word(live.kernel), about, word(live.dump)),
+                             "run it again: if elements expired just now, it is gone; else please report it"};
+            const bool passes = finding.verdict != Verdict::denied;
+            if (live.kernel.passes() == passes) continue;
+            if (explained.live->same)
+                return disagreement(about, policyc::word(std::optional(finding.verdict)),
+                                    policyc::word(std::optional(finding.verdict)), word(live.kernel));
+            all = false;
+        }
+    }
+    return all;
+}
+
+// Asks the kernel about each finding. `snapshot` is what the flows point into.
+Result<LiveView> ask(const Explained& explained, const Options& options, Kernel& kernel, const Snapshot& snapshot,
+                     bool same) {
+    LiveView view{snapshot.ruleset.has_value(), same, {}};
+    for (const explain::Answer& answer : explained.answers) {
+        view.flows.emplace_back();
+        for (const explain::Finding& finding : answer.findings) {
+            Result<LiveFlow> flow =
+                ask_kernel(explained.asked.policy, explained.asked.node, finding.example, options.in, snapshot, kernel);
+            if (!flow) return flow.error();
+            view.flows.back().push_back(std::move(flow.value()));
+        }
+    }
+    return view;
+}
+
+}  // namespace
+
+int verb_explain(const Options& options, World& world, Report& report) {
+    report.subject = options.policy;
+    const std::optional<Loaded> loaded = load_question(options, world, report);
+    if (!loaded) return report.stopped();
+    const std::optional<LockFile> file = load_lock(*loaded, options.lock, false, *world.files, report);
+    if (!file) return report.error ? 2 : report.stopped();
+    const Policy& policy = loaded->policy;
+    const Result<std::size_t> chosen = choose_node(policy, options, world);
+    if (!chosen) return report.fail(chosen.error());
+    const Node& node = policy.nodes[chosen.value()];
+    const Result<std::optional<Side>> in = way_in(node, options.in);
+    if (!in) return report.fail(in.error());
+    // What is live was made with the state directory's names too.
+    const Lock lock = options.live ? join(file->lock, load_state_names(world, report)) : file->lock;
+    const Addresses addresses = addresses_of(policy, lock, load_hosts(world), world.now, report.diagnostics);
+    if (report.diagnostics.errors() > 0) return report.stopped();
+
+    const explain::Asked asked{policy, addresses, chosen.value(), today(world), in.value()};
+    const Expectation& question = policy.tests.back();
+    Result<std::vector<explain::Answer>> answers = timed("explain", [&] { return explain::explain(asked, question); });
+    if (!answers) return report.fail(answers.error());
+    const bool none = answers.value().empty() && !question.nothing.empty();
+    Explained explained{.asked = asked,
+                        .lock = lock,
+                        .now = world.now,
+                        .from = options.from,
+                        .to = options.target,
+                        .policy_path = options.policy,
+                        .answers = std::move(answers.value()),
+                        .nothing = none ? question.nothing.front().what : std::string()};
+    const Result<void> agreed = timed("diagram", [&] { return compare_with_diagram(explained, report); });
+    if (!agreed) return report.fail(agreed.error());
+
+    const std::unique_ptr<Kernel> kernel = options.live ? world.kernel() : nullptr;
+    Result<Snapshot> snapshot = Snapshot{};
+    bool as_meant = true;
+    if (kernel) {
+        snapshot = kernel->read();
+        if (!snapshot) return report.fail(snapshot.error());
+        const std::optional<ir::Ruleset>& table = snapshot.value().ruleset;
+        ir::Ruleset wanted = lower(policy, addresses, asked.node, asked.today, world.layout);
+        const std::unique_ptr<Past> past = find_past(table, node.name, world);
+        add_live_server_ports(table_of(table, past), wanted, world);
+        const bool same_table = table ? same(*table, wanted) : wanted.empty();
+        Result<LiveView> live = ask(explained, options, *kernel, snapshot.value(), same_table);
+        if (!live) return report.fail(live.error());
+        explained.live = std::move(live.value());
+        const Result<bool> kept = compare_with_kernel(explained);
+        if (!kept) return report.fail(kept.error());
+        as_meant = kept.value();
+        report_tunnel(tunnel_of(node, report.sources), world, report);
+        report_neighbours(!wanted.empty(), *kernel, report);
+    }
+
+    if (options.json())
+        report.record.update(explained_json(explained, report.sources));
+    else
+        report.data = explained_text(explained, report.sources, wants_color(Stream::out, options.color));
+    const std::optional<Verdict> verdict = explained.verdict();
+    return verdict && *verdict != Verdict::denied && as_meant ? 0 : 1;
+}
+
+}  // namespace policyc

@@ -1,0 +1,179 @@
+// Looks through all permissions for those that nearly cover a flow. Entry points: near_misses(), misses_of_nameless().
+#include "compiler/near_misses.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace policyc::explain {
+namespace {
+
+using reach::Area;
+using reach::Permission;
+using reach::Slots;
+
+std::string day_text(Days day) {
+    const std::chrono::year_month_day date(day);
+    return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                       static_cast<unsigned>(date.day()));
+}
+
+std::string length_text(Seconds length) {
+    const auto count = length.count();
+    if (count % 86400 == 0) return fmt::format("{}d", count / 86400);
+    if (count % 3600 == 0) return fmt::format("{}h", count / 3600);
+    if (count % 60 == 0) return fmt::format("{}m", count / 60);
+    return fmt::format("{}s", count);
+}
+
+std::uint32_t protocol_of(Slots slots) {
+    return slots.lo >= Slots::ping ? slots.lo : slots.lo / Slots::udp * Slots::udp;
+}
+
+// "on port 8096", "on port 53/udp", "as ping"
+std::string port_text(Slots slots, std::uint32_t asked) {
+    if (slots.lo == Slots::ping && slots.hi == Slots::ping) return "as ping";
+    std::string text = reach::to_string(slots);
+    if (protocol_of(slots) == protocol_of({asked, asked}) && text.ends_with("/tcp")) text.resize(text.size() - 4);
+    if (text.starts_with('*')) return "on any port of " + text.substr(2);
+    return fmt::format("on port{} {}", slots.lo == slots.hi ? "" : "s", text);
+}
+
+// "laptop, phone and 3 more"
+std::string people_of(const std::vector<Source>& list) {
+    constexpr std::size_t most = 3;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(most, list.size()); ++i) text += (i == 0 ? "" : ", ") + list[i].label;
+    if (list.size() > most) text += fmt::format(" and {} more", list.size() - most);
+    return text;
+}
+
+class Search {
+public:
+    Search(const Asked& asked, const reach::Permissions& permissions, const Flow& flow)
+        : asked_(asked), policy_(asked.policy), permissions_(permissions), flow_(flow) {}
+
+    std::vector<Miss> run() {
+        for (const Area& area : permissions_.areas.areas()) {
+            const Permission& permission = permissions_.list[area.owner];
+            if (!matters(permission)) continue;
+            const bool there =
+                permission.kind == Permission::Kind::input || area.destination.holds(range_of(flow_.destination));
+            if (there) look(permission, area.slots);
+        }
+        std::ranges::stable_sort(found_, {}, [this](const Miss& miss) { return std::pair(miss.kind, far(miss)); });
+        if (found_.size() > most_misses) found_.resize(most_misses);
+        return std::move(found_);
+    }
+
+private:
+    // Whether the permission is asked where this flow passes.
+    [[nodiscard]] bool matters(const Permission& permission) const {
+        switch (permission.kind) {
+            case Permission::Kind::tier: return true;
+            case Permission::Kind::input:
+                return flow_.passage.hook == Direction::input && permission.index == asked_.node;
+            case Permission::Kind::output:
+                return flow_.passage.hook == Direction::output && permission.index == asked_.node;
+        }
+        return false;
+    }
+
+    // A permission to the destination that was asked for.
+    void look(const Permission& permission, Slots slots) {
+        const bool named = permission.kind == Permission::Kind::output ||
+                           permissions_.sources[permission.sources].holds(range_of(flow_.source));
+        const bool port = slots.holds({flow_.slot, flow_.slot});
+        if (named && port) return asleep(permission);
+        if (!in_force(policy_, permission)) return;
+        if (named) {
+            distance_[port_text(slots, flow_.slot)] = distance(slots);
+            add(Miss::Kind::port, port_text(slots, flow_.slot), permission);
+        } else if (port) {
+            const bool tier = permission.kind == Permission::Kind::tier;
+            add(Miss::Kind::person,
+                "for " + people_of(tier ? policy_.tiers[permission.index].who : permission.input->from), permission);
+        }
+    }
+
+    // It would be open, were it in force.
+    void asleep(const Permission& permission) {
+        if (permission.expired) {
+            const bool service = permission.target->expires && !holds_on(permission.target->expires, asked_.today);
+            const auto& expires = service ? permission.target->expires : policy_.tiers[permission.index].expires;
+            add(Miss::Kind::expired, fmt::format("had it not expired on {}", day_text(expires->value)), permission,
+                expires->span);
+            return;
+        }
+        if (permission.kind != Permission::Kind::tier) return;
+        const Tier& tier = policy_.tiers[permission.index];
+        if (tier.grant) {
+            std::string text = fmt::format("with a grant of tier {}", tier.name);
+            if (tier.grant->max) text += fmt::format(", at most {}", length_text(*tier.grant->max));
+            if (!tier.grant->by.empty()) text += fmt::format(", given by {}", fmt::join(tier.grant->by, ", "));
+            add(Miss::Kind::grant, text, permission);
+        }
+        if (tier.bastion)
+            add(Miss::Kind::bastion, fmt::format("from a session on {}", policy_.nodes[tier.bastion->node].name),
+                permission);
+    }
+
+    void add(Miss::Kind kind, const std::string& text, const Permission& permission, std::optional<Span> span = {}) {
+        Miss miss{kind, text, holder_of(policy_, permission), span.value_or(permission.span)};
+        if (seen_.emplace(miss.text, miss.via).second) found_.push_back(std::move(miss));
+    }
+
+    // How far the nearest port is from the one that was asked for; another protocol is farther than any.
+    [[nodiscard]] std::uint32_t distance(Slots slots) const {
+        if (protocol_of(slots) != protocol_of({flow_.slot, flow_.slot})) return Slots::other + slots.lo;
+        return flow_.slot < slots.lo ? slots.lo - flow_.slot : flow_.slot - slots.hi;
+    }
+    [[nodiscard]] std::uint32_t far(const Miss& miss) const {
+        const auto known = distance_.find(miss.text);
+        return known == distance_.end() ? 0 : known->second;
+    }
+
+    const Asked& asked_;
+    const Policy& policy_;
+    const reach::Permissions& permissions_;
+    const Flow& flow_;
+    std::vector<Miss> found_;
+    std::set<std::pair<std::string, std::string>> seen_;
+    std::map<std::string, std::uint32_t> distance_;
+};
+
+}  // namespace
+
+bool in_force(const Policy& policy, const reach::Permission& permission) {
+    if (permission.expired) return false;
+    if (permission.kind != Permission::Kind::tier) return true;
+    const Tier& tier = policy.tiers[permission.index];
+    return !tier.grant && !tier.bastion;
+}
+
+std::vector<Miss> near_misses(const Asked& asked, const reach::Permissions& permissions, const Flow& flow) {
+    return Search(asked, permissions, flow).run();
+}
+
+std::vector<Miss> misses_of_nameless(const Asked& asked, const reach::Permissions& permissions, const Source& source,
+                                     const Target& target) {
+    std::vector<Miss> found;
+    const auto* name = std::get_if<HostName>(&target.host);
+    if (name == nullptr) return found;
+    const std::vector<Range> from = reach::addresses_of_host(asked.policy, asked.addresses, source.host);
+    for (const Permission& permission : permissions.list) {
+        if (permission.kind != Permission::Kind::tier || !in_force(asked.policy, permission)) continue;
+        const auto* host = std::get_if<HostName>(&permission.target->host);
+        if (host == nullptr || host->name != name->name) continue;
+        if (!reach::slots_of(permission.target->ports).holds(reach::slots_of(target.ports))) continue;
+        const AddressSet& who = permissions.sources[permission.sources];
+        if (std::ranges::none_of(from, [&](const Range& range) { return who.meets(range); })) continue;
+        found.push_back(
+            {Miss::Kind::address, "once it has an address", holder_of(asked.policy, permission), permission.span});
+    }
+    return found;
+}
+
+}  // namespace policyc::explain
