@@ -221,6 +221,15 @@ TEST_CASE("IPv6 that is denied says so, and what IPv4 would do") {
 TEST_CASE("what holds many is allowed in part, with an example of what is not") {
     House here;
     check_all(here,
+              {{"laptop", "[fd01:1::20]:8096", "", 1, {"IPv6 is denied everywhere: ipv6 = \"deny\"", "policy.toml:2"}},
+               {"phone", "[fd01:1::20]:8096", "", 1, {"`phone` and `fd01:1::20` have no address of one family"}},
+               {"fd01::3", "films", "", 1, {"over IPv4: 10.0.0.3 -> 10.1.0.20:8096/tcp"}},
+               {"laptop", "films", "", 0, {"allowed: laptop -> films:8096/tcp"}}});
+}
+
+TEST_CASE("what holds many is allowed in part, with an example of what is not") {
+    House here;
+    check_all(here,
               {{"phone",
                 "home:443",
                 "",
