@@ -180,11 +180,16 @@ private:
         const ir::Chain* base = base_of(program_hook);
         const Set points = points_of(hook, phase);
         Place place{hook, hook != Hook::output, hook != Hook::input, phase, {}};
+        // Of all packets, also those that are no points here: so what many phases have in common is computed once.
         const auto compare = [&](Room room, Set among, const Wanted& wanted) {
             place.room = room;
-            const Outcome out = base == nullptr ? Outcome{.passes = points} : execution_.run(*base, points, place);
-            refuse(space_.subtract(space_.intersect(out.passes, among), wanted.may), phase, true);
-            refuse(space_.intersect(space_.intersect(out.dropped, among), wanted.must), phase, false);
+            const Outcome out =
+                base == nullptr ? Outcome{.passes = everything} : execution_.run(*base, everything, place);
+            const Set passes = space_.intersect(out.passes, among);
+            if (passes != space_.intersect(wanted.may, among)) refuse(space_.subtract(passes, wanted.may), phase, true);
+            const Set dropped = space_.intersect(out.dropped, among);
+            if (dropped != space_.subtract(among, wanted.must))
+                refuse(space_.intersect(dropped, wanted.must), phase, false);
         };
         const Wanted all = wanted(hook, phase);
         compare({}, points, all);
