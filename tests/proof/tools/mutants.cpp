@@ -24,7 +24,7 @@ using Found = proof::Proof::Found;
 
 namespace {
 
-constexpr std::size_t general_flows = 24;
+constexpr std::size_t general_flows = 10;
 
 // As the kernel would hold it; nothing where it can't be written, or would be refused as nonsense.
 std::optional<ir::Ruleset> emitted(const ir::Ruleset& ruleset) {
