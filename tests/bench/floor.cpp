@@ -6,7 +6,7 @@
 //   floor change            one element goes and another comes, in the table that `load` made
 //   floor read              every element of every set of table inet policyc, one line on stdout: their number
 //
-// On stderr it says how long encoding and the kernel took: `timing: NAME SECONDS`.
+// On stderr it says how long it all, encoding and the kernel took: `timing: NAME SECONDS`.
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
@@ -102,6 +102,7 @@ public:
     }
 
     void send(const Netlink& netlink) {
+        const Timing timing("send");
         boundary(NFNL_MSG_BATCH_END);
         const auto length = static_cast<std::size_t>(end_ - bytes_.get());
         const int number = mnl_socket_get_fd(netlink.get());

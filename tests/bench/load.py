@@ -22,7 +22,7 @@ SHARD = 65536
 
 class Bench:
     def __init__(self, build, folder):
-        self.policyc, self.floor, self.by_library = (os.path.join(build, name) for name in ("policyc", "floor", "library"))
+        self.policyc, self.floor, self.by_library, self.program = (os.path.join(build, name) for name in ("policyc", "floor", "library", "program"))
         self.runner = Runner(build)
         self.folder = folder
         self.state = self.path("state")
@@ -75,6 +75,7 @@ class Bench:
             self.runner.measure(cells, "apply again", lambda: None, self.apply("policy.toml"))
             self.runner.measure(cells, "apply, one changed", lambda: None, self.apply("changed.toml"))
             self.runner.measure(cells, "apply, all changed", lambda: None, self.apply("other.toml"))
+            self.runner.measure(cells, "program", self.clear, (self.program, self.path("policy.toml"), "gw"))
             self.runner.measure(cells, "nft -f", self.clear, ("nft", "-f", text))
             self.runner.measure(cells, "nft list", lambda: None, ("nft", "list", "table", "inet", "policyc"))
             self.runner.measure(cells, "nft -j list", lambda: None, ("nft", "-j", "list", "table", "inet", "policyc"))
@@ -162,6 +163,7 @@ ROWS = (
         ("libnftables, JSON", "libnftables JSON", None, "nft -f"),
         ("by hand, one set", "floor", None, "nft -f"),
         ("by hand, sets of 65,536", "floor, shards", None, "nft -f"),
+        ("the same without the start of the process", "floor, shards", "program", "nft -f"),
     )),
     ("nothing changed", (
         ("policyc apply", "apply again", None, "nft -f"),
@@ -170,8 +172,10 @@ ROWS = (
     ("one address changed", (
         ("policyc apply", "apply, one changed", None, "nft -f"),
         ("its program phase alone", "apply, one changed", "program", "nft -f"),
+        ("what the kernel takes of it", "apply, one changed", "send", "nft -f"),
         ("nft -f of one deletion and one addition", "nft, one changed", None, "nft -f"),
         ("by hand, one deletion and one addition", "floor, one changed", None, "nft -f"),
+        ("what the kernel takes of it", "floor, one changed", "send", "nft -f"),
     )),
     ("everything changed", (
         ("policyc apply", "apply, all changed", None, "nft -f"),
@@ -188,6 +192,36 @@ ROWS = (
 )
 
 
+# What is promised: words, the greatest that it may be, the sizes for which it holds, and how it is found.
+BOUNDS = (
+    ("policyc apply, from TOML to read back, of the time of nft -f", 1.0, (10**5,), lambda cells: quotient(cells["apply"].seconds, cells["nft -f"].seconds)),
+    ("its program phase, of the least that is possible: by hand, sets of 65,536", 1.2, (10**5, 10**6),
+     lambda cells: quotient(cells["apply"].phase("program").seconds, cells["floor, shards"].phase("program").seconds)),
+    ("memory that the program phase takes beyond the Ruleset, of that of nft -f", 0.15, (10**6,),
+     lambda cells: quotient(cells["program"].memory("program").peak, cells["nft -f"].peak)),
+    ("policyc apply, nothing changed, of the time of nft -f", 0.1, (10**5,), lambda cells: quotient(cells["apply again"].seconds, cells["nft -f"].seconds)),
+    ("one address changed, what the kernel takes of it, of one deletion and one addition by hand", 1.0, (10**5,),
+     lambda cells: quotient(cells["apply, one changed"].phase("send").seconds, cells["floor, one changed"].phase("send").seconds)),
+    ("reading back what was applied, of the time of nft list", 0.25, (10**5,),
+     lambda cells: quotient(cells["apply"].phase("read-back").seconds, cells["nft list"].seconds)),
+)
+
+
+def quotient(value, base):
+    return None if value is None or not base else value / base
+
+
+def bounds(sizes):
+    """Rows: words, the bound, and for each size what was found; in brackets where nothing is promised for it."""
+    for words, bound, where, find in BOUNDS:
+        line = [words, f"{bound:g}"]
+        for count, cells in sizes.items():
+            found = find(cells)
+            text = "n/a" if found is None else f"{found:.3f}" if found < 0.1 else f"{found:.2f}"
+            line.append(f"({text})" if count not in where else text if found is None or found <= bound else f"{text}: more")
+        yield line
+
+
 def report(sizes, wholes, options):
     head = ["elements", *[x for count in sizes for x in (f"{count:,}", "ratio")]]
     times, peaks = [], []
@@ -200,12 +234,14 @@ def report(sizes, wholes, options):
                 base = cells[against].seconds
                 line += [page.seconds(cell), page.ratio(cell.seconds, base)]
             times.append(line)
-    for words, name in (("policyc apply", "apply"), ("nft -f", "nft -f"), ("libnftables, text", "libnftables text"), ("libnftables, JSON", "libnftables JSON"),
-                        ("by hand, one set", "floor"), ("policyc apply, nothing changed", "apply again"), ("nft list", "nft list"), ("nft -j list", "nft -j list"),
-                        ("by hand, reading", "floor, read")):
+    for words, name, part in (("policyc apply", "apply", None), ("its program phase, beyond the Ruleset", "program", "program"),
+                              ("the Ruleset and the process", "program", "ruleset"), ("nft -f", "nft -f", None), ("libnftables, text", "libnftables text", None),
+                              ("libnftables, JSON", "libnftables JSON", None), ("by hand, one set", "floor", None), ("policyc apply, nothing changed", "apply again", None),
+                              ("nft list", "nft list", None), ("nft -j list", "nft -j list", None), ("by hand, reading", "floor, read", None)):
         line = [words]
         for cells in sizes.values():
-            line += [page.megabytes(cells[name]), page.ratio(cells[name].peak, cells["nft -f"].peak)]
+            cell = cells[name].memory(part) if part else cells[name]
+            line += [page.megabytes(cell), page.ratio(cell.peak, cells["nft -f"].peak)]
         peaks.append(line)
     policies_head = ["policy", "elements", "compile", "apply", "again", "nft -f", "MB of apply", "of nft -f"]
     policies_rows = [[title, f"{elements:,}" if elements is not None else "n/a", *(page.seconds(cells[name]) for name in ("compile", "apply", "apply again", "nft -f")),
@@ -223,8 +259,12 @@ def report(sizes, wholes, options):
     if phase_rows:
         print("phases of policyc apply, seconds\n")
         print(page.text_table(["phase", *(f"{count:,}" for count in sizes)], phase_rows))
+    bounds_head = ["what is promised", "at most", *(f"{count:,}" for count in sizes)]
+    bounds_rows = list(bounds(sizes))
+    print("what is promised, and what was found; in brackets where nothing is promised for that size\n")
+    print(page.text_table(bounds_head, bounds_rows))
     if options.write:
-        page.write_load(head, times, peaks, policies_head, policies_rows, phase_rows, sizes)
+        page.write_load(head, times, peaks, bounds_head, bounds_rows, policies_head, policies_rows, phase_rows, sizes)
 
 
 main()

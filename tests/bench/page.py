@@ -66,7 +66,7 @@ def write_packets(head, rows, shares, columns, costs):
     fill("packets", f"{machine()}\n\n![packets](performance-packets.svg)\n\n{markdown(head, rows)}\n\n```\n{where.text(costs)}\n```")
 
 
-def write_load(head, times, peaks, policies_head, policies_rows, phase_rows, sizes):
+def write_load(head, times, peaks, bounds_head, bounds_rows, policies_head, policies_rows, phase_rows, sizes):
     counts = list(sizes)
     wanted = (("policyc apply, whole", "apply", None), ("nft -f", "nft -f", None), ("libnftables, JSON", "libnftables JSON", None), ("policyc, nothing changed", "apply again", None),
               ("policyc, program phase", "apply", "program"), ("by hand, one set", "floor", None))
@@ -77,6 +77,7 @@ def write_load(head, times, peaks, policies_head, policies_rows, phase_rows, siz
             series.append((title, [cell.seconds for cell in cells]))
     charts.lines(DOCS / "performance-load.svg", "Loading a policy from nothing", "seconds by elements, both logarithmic", counts, series, lambda value: f"{value:g} s")
     text = f"{machine()}\n\n![load](performance-load.svg)\n\nSeconds, and the ratio to `nft -f` of the same elements (of reading: to `nft list`).\n\n{markdown(head, times)}"
+    text += f"\n\nWhat is promised, and what was found; in brackets where nothing is promised for that size.\n\n{markdown(bounds_head, bounds_rows)}"
     text += f"\n\nPeak memory, MB.\n\n{markdown(head, peaks)}\n\nWhole policies, seconds.\n\n{markdown(policies_head, policies_rows)}"
     if phase_rows:
         text += f"\n\nThe phases of `policyc apply`, seconds.\n\n{markdown(['phase', *(f'{count:,}' for count in counts)], phase_rows)}"

@@ -15,6 +15,7 @@ class Run:
     seconds: float
     peak: float  # MiB
     phases: dict  # NAME: seconds, of the lines `timing: NAME SECONDS` on stderr
+    memory: dict = field(default_factory=dict)  # NAME: MiB, of the lines `memory: NAME KIB`
 
 
 @dataclass
@@ -34,8 +35,15 @@ class Cell:
 
     def phase(self, name):
         """The same of one phase; empty where the program does not say."""
-        found = [Run(run.phases[name], run.peak, {}) for run in self.runs if name in run.phases]
-        return Cell(found, "" if found else "n/a")
+        return self.part(lambda run: Run(run.phases[name], run.peak, {}) if name in run.phases else None)
+
+    def memory(self, name):
+        """The same, its peak being what the program says of that name."""
+        return self.part(lambda run: Run(run.seconds, run.memory[name], {}) if name in run.memory else None)
+
+    def part(self, part_of):
+        found = [part for part in map(part_of, self.runs) if part]
+        return Cell(found, self.why or ("" if found else "n/a"))
 
 
 class Failed(Exception):
@@ -60,7 +68,8 @@ class Runner:
         if int(status) != 0:
             raise Failed(f"failed\n{' '.join(command)}: exit {status}\n{errors[:2000]}")
         phases = {match[1]: float(match[2]) for match in re.finditer(r"(?m)^timing: (\S+) ([\d.]+)$", errors)}
-        return Run(float(seconds), int(peak) / 1024, phases)
+        memory = {match[1]: int(match[2]) / 1024 for match in re.finditer(r"(?m)^memory: (\S+) (\d+)$", errors)}
+        return Run(float(seconds), int(peak) / 1024, phases, memory)
 
     def measure(self, cells, name, prepare, command):
         """One more run of it, unless it has failed before. `prepare` is not measured."""
