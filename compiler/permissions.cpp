@@ -22,7 +22,7 @@ ir::Elements::Bound bound(const Range& range) {
     return {range.lo, range.hi};
 }
 
-bool exact(const std::vector<ir::Elements::Bound>& key) {
+bool exact(std::span<const ir::Elements::Bound> key) {
     return std::ranges::all_of(key, [](const auto& b) { return b.lo == b.hi; });
 }
 
@@ -56,6 +56,20 @@ std::vector<Range> ranges_of(const Policy& policy, const Addresses& addresses, c
     return visitor.out;
 }
 
+std::size_t PermissionSets::NamedHash::operator()(const Named& named) const {
+    const auto& [name, span] = named;
+    std::uint64_t hash = std::hash<std::string>()(name);
+    hash ^= (std::uint64_t{span.file} << 32U | span.begin) * 0x9e3779b97f4a7c15ULL;
+    return hash ^ (hash >> 32U);
+}
+
+std::vector<ir::Label> PermissionSets::labels(std::vector<Named> named) {
+    std::vector<ir::Label> out;
+    out.reserve(named.size());
+    for (auto& [name, span] : named) out.push_back({std::move(name), span});
+    return out;
+}
+
 PermissionSets::PermissionSets(const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
                                Layout::Form form)
     : policy_(policy), addresses_(addresses), node_(node), today_(today), form_(form) {}
@@ -68,8 +82,8 @@ void PermissionSets::collect(ir::Ruleset& ruleset) {
     add_inputs(policy_.nodes[node_]);
     add_output(policy_.nodes[node_]);
     if (policy_.log.counters) add_counters(ruleset);
-    ruleset.subjects = std::move(subjects_);
-    ruleset.objects = std::move(objects_);
+    ruleset.subjects = labels(subjects_.take());
+    ruleset.objects = labels(objects_.take());
     finish(ruleset);
 }
 
@@ -104,6 +118,7 @@ void PermissionSets::add_tier(const Tier& tier, std::uint32_t number) {
         tier.who, [&](const Source& source) { return !ranges_of(policy_, addresses_, source.host).empty(); });
     const bool alone = somebody && stands_alone(tier);
     std::optional<std::size_t> tier_limiter;
+    std::vector<std::pair<Range, std::uint32_t>> sources;
     for (const Target& target : tier.allow) {
         Way way{.kind = Kind::allow, .log = tier.log_new};
         std::optional<std::size_t> service_limiter;
@@ -128,18 +143,22 @@ void PermissionSets::add_tier(const Tier& tier, std::uint32_t number) {
             for (const Range& to : destinations) add(way, nullptr, &to, target.ports, {ir::Cause::none, what});
             continue;
         }
-        for (const Source& source : tier.who) {
-            const ir::Cause cause{subject(source), what};
-            for (const Range& from : ranges_of(policy_, addresses_, source.host))
-                for (const Range& to : destinations)
-                    if (from.family == to.family) add(way, &from, &to, target.ports, cause);
-        }
+        if (sources.empty()) sources = sources_of(tier);
+        for (const auto& [from, who] : sources)
+            for (const Range& to : destinations)
+                if (from.family == to.family) add(way, &from, &to, target.ports, {who, what});
     }
     if (!alone) return;
+    for (const auto& [from, who] : sources_of(tier)) members_[number].push_back({from, {who, ir::Cause::none}});
+}
+
+std::vector<std::pair<Range, std::uint32_t>> PermissionSets::sources_of(const Tier& tier) {
+    std::vector<std::pair<Range, std::uint32_t>> sources;
     for (const Source& source : tier.who) {
-        const ir::Cause cause{subject(source), ir::Cause::none};
-        for (const Range& from : ranges_of(policy_, addresses_, source.host)) members_[number].push_back({from, cause});
+        const std::uint32_t who = subject(source);
+        for (const Range& from : ranges_of(policy_, addresses_, source.host)) sources.emplace_back(from, who);
     }
+    return sources;
 }
 
 void PermissionSets::add_inputs(const Node& node) {
@@ -182,7 +201,7 @@ void PermissionSets::add_counters(ir::Ruleset& ruleset) {
                     types.push_back(ir::Type::inet_service);
                     key.push_back({ports.lo, ports.hi});
                 }
-                put("count_" + program::suffix(ports.protocol, host.family), types, key, {}, counter);
+                put(building("count_" + program::suffix(ports.protocol, host.family), types), key, {}, counter);
             }
         }
     }
@@ -192,23 +211,36 @@ void PermissionSets::add(const Way& way, const Range* source, const Range* desti
                          ir::Cause cause) {
     const Family family = source != nullptr ? source->family : destination->family;
     program::Permissions set{way.kind, way.limit, ports.protocol, family, false, way.tier};
-    const auto types = program::types_of(program::fields_of(set));
-    std::vector<ir::Elements::Bound> key;
-    if (source != nullptr) key.push_back(bound(*source));
-    if (destination != nullptr) key.push_back(bound(*destination));
-    if (has_ports(ports.protocol)) key.push_back({ports.lo, ports.hi});
-    put(program::name_of(set), types, key, cause, UINT32_MAX);
+    std::array<ir::Elements::Bound, 3> room{};
+    std::size_t fields = 0;
+    if (source != nullptr) room.at(fields++) = bound(*source);
+    if (destination != nullptr) room.at(fields++) = bound(*destination);
+    if (has_ports(ports.protocol)) room.at(fields++) = {ports.lo, ports.hi};
+    const std::span key = std::span(room).first(fields);
+    const auto types = [&] { return program::types_of(program::fields_of(set)); };
+    if (building_ == nullptr || last_ != set) {
+        building_ = &building(program::name_of(set), types());
+        last_ = set;
+    }
+    put(*building_, key, cause, UINT32_MAX);
+    if (!way.log) return;
     set.limit = 0;
-    if (way.log) put("log_" + program::name_of(set), types, std::move(key), cause, UINT32_MAX);
+    put(building("log_" + program::name_of(set), types()), key, cause, UINT32_MAX);
 }
 
-// Exact keys and short port ranges of exact hosts go to the hash set `name`, the rest to the interval set `name`_ranges.
-void PermissionSets::put(const std::string& name, const std::vector<ir::Type>& types,
-                         std::vector<ir::Elements::Bound> key, ir::Cause cause, std::uint32_t counter) {
+PermissionSets::Building& PermissionSets::building(const std::string& name, const std::vector<ir::Type>& types) {
     auto [at, fresh] = sets_.try_emplace(name);
-    Building& set = at->second;
-    if (fresh) set.exact = ir::Elements(types, false);
-    const bool ports_last = types.back() == ir::Type::inet_service;
+    if (fresh) at->second.exact = ir::Elements(types, false);
+    return at->second;
+}
+
+// Exact keys and short port ranges of exact hosts go to the hash set, the rest to the interval set beside it.
+void PermissionSets::put(Building& set, std::span<const ir::Elements::Bound> whole, ir::Cause cause,
+                         std::uint32_t counter) {
+    Cuboid cuboid{.cause = cause, .counter = counter};
+    std::ranges::copy(whole, cuboid.sides.begin());
+    const std::span key = std::span(cuboid.sides).first(whole.size());
+    const bool ports_last = set.exact.types().back() == ir::Type::inet_service;
     const ir::Elements::Bound last = key.back();
     if (ports_last && last.hi - last.lo < expanded_ports) {
         key.back() = {last.lo, last.lo};
@@ -225,8 +257,6 @@ void PermissionSets::put(const std::string& name, const std::vector<ir::Type>& t
         set.exact.add(key, cause, counter);
         return;
     }
-    Cuboid cuboid{.cause = cause, .counter = counter};
-    std::ranges::copy(key, cuboid.sides.begin());
     set.ranges.push_back(cuboid);
 }
 
@@ -247,16 +277,11 @@ std::size_t PermissionSets::limiter(const std::string& what, const Rate& rate, S
 }
 
 std::uint32_t PermissionSets::subject(const Source& source) {
-    const auto [at, fresh] =
-        subject_index_.try_emplace({source.label, source.span}, static_cast<std::uint32_t>(subjects_.size()));
-    if (fresh) subjects_.push_back({source.label, source.span});
-    return at->second;
+    return subjects_.add({source.label, source.span}).first;
 }
 
 std::uint32_t PermissionSets::object(const std::string& label, Span span) {
-    const auto [at, fresh] = object_index_.try_emplace({label, span}, static_cast<std::uint32_t>(objects_.size()));
-    if (fresh) objects_.push_back({label, span});
-    return at->second;
+    return objects_.add({label, span}).first;
 }
 
 void PermissionSets::finish(ir::Ruleset& ruleset) {

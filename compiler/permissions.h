@@ -3,8 +3,10 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "compiler/disjoint.h"
@@ -12,6 +14,7 @@
 #include "compiler/layout.h"
 #include "compiler/membership.h"
 #include "compiler/program.h"
+#include "policy/distinct.h"
 #include "policy/lock.h"
 #include "policy/model.h"
 
@@ -42,6 +45,11 @@ public:
     [[nodiscard]] const std::vector<std::vector<std::size_t>>& limit_classes() const { return classes_; }
 
 private:
+    using Named = std::pair<std::string, Span>;
+    struct NamedHash {
+        std::size_t operator()(const Named& named) const;
+    };
+    static std::vector<ir::Label> labels(std::vector<Named> named);
     // One set in the making.
     struct Building {
         ir::Elements exact;
@@ -57,12 +65,14 @@ private:
 
     [[nodiscard]] bool stands_alone(const Tier& tier) const;
     void add_tier(const Tier& tier, std::uint32_t number);
+    // Its addresses, and their numbers among the subjects.
+    std::vector<std::pair<Range, std::uint32_t>> sources_of(const Tier& tier);
     void add_inputs(const Node& node);
     void add_output(const Node& node);
     void add_counters(ir::Ruleset& ruleset);
     void add(const Way& way, const Range* source, const Range* destination, const Ports& ports, ir::Cause cause);
-    void put(const std::string& name, const std::vector<ir::Type>& types, std::vector<ir::Elements::Bound> key,
-             ir::Cause cause, std::uint32_t counter);
+    Building& building(const std::string& name, const std::vector<ir::Type>& types);
+    static void put(Building& set, std::span<const ir::Elements::Bound> whole, ir::Cause cause, std::uint32_t counter);
     std::uint32_t limit_of(std::optional<std::size_t> first, std::optional<std::size_t> second);
     std::size_t limiter(const std::string& what, const Rate& rate, Span span);
     std::uint32_t subject(const Source& source);
@@ -80,10 +90,11 @@ private:
     std::map<std::size_t, std::size_t> service_limiters_;
     std::map<std::size_t, bool> counted_;  // services that some tier in force reaches
     std::map<std::string, Building> sets_;
-    std::vector<ir::Label> subjects_;
-    std::vector<ir::Label> objects_;
-    std::map<std::pair<std::string, Span>, std::uint32_t> subject_index_;
-    std::map<std::pair<std::string, Span>, std::uint32_t> object_index_;
+    // The set that add() came to last: many permissions in a row go there.
+    program::Permissions last_{};
+    Building* building_ = nullptr;
+    Distinct<Named, NamedHash> subjects_;
+    Distinct<Named, NamedHash> objects_;
 };
 
 }  // namespace policyc

@@ -94,14 +94,15 @@ std::optional<Cidr> parse_cidr(std::string_view text) {
 }
 
 std::string to_string(const Address& address) {
-    std::array<char, INET6_ADDRSTRLEN> text{};
     if (address.family == Family::ipv4) {
         const auto bytes = to_bytes<4>(address.bits);
-        inet_ntop(AF_INET, bytes.data(), text.data(), text.size());
-    } else {
-        const auto bytes = to_bytes<16>(address.bits);
-        inet_ntop(AF_INET6, bytes.data(), text.data(), text.size());
+        std::string text = std::to_string(bytes[0]);
+        for (std::size_t i = 1; i < bytes.size(); ++i) text.append(".").append(std::to_string(bytes[i]));
+        return text;
     }
+    const auto bytes = to_bytes<16>(address.bits);
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    inet_ntop(AF_INET6, bytes.data(), text.data(), text.size());
     return text.data();
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <unordered_map>
 
 #include "policy/check_context.h"
@@ -32,7 +33,7 @@ public:
             const std::size_t first = things_.size();
             for (const Target& target : policy_.tiers[tier].allow) things_.push_back({&target, tier});
             for (std::size_t i = 0; i < listed[tier].entries.size(); ++i)
-                entries_.push_back({&listed[tier].entries[i], &listed[tier].things[i], tier, first});
+                entries_.push_back({&listed[tier].entries[i], listed[tier].things[i], tier, first});
             who_.emplace_back(sources_of(policy_.tiers[tier]));
         }
         lay_out();
@@ -43,7 +44,7 @@ public:
         for (const bool groups : {false, true}) {
             for (std::size_t i = entries_.size(); i-- > 0 && looks_ < most_looks;) {
                 const Entry& entry = entries_[i];
-                if ((entry.member->what == ListMember::What::group) != groups || entry.things->empty()) continue;
+                if ((entry.member->what == ListMember::What::group) != groups || entry.things.empty()) continue;
                 if (const std::optional<std::size_t> cover = covered(i)) {
                     gone_[i] = true;
                     report(entry, *cover);
@@ -55,7 +56,7 @@ public:
 private:
     struct Entry {
         const ListMember* member;
-        const std::vector<std::uint32_t>* things;  // of its tier's list
+        std::span<const std::uint32_t> things;  // of its tier's list
         std::size_t tier;
         std::size_t first;  // the first thing of its tier
     };
@@ -78,19 +79,19 @@ private:
         return AddressSet(std::move(ranges));
     }
 
-    // The areas of a thing. Of a host name nobody knows the addresses yet: it gets a number of its own in place of one.
-    std::vector<reach::Area> areas_of(std::size_t thing) {
+    // Puts the areas of a thing behind the others. Of a host name nobody knows the addresses yet: it gets a number of its own in place of one.
+    void add_areas(std::size_t thing, std::vector<reach::Area>& areas) {
         const Target& target = *things_[thing].target;
-        std::vector<reach::Area> areas;
+        const reach::Slots slots = reach::slots_of(target.ports);
         if (const auto* name = std::get_if<HostName>(&target.host)) {
             const u128 number = names_.try_emplace(name->name, names_.size()).first->second;
-            areas.push_back({{Family::ipv4, number, number}, reach::slots_of(target.ports), thing});
-            return areas;
+            areas.push_back({{Family::ipv4, number, number}, slots, thing});
+        } else if (const auto* range = std::get_if<Range>(&target.host)) {
+            if (!denied(*range)) areas.push_back({*range, slots, thing});
+        } else {
+            for (const Range& one : reach::addresses_of_host(policy_, {}, target.host))
+                if (!denied(one)) areas.push_back({one, slots, thing});
         }
-        for (const Range& range : reach::addresses_of_host(policy_, {}, target.host)) {
-            if (!denied(range)) areas.push_back({range, reach::slots_of(target.ports), thing});
-        }
-        return areas;
     }
     [[nodiscard]] const reach::AreaIndex& index_of(std::size_t thing) const {
         return std::holds_alternative<HostName>(things_[thing].target->host) ? named_ : placed_;
@@ -101,20 +102,20 @@ private:
         std::vector<reach::Area> placed;
         for (std::size_t thing = 0; thing < things_.size(); ++thing) {
             const bool name = std::holds_alternative<HostName>(things_[thing].target->host);
-            for (const reach::Area& area : areas_of(thing)) (name ? named : placed).push_back(area);
+            add_areas(thing, name ? named : placed);
         }
         named_ = reach::AreaIndex(std::move(named));
         placed_ = reach::AreaIndex(std::move(placed));
         // The entries of each thing, one thing behind the other.
         starts_.assign(things_.size() + 1, 0);
         for (const Entry& entry : entries_) {
-            for (const std::uint32_t thing : *entry.things) ++starts_[entry.first + thing + 1];
+            for (const std::uint32_t thing : entry.things) ++starts_[entry.first + thing + 1];
         }
         for (std::size_t i = 1; i < starts_.size(); ++i) starts_[i] += starts_[i - 1];
         holders_.resize(starts_.back());
         std::vector<std::size_t> next(starts_.begin(), starts_.end() - 1);
         for (std::size_t i = 0; i < entries_.size(); ++i) {
-            for (const std::uint32_t thing : *entries_[i].things) holders_[next[entries_[i].first + thing]++] = i;
+            for (const std::uint32_t thing : entries_[i].things) holders_[next[entries_[i].first + thing]++] = i;
         }
         gone_.assign(entries_.size(), false);
     }
@@ -160,9 +161,10 @@ private:
 
     // An entry that has what covers this part of a thing of entry `i`.
     std::optional<std::size_t> cover_of(const reach::Area& area, std::size_t i) {
-        const std::vector<reach::Area> found = index_of(area.owner).meeting(area);
-        looks_ += found.size();
-        for (const reach::Area& other : found) {
+        found_.clear();
+        index_of(area.owner).meeting(area, found_);
+        looks_ += found_.size();
+        for (const reach::Area& other : found_) {
             if (other.owner == area.owner || !other.holds(area) || !as_good(other.owner, area.owner)) continue;
             if (const auto entry = holder(other.owner, i)) return entry;
         }
@@ -172,13 +174,14 @@ private:
     // The entry that covers the first thing of entry `i`, where all of it is covered.
     std::optional<std::size_t> covered(std::size_t i) {
         std::optional<std::size_t> first;
-        for (const std::uint32_t local : *entries_[i].things) {
+        for (const std::uint32_t local : entries_[i].things) {
             const std::size_t thing = entries_[i].first + local;
             std::optional<std::size_t> cover = holder(thing, i);
             if (!cover) {
-                const std::vector<reach::Area> areas = areas_of(thing);
-                if (areas.empty()) return {};
-                for (const reach::Area& area : areas) {
+                areas_.clear();
+                add_areas(thing, areas_);
+                if (areas_.empty()) return {};
+                for (const reach::Area& area : areas_) {
                     cover = cover_of(area, i);
                     if (!cover) return {};
                 }
@@ -191,7 +194,7 @@ private:
     void report(const Entry& entry, std::size_t cover) const {
         const Entry& other = entries_[cover];
         const Tier& tier = policy_.tiers[entry.tier];
-        const Target& first = *things_[entry.first + entry.things->front()].target;
+        const Target& first = *things_[entry.first + entry.things.front()].target;
         const std::string what = tier.who.empty()
                                      ? fmt::format("stands for {}", short_text(first))
                                      : fmt::format("allows {} -> {}", names_of(tier.who), short_text(first));
@@ -222,6 +225,8 @@ private:
     std::vector<bool> gone_;            // entries that are redundant
     std::map<std::pair<std::size_t, std::size_t>, bool> tiers_;
     std::size_t looks_ = 0;
+    std::vector<reach::Area> areas_;  // of the thing that is looked at
+    std::vector<reach::Area> found_;  // those that meet one of them
 };
 
 }  // namespace

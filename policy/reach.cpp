@@ -165,7 +165,7 @@ std::string to_string(const Address& address, std::uint32_t slot) {
 
 AreaIndex::AreaIndex(std::vector<Area> areas) : areas_(std::move(areas)), reach_(areas_.size()) {
     const auto key = [](const Area& area) { return std::pair(area.destination.family, area.destination.lo); };
-    std::stable_sort(areas_.begin(), areas_.end(), [&key](const Area& a, const Area& b) { return key(a) < key(b); });
+    if (!std::ranges::is_sorted(areas_, {}, key)) std::ranges::stable_sort(areas_, {}, key);
     // The same halving as in search(), from the leaves up.
     const std::function<Range(std::size_t, std::size_t)> fill = [&](std::size_t begin, std::size_t end) {
         const std::size_t middle = begin + (end - begin) / 2;
@@ -182,8 +182,12 @@ AreaIndex::AreaIndex(std::vector<Area> areas) : areas_(std::move(areas)), reach_
 
 std::vector<Area> AreaIndex::meeting(const Area& area) const {
     std::vector<Area> found;
-    search(0, areas_.size(), area, found);
+    meeting(area, found);
     return found;
+}
+
+void AreaIndex::meeting(const Area& area, std::vector<Area>& found) const {
+    search(0, areas_.size(), area, found);
 }
 
 void AreaIndex::search(std::size_t begin, std::size_t end, const Area& area, std::vector<Area>& found) const {

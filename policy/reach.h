@@ -56,6 +56,7 @@ public:
     [[nodiscard]] const std::vector<Area>& areas() const { return areas_; }
     // Those that meet `area`, by destination.
     [[nodiscard]] std::vector<Area> meeting(const Area& area) const;
+    void meeting(const Area& area, std::vector<Area>& found) const;  // behind what is in `found`
 
 private:
     void search(std::size_t begin, std::size_t end, const Area& area, std::vector<Area>& found) const;

@@ -6,10 +6,10 @@
 #include <algorithm>
 
 #include <set>
-#include <unordered_map>
 
 #include "policy/check_fields.h"
 #include "policy/check_values.h"
+#include "policy/distinct.h"
 
 namespace policyc {
 namespace {
@@ -20,10 +20,10 @@ constexpr std::size_t most_things = 4'000'000;
 // What makes two entries of a list the same.
 struct Thing {
     ListMember::What what = ListMember::What::range;
+    bool own = false;  // the ports are those of the service, which ends when it expires
+    Ports ports;
     std::size_t index = 0;
     Range range;
-    Ports ports;
-    bool own = false;  // the ports are those of the service, which ends when it expires
     bool operator==(const Thing&) const = default;
 };
 struct ThingHash {
@@ -66,22 +66,22 @@ std::string_view noun(ListMember::What what) {
 // The things of one list: each once, and which entries stand for it.
 class Lists::Flat {
 public:
-    void next_entry() { entries_.emplace_back(); }
+    void next_entry() { entries_.next_entry(); }
     // Whether the thing is new.
     bool add(const Thing& thing) {
-        const auto [at, added] = index_.try_emplace(thing, static_cast<std::uint32_t>(index_.size()));
+        const auto [number, added] = things_.add(thing);
         if (added) last_.push_back(0);
-        if (last_[at->second] != entries_.size()) entries_.back().push_back(at->second);
-        last_[at->second] = entries_.size();
+        if (last_[number] != entries_.size()) entries_.add(number);
+        last_[number] = entries_.size();
         return added;
     }
-    [[nodiscard]] const std::vector<std::vector<std::uint32_t>>& entries() const { return entries_; }
-    [[nodiscard]] std::size_t size() const { return index_.size(); }
-    [[nodiscard]] std::vector<std::vector<std::uint32_t>> take_entries() { return std::move(entries_); }
+    [[nodiscard]] const EntryThings& entries() const { return entries_; }
+    [[nodiscard]] std::size_t size() const { return things_.size(); }
+    [[nodiscard]] EntryThings take_entries() { return std::move(entries_); }
 
 private:
-    std::unordered_map<Thing, std::uint32_t, ThingHash> index_;
-    std::vector<std::vector<std::uint32_t>> entries_;
+    Distinct<Thing, ThingHash> things_;
+    EntryThings entries_;
     std::vector<std::size_t> last_;  // of each thing: the number of the last entry that has it, from 1
 };
 
@@ -101,7 +101,9 @@ Lists::Lists(Context& context)
 
 std::vector<ListMember> Lists::read_members(std::string_view key, const Value& list, std::string_view form) {
     std::vector<ListMember> members;
-    for (const Value* value : strings_of(key, list, false, form, context_.diagnostics)) {
+    const std::vector<const Value*> values = strings_of(key, list, false, form, context_.diagnostics);
+    members.reserve(values.size());
+    for (const Value* value : values) {
         if (auto member = read_member(*value)) members.push_back(std::move(*member));
     }
     return members;
@@ -290,7 +292,7 @@ void Lists::add_source(const ListMember& entry, const ListMember& member, Flat& 
         blame_port(entry, member);
         return;
     }
-    if (spend(*entry.value) && flat.add({member.what, member.index, member.range, {}}))
+    if (spend(*entry.value) && flat.add({.what = member.what, .index = member.index, .range = member.range}))
         out.push_back({host_of(member), member.label, entry.value->span});
 }
 
@@ -303,7 +305,7 @@ void Lists::add_target(const ListMember& entry, const ListMember& member, const 
         const Span definition = written.string() != nullptr ? written.span : service.host_span;
         for (const Ports& own : service.ports) {
             if (!spend(*entry.value)) return;
-            if (!flat.add({member.what, member.index, {}, own, true})) continue;
+            if (!flat.add({.what = member.what, .own = true, .ports = own, .index = member.index})) continue;
             out.push_back(
                 {service.host, own, member.index, member.label, entry.value->span, definition, service.expires});
         }
@@ -320,7 +322,8 @@ void Lists::add_target(const ListMember& entry, const ListMember& member, const 
         }
         return;
     }
-    if (spend(*entry.value) && flat.add({member.what, member.index, member.range, *ports})) {
+    if (spend(*entry.value) &&
+        flat.add({.what = member.what, .ports = *ports, .index = member.index, .range = member.range})) {
         Target target{host_of(member), *ports, {}, member.label, entry.value->span, member.value->span, {}};
         if (member.what == ListMember::What::service) target.expires = context_.policy.services[member.index].expires;
         out.push_back(std::move(target));
@@ -344,7 +347,7 @@ void Lists::find_redundant(const Flat& flat, const std::vector<ListMember>& entr
     // Of two that are the same the later one goes, and a single thing before a group that has it.
     for (const bool groups : {false, true}) {
         for (std::size_t i = flat.entries().size(); i-- > 0;) {
-            const auto& things = flat.entries()[i];
+            const std::span<const std::uint32_t> things = flat.entries()[i];
             if ((entries[i].what == ListMember::What::group) != groups || things.empty()) continue;
             if (!std::ranges::all_of(things, [&](std::uint32_t thing) { return holders[thing].count > 1; })) continue;
             for (const std::uint32_t thing : things) --holders[thing].count;
@@ -383,6 +386,7 @@ std::vector<Source> Lists::sources(std::string_view key, const Value& list, std:
 
 std::vector<Target> Lists::flatten(const std::vector<ListMember>& entries, Flat& flat) {
     std::vector<Target> out;
+    out.reserve(entries.size());
     for (const ListMember& entry : entries) {
         flat.next_entry();
         walk(entry, [&](const ListMember& member, const Ports* ports) { add_target(entry, member, ports, flat, out); });

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,10 +31,26 @@ struct Redundant {
     std::string first;  // the first thing it stands for: "jelly01:8096/tcp"
 };
 
-// A list of targets as it is written: its entries, and of each which targets it stands for, those of earlier entries too.
+// Of each entry of a list which things it stands for, those of earlier entries too: indices into what sources() or targets() returned.
+class EntryThings {
+public:
+    void next_entry() { starts_.push_back(things_.size()); }
+    void add(std::uint32_t thing) { things_.push_back(thing); }  // to the last entry
+    [[nodiscard]] std::size_t size() const { return starts_.size(); }
+    [[nodiscard]] std::span<const std::uint32_t> operator[](std::size_t entry) const {
+        const std::size_t end = entry + 1 < starts_.size() ? starts_[entry + 1] : things_.size();
+        return std::span(things_).subspan(starts_[entry], end - starts_[entry]);
+    }
+
+private:
+    std::vector<std::size_t> starts_;
+    std::vector<std::uint32_t> things_;
+};
+
+// A list of targets as it is written.
 struct Listed {
     std::vector<ListMember> entries;
-    std::vector<std::vector<std::uint32_t>> things;  // indices into what targets() returned
+    EntryThings things;
 };
 
 // "jelly01:8096/tcp": a target as a label has it.

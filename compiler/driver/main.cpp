@@ -28,8 +28,10 @@ void keep_memory() {
 #ifdef M_TRIM_THRESHOLD
     constexpr int most = 1 << 30;
     constexpr int step = 1 << 26;
+    constexpr int largest = 1 << 25;  // the most that glibc takes for it
     mallopt(M_TRIM_THRESHOLD, most);
     mallopt(M_TOP_PAD, step);
+    mallopt(M_MMAP_THRESHOLD, largest);
 #endif
 }
 
