@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compiler/ir.h"
@@ -38,33 +41,51 @@ struct View {
     Days today{};
     const Lock* lock = nullptr;  // for the age of an answer, where it is known
     Time now{};
-    Layout layout;  // that the policy is compiled with
+    Layout layout;                         // that the policy is compiled with
+    const ir::Ruleset* ruleset = nullptr;  // what lower() makes of all this, where somebody has it already
 };
 
+// Texts and lists are those of the Changes that it is one of.
 struct Change {
     enum class Kind : std::uint8_t { gain, loss, move };
     enum class Cause : std::uint8_t { edit, dns, drift };
     Kind kind{};
     Cause cause{};
-    std::string who;      // "phone"; empty for a move
-    std::string service;  // "grafana", or "" where the destination has no name
-    std::string
-        destination;   // "10.69.13.30:3000/tcp"; for a move the old and the new address, "10.69.13.20 -> 10.69.13.21"
-    std::string file;  // of the line that causes it; "" where there is none
+    std::string_view who;      // "phone"; empty for a move
+    std::string_view service;  // "grafana", or "" where the destination has no name
+    // "10.69.13.30:3000/tcp"; for a move the old and the new address, "10.69.13.20 -> 10.69.13.21"
+    std::string_view destination;
+    std::string_view file;  // of the line that causes it; "" where there is none
     std::size_t line = 0;
-    std::string reason;      // "tiers.vpn", "removed", "DNS, locked 2 h ago", "not from policyc"
-    std::vector<Box> boxes;  // what comes or goes, whole; of a move, where the service is now
-    std::vector<Box> left;   // of a move: where it was
+    std::string_view reason;     // "tiers.vpn", "removed", "DNS, locked 2 h ago", "not from policyc"
+    std::span<const Box> boxes;  // what comes or goes, whole; of a move, where the service is now
+    std::span<const Box> left;   // of a move: where it was
     // Where one line tells of many people: all of them. `boxes` are then those of the first, and the same of the others.
-    std::vector<Range> people;
+    std::span<const Range> people;
+};
 
-    auto operator<=>(const Change&) const = default;
+// A list of changes, and the memory of what they refer to. There may be millions.
+class Changes {
+public:
+    Changes(std::shared_ptr<const void> memory, std::vector<Change> list)
+        : memory_(std::move(memory)), list_(std::move(list)) {}
+    Changes() = default;
+
+    [[nodiscard]] auto begin() const { return list_.begin(); }
+    [[nodiscard]] auto end() const { return list_.end(); }
+    [[nodiscard]] bool empty() const { return list_.empty(); }
+    [[nodiscard]] std::size_t size() const { return list_.size(); }
+    const Change& operator[](std::size_t i) const { return list_[i]; }
+
+private:
+    std::shared_ptr<const void> memory_;
+    std::vector<Change> list_;
 };
 
 // What changes for people when `before` (as it is in the kernel) is replaced by `after`. `old_view` describes the policy that was applied last,
 // where it is known: it names what goes. Sorted; one line per person and service.
-std::vector<Change> changes(const ir::Ruleset& before, const ir::Ruleset& after, const View& new_view,
-                            const std::optional<View>& old_view);
+Changes changes(const ir::Ruleset& before, const ir::Ruleset& after, const View& new_view,
+                const std::optional<View>& old_view);
 
 // Whether packets of that direction are judged at all: a Ruleset without such a base chain lets them pass.
 bool judges(const ir::Ruleset& ruleset, Direction direction);

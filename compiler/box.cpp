@@ -51,22 +51,37 @@ void cut(Box box, const Box& by, std::vector<Box>& out) {
 
 }  // namespace
 
-BoxIndex::BoxIndex(std::vector<Box> sorted) : sorted_(std::move(sorted)) {
-    std::ranges::copy_if(sorted_, std::back_inserter(wide_), [](const Box& box) { return !exact(box); });
+// On from where the last search ended, in strides that double: what is asked for in order is found after a step or two.
+const LabelledBox* BoxFinder::find(const Box& box) {
+    if (before_ > 0 && !(sorted_[before_ - 1].box < box)) before_ = 0;
+    std::size_t stride = 1;
+    while (stride <= sorted_.size() - before_ && sorted_[before_ + stride - 1].box < box) {
+        before_ += stride;
+        stride *= 2;
+    }
+    const auto here = sorted_.subspan(before_, std::min(stride, sorted_.size() - before_));
+    before_ += static_cast<std::size_t>(std::ranges::lower_bound(here, box, {}, &LabelledBox::box) - here.begin());
+    return before_ < sorted_.size() && sorted_[before_].box == box ? &sorted_[before_] : nullptr;
 }
 
-bool BoxIndex::holds(const Box& box) const {
-    return std::ranges::binary_search(sorted_, box);
+BoxIndex::BoxIndex(std::span<const LabelledBox> sorted) : sorted_(sorted), finder_(sorted) {
+    std::ranges::copy_if(sorted_, std::back_inserter(wide_), [](const LabelledBox& one) { return !exact(one.box); });
+}
+
+bool BoxIndex::meets(const Box& box) const {
+    if (finder_.find(box) != nullptr) return true;
+    const std::span<const LabelledBox> others = exact(box) ? std::span<const LabelledBox>(wide_) : sorted_;
+    return std::ranges::any_of(others, [&](const LabelledBox& by) { return policyc::meets(box, by.box); });
 }
 
 std::vector<Box> BoxIndex::uncovered(const Box& box) const {
-    if (holds(box)) return {};
+    if (finder_.find(box) != nullptr) return {};
     std::vector<Box> left{box};
-    for (const Box& by : exact(box) ? wide_ : sorted_) {
-        if (!meets(box, by)) continue;
+    for (const auto& [by, cause] : exact(box) ? std::span<const LabelledBox>(wide_) : sorted_) {
+        if (!policyc::meets(box, by)) continue;
         std::vector<Box> next;
         for (const Box& piece : left) {
-            if (meets(piece, by))
+            if (policyc::meets(piece, by))
                 cut(piece, by, next);
             else
                 next.push_back(piece);

@@ -1,7 +1,7 @@
 // Arithmetic of boxes of flows: what one allows and others don't.
 #pragma once
 
-#include <optional>
+#include <span>
 #include <vector>
 
 #include "compiler/access.h"
@@ -14,19 +14,34 @@ struct LabelledBox {
         cause;  // into subjects and objects of the Ruleset it came from; none in one that was read from the kernel
 };
 
-// A sorted list of boxes that can be asked about quickly: exact boxes by search, the few wide ones one after the other.
+// Finds boxes among sorted ones, which must outlive this. Quickest where it is asked for them in order.
+class BoxFinder {
+public:
+    explicit BoxFinder(std::span<const LabelledBox> sorted) : sorted_(sorted) {}
+
+    // Null where it isn't there.
+    const LabelledBox* find(const Box& box);
+
+private:
+    std::span<const LabelledBox> sorted_;
+    std::size_t before_ = 0;  // so many are less than what was looked for last
+};
+
+// Sorted boxes, which must outlive this, that can be asked about quickly: exact boxes by search, the few wide ones one after the other.
 class BoxIndex {
 public:
-    explicit BoxIndex(std::vector<Box> sorted);
+    explicit BoxIndex(std::span<const LabelledBox> sorted);
 
     // The part of `box` that none of the boxes here covers, as disjoint boxes; empty when all of it is covered. A box of any protocol is
     // covered only by others of any protocol.
     [[nodiscard]] std::vector<Box> uncovered(const Box& box) const;
-    [[nodiscard]] bool holds(const Box& box) const;  // this very box
+    // Whether any of the boxes here covers some of it.
+    [[nodiscard]] bool meets(const Box& box) const;
 
 private:
-    std::vector<Box> sorted_;
-    std::vector<Box> wide_;
+    std::span<const LabelledBox> sorted_;
+    mutable BoxFinder finder_;  // remembers where it was
+    std::vector<LabelledBox> wide_;
 };
 
 }  // namespace policyc

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <tuple>
@@ -21,9 +23,33 @@ using Cause = Change::Cause;
 // One person and one service, and the boxes between them that come or go.
 struct Line {
     Words words;
-    std::vector<Box> boxes;
+    std::span<const Box> boxes;
     bool known = false;  // some policy, the new or the last one, has these words
+    bool moved = false;  // told already, as part of a move
 };
+
+// What the changes refer to.
+struct Memory {
+    Arena arena;
+    std::deque<Reach> reaches;
+    std::deque<std::deque<Box>> multiplied;  // of gaps()
+};
+
+// What one side has and the other doesn't.
+struct Missing {
+    std::vector<Line> lines;  // sorted by words
+    std::vector<WideGap> tiers;
+};
+
+bool comes_first(const Change& a, const Change& b) {
+    const auto key = [](const Change& c) {
+        return std::tie(c.kind, c.cause, c.who, c.service, c.destination, c.file, c.line, c.reason);
+    };
+    if (key(a) != key(b)) return key(a) < key(b);
+    if (!std::ranges::equal(a.boxes, b.boxes)) return std::ranges::lexicographical_compare(a.boxes, b.boxes);
+    if (!std::ranges::equal(a.left, b.left)) return std::ranges::lexicographical_compare(a.left, b.left);
+    return std::ranges::lexicographical_compare(a.people, b.people);
+}
 
 std::string age(std::int64_t seconds) {
     if (seconds < 120) return fmt::format("{} s", std::max<std::int64_t>(seconds, 0));
@@ -32,21 +58,22 @@ std::string age(std::int64_t seconds) {
     return fmt::format("{} d", seconds / 86400);
 }
 
-std::string address_text(const Range& range) {
-    const std::string text = to_string(range);
-    return range.family == Family::ipv6 && range.single() ? fmt::format("[{}]", text) : text;
-}
-
-std::string box_text(const Box& box, const std::string& node) {
-    const std::string host = box.direction == Direction::input ? node : address_text(box.destination);
-    return fmt::format("{}:{}", host, to_string(box.ports));
+void add_box(std::string& text, const Box& box, const std::string& node) {
+    const Range& to = box.destination;
+    const bool brackets = to.family == Family::ipv6 && to.single();
+    if (box.direction == Direction::input)
+        text += node;
+    else
+        text.append(brackets ? "[" : "").append(to_string(to)).append(brackets ? "]" : "");
+    text.append(":").append(to_string(box.ports));
 }
 
 // Boxes that differ in their ports alone, and those are neighbours, as one.
-std::vector<Box> with_ports_joined(std::vector<Box> boxes) {
-    std::ranges::sort(boxes);
+std::vector<Box> with_ports_joined(std::span<const Box> boxes) {
+    std::vector<Box> sorted(boxes.begin(), boxes.end());
+    std::ranges::sort(sorted);
     std::vector<Box> out;
-    for (const Box& box : boxes) {
+    for (const Box& box : sorted) {
         const bool continues = !out.empty() && out.back().ports.hi != UINT16_MAX && box.ports.lo != 0 &&
                                box.ports.protocol == out.back().ports.protocol &&
                                box.ports.lo == out.back().ports.hi + 1;
@@ -63,15 +90,19 @@ std::vector<Box> with_ports_joined(std::vector<Box> boxes) {
     return out;
 }
 
-std::string joined(const std::vector<Box>& boxes, const std::string& node) {
+std::string joined(std::span<const Box> boxes, const std::string& node) {
     constexpr std::size_t shown = 3;
-    if (boxes.size() == 1) return box_text(boxes.front(), node);
+    std::string out;
+    if (boxes.size() == 1) {
+        add_box(out, boxes.front(), node);
+        return out;
+    }
     std::vector<std::string> texts;
     for (const Box& box : with_ports_joined(boxes)) {
-        std::string text = box_text(box, node);
+        std::string text;
+        add_box(text, box, node);
         if (std::ranges::find(texts, text) == texts.end()) texts.push_back(std::move(text));
     }
-    std::string out;
     for (std::size_t i = 0; i < std::min(shown, texts.size()); ++i)
         out += fmt::format("{}{}", i == 0 ? "" : ", ", texts[i]);
     if (texts.size() > shown) out += fmt::format(" and {} more", texts.size() - shown);
@@ -80,129 +111,184 @@ std::string joined(const std::vector<Box>& boxes, const std::string& node) {
 
 class Difference {
 public:
-    Difference(const View& view, const ir::Ruleset& after, const std::optional<View>& last) : now_(view, after) {
-        if (!last) return;
-        last_.emplace(*last, lower(*last->policy, *last->addresses, last->node, last->today, last->layout));
+    Difference(const ir::Ruleset& before, const ir::Ruleset& after, const View& view, const std::optional<View>& last)
+        : new_reach_(reached(after)), now_(view, after, new_reach_) {
+        if (!last) {
+            old_reach_ = &reached(before);
+            return;
+        }
+        const ir::Ruleset& meant = lowered(*last);
+        const Reach& meant_reach = reached(meant);
+        last_.emplace(*last, meant, meant_reach);
+        old_reach_ = same(before, meant) ? &meant_reach : &reached(before);
         if (last->today == view.today) return;
         View then = view;
         then.today = last->today;
-        then_.emplace(then, lower(*view.policy, *view.addresses, view.node, then.today, view.layout));
+        then.ruleset = nullptr;
+        compile(then_, then);
     }
 
-    std::vector<Change> run(const ir::Ruleset& before, const ir::Ruleset& after) {
-        Reach old_reach = reach_of(before);
-        Reach new_reach = reach_of(after);
-        // Where judging itself begins or ends, a permission that comes or goes is no gain or loss; a first table is shown whole.
-        if (!before.chains.empty()) {
-            const auto one_sided = [&](Direction direction) {
-                return judges(before, direction) != judges(after, direction);
-            };
-            for (Reach* reach : {&old_reach, &new_reach}) {
-                std::erase_if(reach->boxes,
-                              [&](const LabelledBox& labelled) { return one_sided(labelled.box.direction); });
-                if (one_sided(Direction::forward)) reach->tiers.clear();
-            }
-        }
-        const Gaps gained = gaps(new_reach, old_reach);
-        const Gaps lost = gaps(old_reach, new_reach);
-        std::map<Words, Line> gains = lines(gained);
-        std::map<Words, Line> losses = lines(lost);
-        take_moves(gains, losses);
-        out_.reserve(out_.size() + gains.size() + losses.size() + gained.tiers.size() + lost.tiers.size());
-        for (const auto& [words, line] : gains) out_.push_back(gain(line));
-        for (const auto& [words, line] : losses) out_.push_back(loss(line));
-        for (const WideGap& wide : gained.tiers) out_.push_back(together(wide, gain(line_of(wide))));
-        for (const WideGap& wide : lost.tiers) out_.push_back(together(wide, loss(line_of(wide))));
-        if (!std::ranges::is_sorted(out_)) std::ranges::sort(out_);
-        return std::move(out_);
+    Changes run(const ir::Ruleset& before, const ir::Ruleset& after) {
+        auto [gains, losses] = compare(before, after);
+        take_moves(gains.lines, losses.lines);
+        out_.reserve(out_.size() + gains.lines.size() + losses.lines.size() + gains.tiers.size() + losses.tiers.size());
+        for (const Line& line : gains.lines)
+            if (!line.moved) out_.push_back(gain(line));
+        for (const Line& line : losses.lines)
+            if (!line.moved) out_.push_back(loss(line));
+        for (const WideGap& wide : gains.tiers) out_.push_back(together(wide, gain(line_of(wide))));
+        for (const WideGap& wide : losses.tiers) out_.push_back(together(wide, loss(line_of(wide))));
+        if (!std::ranges::is_sorted(out_, comes_first)) std::ranges::sort(out_, comes_first);
+        return {std::move(memory_), std::move(out_)};
     }
 
 private:
+    const ir::Ruleset& lowered(const View& view) {
+        if (view.ruleset != nullptr) return *view.ruleset;
+        return lowered_.emplace_back(lower(*view.policy, *view.addresses, view.node, view.today, view.layout));
+    }
+
+    const Reach& reached(const ir::Ruleset& ruleset) { return memory_->reaches.emplace_back(reach_of(ruleset)); }
+
+    void compile(std::optional<Compiled>& compiled, const View& view) {
+        const ir::Ruleset& ruleset = lowered(view);
+        compiled.emplace(view, ruleset, reached(ruleset));
+    }
+
+    // What comes and what goes.
+    std::pair<Missing, Missing> compare(const ir::Ruleset& before, const ir::Ruleset& after) {
+        // Where judging itself begins or ends, a permission that comes or goes is no gain or loss; a first table is shown whole.
+        std::vector<Direction> one_sided;
+        if (!before.chains.empty())
+            for (const Direction direction : {Direction::forward, Direction::input, Direction::output})
+                if (judges(before, direction) != judges(after, direction)) one_sided.push_back(direction);
+        const auto missing = [&](const Reach& from, const Reach& in) {
+            Gaps found = gaps(from, in);
+            const auto no_news = [&](Direction of) { return std::ranges::find(one_sided, of) != one_sided.end(); };
+            std::erase_if(found.boxes, [&](const Gap& gap) { return no_news(gap.box->direction); });
+            if (no_news(Direction::forward)) found.tiers.clear();
+            memory_->multiplied.push_back(std::move(found.multiplied));
+            return Missing{lines(found.boxes), std::move(found.tiers)};
+        };
+        Missing gained = missing(new_reach_, *old_reach_);
+        return {std::move(gained), missing(*old_reach_, new_reach_)};
+    }
+
+    std::string_view keep(std::string_view text) { return memory_->arena.keep(text); }
+    std::span<const Box> keep(std::span<const Box> boxes) { return memory_->arena.keep(boxes); }
+
     [[nodiscard]] std::optional<Words> find(const Box& box) const {
         std::optional<Words> words = now_.find(box);
         if (!words && last_) words = last_->find(box);
         return words;
     }
 
-    // What is missing, by person and service.
-    [[nodiscard]] std::map<Words, Line> lines(const Gaps& missing) const {
-        std::map<Words, Line> out;
-        for (const auto& [box, pieces] : missing.boxes) {
-            std::optional<Words> words = find(box);
-            const bool known = words.has_value();
-            const auto [at, fresh] = out.try_emplace(known ? *std::move(words) : guess(box, now_.view()));
-            Line& line = at->second;
-            if (fresh) line = {at->first, {}, known};
-            line.boxes.insert(line.boxes.end(), pieces.begin(), pieces.end());
+    // By person and service.
+    std::vector<Line> lines(const std::vector<Gap>& gaps) {
+        struct Part {
+            Words words;
+            const Gap* gap;
+            bool known;
+        };
+        std::vector<Part> parts;
+        parts.reserve(gaps.size());
+        for (const Gap& gap : gaps) {
+            const std::optional<Words> words = find(*gap.box);
+            parts.push_back({words ? *words : guess(*gap.box, now_.view(), memory_->arena), &gap, words.has_value()});
+        }
+        const auto by_words = [](const Part& a, const Part& b) { return a.words < b.words; };
+        if (!std::ranges::is_sorted(parts, by_words)) std::ranges::stable_sort(parts, by_words);
+
+        std::vector<Line> out;
+        out.reserve(parts.size());
+        std::vector<Box> boxes;
+        for (auto part = parts.begin(); part != parts.end();) {
+            const Part& first = *part;
+            const auto end = std::find_if(part, parts.end(), [&](const Part& p) { return first.words < p.words; });
+            std::span<const Box> all = first.gap->missing();
+            if (end - part > 1 || !first.gap->pieces.empty()) {
+                boxes.clear();
+                for (; part != end; ++part) std::ranges::copy(part->gap->missing(), std::back_inserter(boxes));
+                all = keep(boxes);
+            }
+            out.push_back({.words = first.words, .boxes = all, .known = first.known});
+            part = end;
         }
         return out;
     }
 
     // The first of the sources stands for all.
-    [[nodiscard]] Line line_of(const WideGap& wide) const {
-        Line line;
-        for (const Area& area : wide.areas) line.boxes.push_back(area.from(wide.sources.front()));
-        const std::optional<Words> words = find(line.boxes.front());
-        line.words = words ? *words : guess(line.boxes.front(), now_.view());
-        line.known = words.has_value();
-        return line;
+    Line line_of(const WideGap& wide) {
+        std::vector<Box> boxes;
+        for (const Area& area : wide.areas) boxes.push_back(area.from(wide.sources.front()));
+        const std::optional<Words> words = find(boxes.front());
+        return {.words = words ? *words : guess(boxes.front(), now_.view(), memory_->arena),
+                .boxes = keep(boxes),
+                .known = words.has_value()};
     }
 
     // "laptop and 499 more" gain "grafana and 999 more".
-    [[nodiscard]] Change together(const WideGap& wide, Change change) const {
-        std::set<std::string> services;
+    Change together(const WideGap& wide, Change change) {
+        std::set<std::string_view> services;
         for (const Area& area : wide.areas) {
             const Box box = area.from(wide.sources.front());
             const std::optional<Words> words = find(box);
-            services.insert(words ? words->service : guess(box, now_.view()).service);
+            services.insert(words ? words->service : guess(box, now_.view(), memory_->arena).service);
         }
-        const auto more = [](std::string& first, std::size_t all) {
-            if (all > 1) first += fmt::format(" and {} more", all - 1);
+        const auto more = [&](std::string_view& first, std::size_t all) {
+            if (all > 1) first = keep(fmt::format("{} and {} more", first, all - 1));
         };
         more(change.who, wide.sources.size());
         more(change.service, services.size());
-        change.people = wide.sources;
+        change.people = memory_->arena.keep(std::span<const Range>(wide.sources));
         return change;
     }
 
     // A service that everybody who is concerned loses at one address and gains at another has moved.
-    void take_moves(std::map<Words, Line>& gains, std::map<Words, Line>& losses) {
+    void take_moves(std::vector<Line>& gains, std::vector<Line>& losses) {
         if (!last_) return;
-        std::map<std::string, std::vector<Words>> by_service;
-        for (const auto& [words, line] : losses) by_service[words.service].push_back(words);
-        std::map<std::string, std::size_t> gaining;
-        for (const auto& [words, line] : gains) ++gaining[words.service];
-        for (const auto& [service, people] : by_service) {
-            const std::string old_host = last_->host_name(service);
-            const std::string new_host = now_.host_name(service);
-            if (service.empty() || old_host.empty() || new_host.empty()) continue;
-            const auto paired = [&](const Words& words) { return gains.contains(words) && losses.at(words).known; };
-            if (!std::ranges::all_of(people, paired) || gaining[service] != people.size()) continue;
-            const Words& any = people.front();
-            Change change{
-                .kind = Kind::move, .cause = old_host == new_host ? Cause::dns : Cause::edit, .service = service};
-            change.destination = fmt::format("{} -> {}", hosts(losses.at(any).boxes), hosts(gains.at(any).boxes));
-            for (const Words& words : people) {
-                const std::vector<Box>& to = gains.at(words).boxes;
-                const std::vector<Box>& from = losses.at(words).boxes;
-                change.boxes.insert(change.boxes.end(), to.begin(), to.end());
-                change.left.insert(change.left.end(), from.begin(), from.end());
+        std::map<std::string_view, std::vector<Line*>> by_service;
+        for (Line& line : losses)
+            if (!last_->host_name(line.words.service).empty()) by_service[line.words.service].push_back(&line);
+        if (by_service.empty()) return;
+        std::map<std::string_view, std::size_t> gaining;
+        for (const Line& line : gains)
+            if (by_service.contains(line.words.service)) ++gaining[line.words.service];
+        for (const auto& [service, left] : by_service) {
+            const std::string_view old_host = last_->host_name(service);
+            const std::string_view new_host = now_.host_name(service);
+            if (service.empty() || new_host.empty() || gaining[service] != left.size()) continue;
+            std::vector<Line*> reached;
+            for (const Line* line : left) {
+                const auto same = std::ranges::lower_bound(gains, line->words, std::less(), &Line::words);
+                if (line->known && same != gains.end() && !(line->words < same->words)) reached.push_back(&*same);
             }
+            if (reached.size() != left.size()) continue;
+            Change change{
+                .kind = Kind::move, .cause = old_host == new_host ? Cause::dns : Cause::edit, .service = keep(service)};
+            change.destination =
+                keep(fmt::format("{} -> {}", hosts(left.front()->boxes), hosts(reached.front()->boxes)));
+            change.boxes = all_boxes(reached);
+            change.left = all_boxes(left);
             if (change.cause == Cause::dns) {
                 change.reason = dns_reason(service);
             } else {
-                place(change, now_, gains.at(any).words.span);
+                place(change, now_, reached.front()->words.span);
                 change.reason = "its host was edited";
             }
-            out_.push_back(std::move(change));
-            for (const Words& words : people) {
-                gains.erase(words);
-                losses.erase(words);
-            }
+            out_.push_back(change);
+            for (Line* line : left) line->moved = true;
+            for (Line* line : reached) line->moved = true;
         }
     }
 
-    static std::string hosts(const std::vector<Box>& boxes) {
+    std::span<const Box> all_boxes(const std::vector<Line*>& lines) {
+        std::vector<Box> boxes;
+        for (const Line* line : lines) boxes.insert(boxes.end(), line->boxes.begin(), line->boxes.end());
+        return keep(boxes);
+    }
+
+    static std::string hosts(std::span<const Box> boxes) {
         std::set<Range> ranges;
         for (const Box& box : boxes) ranges.insert(box.destination);
         std::string out;
@@ -210,31 +296,41 @@ private:
         return out;
     }
 
-    [[nodiscard]] std::string dns_reason(const std::string& service) const {
+    std::string_view dns_reason(std::string_view service) {
         const Lock* lock = now_.view().lock;
         if (lock == nullptr) return "DNS";
-        const auto entry = lock->find(now_.host_name(service));
+        const auto entry = lock->find(std::string(now_.host_name(service)));
         if (entry == lock->end()) return "DNS";
-        return fmt::format("DNS, locked {} ago", age((now_.view().now - entry->second.resolved).count()));
+        return keep(fmt::format("DNS, locked {} ago", age((now_.view().now - entry->second.resolved).count())));
     }
 
-    static void place(Change& change, const Compiled& compiled, const Span& span) {
+    void place(Change& change, const Compiled& compiled, const Span& span) {
         if (!span.valid()) return;
         const Sources& sources = *compiled.view().sources;
-        change.file = sources.name(span.file);
+        // Most are of the file of the one before.
+        if (file_ != sources.name(span.file)) file_ = keep(sources.name(span.file));
+        change.file = file_;
         change.line = sources.line_number(span.file, span.begin);
     }
 
     [[nodiscard]] const std::string& node_name() const { return now_.view().policy->nodes[now_.view().node].name; }
 
-    [[nodiscard]] Change gain(const Line& line) const {
-        Change change{.kind = Kind::gain, .cause = Cause::edit, .who = line.words.who, .service = line.words.service};
-        change.destination = joined(line.boxes, node_name());
-        change.boxes = line.boxes;
+    // Before anything is known of the reason.
+    Change begin(Kind kind, const Line& line) {
+        return {.kind = kind,
+                .cause = Cause::edit,
+                .who = keep(line.words.who),
+                .service = keep(line.words.service),
+                .destination = keep(joined(line.boxes, node_name())),
+                .boxes = line.boxes};
+    }
+
+    Change gain(const Line& line) {
+        Change change = begin(Kind::gain, line);
         const std::optional<Words> mine = now_.find(line.words);
         if (!mine) return change;
         place(change, now_, mine->span);
-        change.reason = now_.holder(mine->span);
+        change.reason = keep(now_.holder(mine->span));
         if (!last_) return change;
         // The policy had this permission already: either the name got another address, or somebody took it out of the kernel.
         const bool there =
@@ -249,10 +345,8 @@ private:
         return change;
     }
 
-    [[nodiscard]] Change loss(const Line& line) const {
-        Change change{.kind = Kind::loss, .cause = Cause::edit, .who = line.words.who, .service = line.words.service};
-        change.destination = joined(line.boxes, node_name());
-        change.boxes = line.boxes;
+    Change loss(const Line& line) {
+        Change change = begin(Kind::loss, line);
         change.reason = "removed";
         if (!last_) return change;
         const std::optional<Words> old = last_->find(line.words);
@@ -267,11 +361,11 @@ private:
             return change;
         }
         // The policy still says so, and would allow it at the address that its name had.
-        if (const std::string host = last_->host_name(line.words.service); !host.empty() && is_gone(host)) {
+        if (const std::string host(last_->host_name(line.words.service)); !host.empty() && is_gone(host)) {
             if (const auto still = still_written(*old)) {
                 place(change, now_, still->span);
                 change.cause = Cause::dns;
-                change.reason = fmt::format("{} has no address any more", host);
+                change.reason = keep(fmt::format("{} has no address any more", host));
                 return change;
             }
         }
@@ -292,17 +386,23 @@ private:
     }
 
     // The words of a permission in the new policy, with the addresses of the last one.
-    [[nodiscard]] std::optional<Words> still_written(const Words& words) const {
+    std::optional<Words> still_written(const Words& words) {
         if (!with_old_addresses_) {
             View view = now_.view();
             view.addresses = last_->view().addresses;
-            with_old_addresses_.emplace(view, lower(*view.policy, *view.addresses, view.node, view.today, view.layout));
+            view.ruleset = nullptr;
+            compile(with_old_addresses_, view);
         }
         return with_old_addresses_->find(words);
     }
 
+    std::shared_ptr<Memory> memory_ = std::make_shared<Memory>();
+    std::string_view file_;  // the last one that was kept there
+    std::deque<ir::Ruleset> lowered_;
+    const Reach& new_reach_;
+    const Reach* old_reach_ = nullptr;
     Compiled now_;
-    mutable std::optional<Compiled> with_old_addresses_;  // made when it is first asked
+    std::optional<Compiled> with_old_addresses_;  // made when it is first asked
     std::optional<Compiled> last_;
     std::optional<Compiled> then_;  // the new policy on the day of the last apply, where that is another day
     std::vector<Change> out_;
@@ -310,9 +410,9 @@ private:
 
 }  // namespace
 
-std::vector<Change> changes(const ir::Ruleset& before, const ir::Ruleset& after, const View& new_view,
-                            const std::optional<View>& old_view) {
-    return Difference(new_view, after, old_view).run(before, after);
+Changes changes(const ir::Ruleset& before, const ir::Ruleset& after, const View& new_view,
+                const std::optional<View>& old_view) {
+    return Difference(before, after, new_view, old_view).run(before, after);
 }
 
 }  // namespace policyc

@@ -14,13 +14,6 @@ AddressSet union_of(const TierReach& tier) {
     return AddressSet(std::move(ranges));
 }
 
-std::vector<Box> plain(const std::vector<LabelledBox>& labelled) {
-    std::vector<Box> boxes;
-    boxes.reserve(labelled.size());
-    for (const LabelledBox& one : labelled) boxes.push_back(one.box);
-    return boxes;
-}
-
 std::span<const Range> meeting(const AddressSet& sources, const Range& range) {
     const std::vector<Range>& all = sources.ranges();
     const auto first = std::ranges::partition_point(
@@ -31,10 +24,11 @@ std::span<const Range> meeting(const AddressSet& sources, const Range& range) {
 
 }  // namespace
 
-Coverage::Coverage(const Reach& reach) : boxes_(plain(reach.boxes)) {
+Coverage::Coverage(const Reach& reach) : boxes_(reach.boxes) {
     std::vector<Range> sources;
-    for (const LabelledBox& labelled : reach.boxes)
-        if (labelled.box.direction == Direction::forward) sources.push_back(labelled.box.source);
+    for (const auto& [box, cause] : reach.boxes)
+        if (box.direction == Direction::forward && (sources.empty() || sources.back() != box.source))
+            sources.push_back(box.source);
     sources_ = AddressSet(std::move(sources));
     for (const TierReach& tier : reach.tiers) {
         Tier& indexed = tiers_.emplace_back(Tier{&tier, union_of(tier), {}, {}});
@@ -43,17 +37,25 @@ Coverage::Coverage(const Reach& reach) : boxes_(plain(reach.boxes)) {
     }
 }
 
+bool Coverage::meets(const Box& box) const {
+    return boxes_.meets(box) || std::ranges::any_of(tiers_, [&](const Tier& tier) {
+               return box.direction == Direction::forward && tier.sources.meets(box.source) &&
+                      !meeting(tier, box.destination).empty();
+           });
+}
+
 std::vector<Box> Coverage::uncovered(const Box& box) const {
     std::vector<Box> pieces = boxes_.uncovered(box);
     if (box.direction != Direction::forward) return pieces;
     for (const Tier& tier : tiers_) {
         if (pieces.empty()) break;
         if (!tier.sources.meets(box.source)) continue;
-        std::vector<Box> by;
+        std::vector<LabelledBox> by;
         for (const Area* area : meeting(tier, box.destination))
-            for (const Range& source : policyc::meeting(tier.sources, box.source)) by.push_back(area->from(source));
-        std::ranges::sort(by);
-        const BoxIndex index(std::move(by));
+            for (const Range& source : policyc::meeting(tier.sources, box.source))
+                by.push_back({area->from(source), {}});
+        std::ranges::sort(by, {}, &LabelledBox::box);
+        const BoxIndex index(by);
         std::vector<Box> left;
         for (const Box& piece : pieces) {
             const std::vector<Box> parts = index.uncovered(piece);

@@ -12,6 +12,8 @@ public:
     // `reach` must outlive this.
     explicit Coverage(const Reach& reach);
 
+    // Whether something may cover some of the box. False: nothing does.
+    [[nodiscard]] bool meets(const Box& box) const;
     // The parts of the box that nothing covers: sorted and disjoint.
     [[nodiscard]] std::vector<Box> uncovered(const Box& box) const;
 

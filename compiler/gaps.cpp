@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "compiler/coverage.h"
 
@@ -13,14 +14,14 @@ namespace {
 using Areas = std::vector<Area>;
 
 // Areas as boxes of one and the same source, so that they can be subtracted.
-BoxIndex index_of(const std::vector<const TierReach*>& tiers) {
-    std::vector<Box> boxes;
+std::vector<LabelledBox> as_boxes(const std::vector<const TierReach*>& tiers) {
+    std::vector<LabelledBox> boxes;
     for (const TierReach* tier : tiers)
-        for (const Area& area : tier->areas) boxes.push_back(area.from({area.destination.family, 0, 0}));
-    std::ranges::sort(boxes);
-    const auto repeated = std::ranges::unique(boxes);
+        for (const Area& area : tier->areas) boxes.push_back({area.from({area.destination.family, 0, 0}), {}});
+    std::ranges::sort(boxes, {}, &LabelledBox::box);
+    const auto repeated = std::ranges::unique(boxes, {}, &LabelledBox::box);
     boxes.erase(repeated.begin(), repeated.end());
-    return BoxIndex(std::move(boxes));
+    return boxes;
 }
 
 // What others leave of the areas of a tier.
@@ -29,7 +30,9 @@ struct Rest {
     Areas parts;  // of which something is covered
 };
 
-Rest rest_of(const Areas& areas, const BoxIndex& by) {
+Rest rest_of(const Areas& areas, const std::vector<const TierReach*>& others) {
+    const std::vector<LabelledBox> boxes = as_boxes(others);
+    const BoxIndex by(boxes);
     Rest rest;
     for (const Area& area : areas) {
         const Box box = area.from({area.destination.family, 0, 0});
@@ -44,7 +47,8 @@ public:
     Comparison(const Reach& from, const Reach& in) : from_(from), in_(in) {}
 
     Gaps run() {
-        for (const LabelledBox& labelled : from_.boxes) look_at(labelled.box);
+        for (const LabelledBox& labelled : from_.boxes)
+            if (auto gap = gap_of(labelled.box)) result_.boxes.push_back(std::move(*gap));
         for (const TierReach& tier : from_.tiers)
             for (const Reacher& reacher : tier.reachers) look_at(tier, reacher.range);
 
@@ -57,21 +61,27 @@ public:
             }
             for (const Range& source : gap.sources)
                 for (const Area& area : gap.areas)
-                    if (area.destination.family == source.family) {
-                        const Box box = area.from(source);
-                        result_.boxes.push_back({box, {box}});
-                    }
+                    if (area.destination.family == source.family) add({nullptr, {}}, area.from(source));
         }
-        std::ranges::sort(result_.boxes, {}, &Gap::box);
-        const auto repeated = std::ranges::unique(result_.boxes, {}, &Gap::box);
+        const auto box_of = [](const Gap& gap) -> const Box& { return *gap.box; };
+        if (!std::ranges::is_sorted(result_.boxes, {}, box_of)) std::ranges::sort(result_.boxes, {}, box_of);
+        const auto repeated = std::ranges::unique(result_.boxes, {}, box_of);
         result_.boxes.erase(repeated.begin(), repeated.end());
         return std::move(result_);
     }
 
 private:
-    void look_at(const Box& box) {
+    [[nodiscard]] std::optional<Gap> gap_of(const Box& box) const {
+        if (!in_.meets(box)) return Gap{&box, {}};
         std::vector<Box> pieces = in_.uncovered(box);
-        if (!pieces.empty()) result_.boxes.push_back({box, std::move(pieces)});
+        if (pieces.empty()) return std::nullopt;
+        return Gap{&box, std::move(pieces)};
+    }
+
+    // Of a box that no Reach has.
+    void add(Gap gap, const Box& box) {
+        gap.box = &result_.multiplied.emplace_back(box);
+        result_.boxes.push_back(std::move(gap));
     }
 
     // What a source reaches by a tier: first what the tiers that it is in on the other side leave of it, which is the same for many sources.
@@ -80,7 +90,10 @@ private:
         const Rest& rest = rest_of_tier(tier, others);
         const auto one_by_one = [&](const Areas& areas) {
             for (const Area& area : areas)
-                if (area.destination.family == source.family) look_at(area.from(source));
+                if (area.destination.family == source.family) {
+                    const Box box = area.from(source);
+                    if (auto gap = gap_of(box)) add(std::move(*gap), box);
+                }
         };
         one_by_one(rest.parts);
         if (rest.whole.empty()) return;
@@ -103,14 +116,14 @@ private:
         for (const TierReach* other : others) {
             const auto [pair, first] = rest_by_one_.try_emplace({&tier, other});
             if (first) {
-                Rest rest = rest_of(tier.areas, index_of({other}));
+                Rest rest = rest_of(tier.areas, {other});
                 pair->second = std::move(rest.whole);
                 pair->second.insert(pair->second.end(), rest.parts.begin(), rest.parts.end());
             }
             if (pair->second.size() < least->size()) least = &pair->second;
             if (least->empty()) break;
         }
-        if (!least->empty()) at->second = rest_of(*least, index_of(others));
+        if (!least->empty()) at->second = rest_of(*least, others);
         return at->second;
     }
 

@@ -1,16 +1,20 @@
 // What one Ruleset lets through and another doesn't.
 #pragma once
 
+#include <deque>
+#include <span>
 #include <vector>
 
 #include "compiler/who_reaches.h"
 
 namespace policyc {
 
-// A box, and the parts of it that are missing on the other side: disjoint, at least one.
+// A box of which something is missing on the other side.
 struct Gap {
-    Box box;
-    std::vector<Box> pieces;
+    const Box* box;           // of the Reach that has it, or of Gaps::multiplied
+    std::vector<Box> pieces;  // what is missing of it, disjoint; empty where that is all of it, as it mostly is
+
+    [[nodiscard]] std::span<const Box> missing() const { return pieces.empty() ? std::span(box, 1) : pieces; }
 };
 
 // All of these areas of a tier for all of these sources of it.
@@ -25,13 +29,14 @@ struct WideGap {
 struct Gaps {
     std::vector<Gap> boxes;      // sorted, each box once
     std::vector<WideGap> tiers;  // where one line for each source and service would be too many to read
+    std::deque<Box> multiplied;  // boxes of tiers
 };
 
 // From this many boxes on, those of tiers are told together; ones of up to this many lines are still told one by one.
 inline constexpr std::size_t most_boxes = 100'000;
 inline constexpr std::size_t few_boxes = 1'000;
 
-// What `from` lets through and `in` doesn't. Sources that are in the same tiers on either side are compared once, so that it takes time with what
+// What `from`, which must outlive this, lets through and `in` doesn't. Sources that are in the same tiers on either side are compared once, so that it takes time with what
 // differs and with the size of the sets, not with what they stand for.
 Gaps gaps(const Reach& from, const Reach& in);
 

@@ -167,7 +167,7 @@ template <typename Visit>
 void each_met(const Gaps& gaps, const Coverage& under, const Visit& visit) {
     const auto met = [&](const Box& box) { return under.uncovered(box) != std::vector<Box>{box}; };
     for (const Gap& gap : gaps.boxes)
-        if (std::ranges::any_of(gap.pieces, met)) visit(gap.box);
+        if (std::ranges::any_of(gap.missing(), met)) visit(*gap.box);
     for (const WideGap& gap : gaps.tiers) {
         std::map<std::vector<const TierReach*>, std::vector<bool>> known;
         for (const Range& source : gap.sources) {

@@ -66,13 +66,20 @@ public:
     }
 
     Reach run() {
+        std::vector<std::pair<std::string_view, Permissions>> found;
         std::set<std::string_view> seen;
+        std::size_t boxes = 0;
         for (const ir::Set& set : ruleset_.sets) {
             const std::string_view name = program::whole_name(set.name);
             const auto permissions = program::permissions_of(name);
-            if (permissions && seen.insert(name).second) read(name, *permissions, {});
+            if (!permissions) continue;
+            if (seen.insert(name).second) found.emplace_back(name, *permissions);
+            if (permissions->tier == 0) boxes += set.elements.size();
         }
-        std::ranges::stable_sort(reach_.boxes, {}, &LabelledBox::box);
+        reach_.boxes.reserve(boxes);
+        for (const auto& [name, permissions] : found) read(name, permissions, {});
+        if (!std::ranges::is_sorted(reach_.boxes, {}, &LabelledBox::box))
+            std::ranges::stable_sort(reach_.boxes, {}, &LabelledBox::box);
         const auto repeated = std::ranges::unique(reach_.boxes, {}, &LabelledBox::box);
         reach_.boxes.erase(repeated.begin(), repeated.end());
 

@@ -9,43 +9,57 @@
 
 namespace policyc {
 
-Compiled::Compiled(const View& view, ir::Ruleset ruleset) : view_(view), ruleset_(std::move(ruleset)) {
-    const Reach reach = reach_of(ruleset_);
+Compiled::Compiled(const View& view, const ir::Ruleset& ruleset, const Reach& reach)
+    : view_(view), ruleset_(ruleset), boxes_(reach.boxes) {
+    pairs_.reserve(reach.boxes.size());
     for (const LabelledBox& labelled : reach.boxes) {
-        Words words = words_of(labelled);
-        pairs_.insert(words);
-        boxes_.emplace(labelled.box, std::move(words));
+        const Words words = words_of(labelled);
+        pairs_.add({words.who, words.service}, words.span);
     }
+    pairs_.settle();
     for (const TierReach& tier : reach.tiers) add_tier(tier);
+    for (auto& [number, own] : tiers_) {
+        own.hosts.settle();
+        own.people.settle();
+        own.areas.settle();
+        own.services.settle();
+    }
 
     for (const Service& service : view_.policy->services)
-        if (const auto* host = std::get_if<HostName>(&service.host)) host_names_.emplace(service.name, host->name);
-    for (const Tier& tier : view_.policy->tiers)
-        for (const Target& target : tier.allow) holders_.emplace(target.span, "tiers." + tier.name);
+        if (const auto* host = std::get_if<HostName>(&service.host)) host_names_.add(service.name, host->name);
+    host_names_.settle();
+    for (const Tier& tier : view_.policy->tiers) {
+        const std::string_view holder = texts_.keep("tiers." + tier.name);
+        for (const Target& target : tier.allow) holders_.add(target.span, holder);
+    }
     const Node& node = view_.policy->nodes[view_.node];
     for (const Input& input : node.inputs)
-        holders_.emplace(input.span, fmt::format("nodes.{}.input.{}", node.name, input.name));
+        holders_.add(input.span, texts_.keep(fmt::format("nodes.{}.input.{}", node.name, input.name)));
+    holders_.settle();
+    output_ = texts_.keep(fmt::format("nodes.{}.output", node.name));
 }
 
 // Who is in a tier is taken from the policy: in the Ruleset a source that is in several tiers has the name of one of them.
 void Compiled::add_tier(const TierReach& tier) {
     const auto [at, fresh] = tiers_.try_emplace(tier.tier);
     Own& own = at->second;
-    if (fresh && tier.tier <= view_.policy->tiers.size()) {
-        for (const Source& source : view_.policy->tiers[tier.tier - 1].who) {
-            own.people.insert(source.label);
-            for (const Range& range : ranges_of(*view_.policy, *view_.addresses, source.host)) {
-                if (range.single())
-                    own.hosts.emplace(range, source.label);
-                else
-                    own.networks.emplace_back(range, source.label);
-            }
-        }
-    }
+    if (fresh && tier.tier <= view_.policy->tiers.size()) add_people(view_.policy->tiers[tier.tier - 1], own);
     for (const Area& area : tier.areas) {
         if (area.object >= ruleset_.objects.size()) continue;
-        own.areas.emplace(std::pair(area.destination, area.ports), area.object);
-        own.services.emplace(ruleset_.objects[area.object].name, area.object);
+        own.areas.add({area.destination, area.ports}, area.object);
+        own.services.add(ruleset_.objects[area.object].name, area.object);
+    }
+}
+
+void Compiled::add_people(const Tier& tier, Own& own) const {
+    for (const Source& source : tier.who) {
+        own.people.add(source.label, true);
+        for (const Range& range : ranges_of(*view_.policy, *view_.addresses, source.host)) {
+            if (range.single())
+                own.hosts.add(range, source.label);
+            else
+                own.networks.emplace_back(range, source.label);
+        }
     }
 }
 
@@ -55,57 +69,50 @@ Words Compiled::words_of(const LabelledBox& labelled) const {
                     object);
 }
 
-Words Compiled::words_of(std::string who, std::uint32_t object) const {
-    Words words{.who = std::move(who)};
-    if (object != ir::Cause::none) {
-        words.service = ruleset_.objects[object].name;
-        words.span = ruleset_.objects[object].span;
-    }
-    return words;
+Words Compiled::words_of(std::string_view who, std::uint32_t object) const {
+    if (object == ir::Cause::none) return {.who = who, .service = {}, .span = {}};
+    return {.who = who, .service = ruleset_.objects[object].name, .span = ruleset_.objects[object].span};
 }
 
 std::optional<Words> Compiled::find(const Box& box) const {
-    if (const auto found = boxes_.find(box); found != boxes_.end()) return found->second;
+    if (const LabelledBox* found = boxes_.find(box)) return words_of(*found);
     if (box.direction != Direction::forward) return std::nullopt;
     for (const auto& [tier, own] : tiers_) {
-        const auto area = own.areas.find({box.destination, box.ports});
-        if (area == own.areas.end()) continue;
-        if (const auto host = own.hosts.find(box.source); host != own.hosts.end())
-            return words_of(host->second, area->second);
+        const std::uint32_t* area = own.areas.find({box.destination, box.ports});
+        if (area == nullptr) continue;
+        if (const std::string_view* host = own.hosts.find(box.source)) return words_of(*host, *area);
         const auto network =
             std::ranges::find_if(own.networks, [&](const auto& one) { return one.first.holds(box.source); });
-        if (network != own.networks.end()) return words_of(network->second, area->second);
+        if (network != own.networks.end()) return words_of(network->second, *area);
     }
     return std::nullopt;
 }
 
 std::optional<Words> Compiled::find(const Words& words) const {
-    if (const auto found = pairs_.find(words); found != pairs_.end()) return *found;
+    if (const Span* span = pairs_.find({words.who, words.service})) return Words{words.who, words.service, *span};
     for (const auto& [tier, own] : tiers_) {
-        const auto service = own.services.find(words.service);
-        if (service != own.services.end() && own.people.contains(words.who))
-            return words_of(words.who, service->second);
+        const std::uint32_t* object = own.services.find(words.service);
+        if (object != nullptr && own.people.find(words.who) != nullptr) return words_of(words.who, *object);
     }
     return std::nullopt;
 }
 
-std::string Compiled::host_name(const std::string& service) const {
-    if (const auto found = host_names_.find(service); found != host_names_.end()) return found->second;
-    return view_.addresses->contains(service) ? service : std::string();
+std::string_view Compiled::host_name(std::string_view service) const {
+    if (const std::string_view* found = host_names_.find(service)) return *found;
+    return view_.addresses->contains(std::string(service)) ? service : std::string_view();
 }
 
-std::string Compiled::holder(const Span& span) const {
-    if (const auto found = holders_.find(span); found != holders_.end()) return found->second;
-    return fmt::format("nodes.{}.output", view_.policy->nodes[view_.node].name);
+std::string_view Compiled::holder(const Span& span) const {
+    const std::string_view* found = holders_.find(span);
+    return found != nullptr ? *found : output_;
 }
 
-// Names for a box that no policy explains: the nodes and services that bear its addresses, else the addresses themselves.
-Words guess(const Box& box, const View& view) {
+Words guess(const Box& box, const View& view, Arena& texts) {
     Words words;
     if (box.direction == Direction::output)
         words.who = view.policy->nodes[view.node].name;
     else
-        words.who = to_string(box.source);
+        words.who = texts.keep(to_string(box.source));
     for (const Node& node : view.policy->nodes)
         for (const auto& address : node.addresses)
             if (box.direction != Direction::output && box.source == range_of(address.value)) words.who = node.name;

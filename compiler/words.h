@@ -3,19 +3,22 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
+#include "compiler/arena.h"
+#include "compiler/flat.h"
 #include "compiler/who_reaches.h"
 
 namespace policyc {
 
-// A permission's person and service as the policy words them, and where it says so.
+// A permission's person and service as the policy words them, and where it says so. The texts are those of the policy,
+// of its Ruleset or of an arena.
 struct Words {
-    std::string who;
-    std::string service;
+    std::string_view who;
+    std::string_view service;
     Span span;
     bool operator<(const Words& other) const { return std::tie(who, service) < std::tie(other.who, other.service); }
 };
@@ -23,43 +26,47 @@ struct Words {
 // One policy with its addresses, compiled: the words of all that it lets through.
 class Compiled {
 public:
-    Compiled(const View& view, ir::Ruleset ruleset);
+    // What lower() makes of the view, and the reach of that. Both outlive this, and so does what the view points to.
+    Compiled(const View& view, const ir::Ruleset& ruleset, const Reach& reach);
 
-    // The words of this very box.
+    // The words of this very box. Quickest where they are asked for in order.
     [[nodiscard]] std::optional<Words> find(const Box& box) const;
     // The same person and service, at whatever address.
     [[nodiscard]] std::optional<Words> find(const Words& words) const;
     [[nodiscard]] const View& view() const { return view_; }
 
     // The host name behind a service's label, or "".
-    [[nodiscard]] std::string host_name(const std::string& service) const;
+    [[nodiscard]] std::string_view host_name(std::string_view service) const;
     // "tiers.vpn", "nodes.extgw01.input.ssh": what holds the line.
-    [[nodiscard]] std::string holder(const Span& span) const;
+    [[nodiscard]] std::string_view holder(const Span& span) const;
 
 private:
     // A tier with sets of its own.
     struct Own {
-        std::map<Range, std::string> hosts;  // who is in it, by single address
-        std::vector<std::pair<Range, std::string>> networks;
-        std::set<std::string> people;
-        std::map<std::pair<Range, Ports>, std::uint32_t> areas;  // to objects
-        std::map<std::string, std::uint32_t> services;           // the first object of that name
+        Flat<Range, std::string_view> hosts;  // who is in it, by single address
+        std::vector<std::pair<Range, std::string_view>> networks;
+        Flat<std::string_view, bool> people;
+        Flat<std::pair<Range, Ports>, std::uint32_t> areas;  // to objects
+        Flat<std::string_view, std::uint32_t> services;      // the first object of that name
     };
 
     void add_tier(const TierReach& tier);
+    void add_people(const Tier& tier, Own& own) const;
     [[nodiscard]] Words words_of(const LabelledBox& labelled) const;
-    [[nodiscard]] Words words_of(std::string who, std::uint32_t object) const;
+    [[nodiscard]] Words words_of(std::string_view who, std::uint32_t object) const;
 
     View view_;
-    ir::Ruleset ruleset_;
-    std::map<Box, Words> boxes_;
-    std::set<Words> pairs_;
+    const ir::Ruleset& ruleset_;
+    mutable BoxFinder boxes_;  // remembers where it was
+    Flat<std::pair<std::string_view, std::string_view>, Span> pairs_;
     std::map<std::uint32_t, Own> tiers_;
-    std::map<std::string, std::string> host_names_;
-    std::map<Span, std::string> holders_;
+    Flat<std::string_view, std::string_view> host_names_;
+    Flat<Span, std::string_view> holders_;
+    std::string_view output_;  // holds what holders_ doesn't
+    Arena texts_;
 };
 
-// Names for a box that no policy explains: the nodes and services that bear its addresses, else the addresses themselves.
-Words guess(const Box& box, const View& view);
+// Names for a box that no policy explains: the nodes and services that bear its addresses, else the addresses themselves, which are put into the arena.
+Words guess(const Box& box, const View& view, Arena& texts);
 
 }  // namespace policyc

@@ -56,7 +56,8 @@ std::string port_text(const Ports& ports) {
 using Place = std::tuple<Direction, Range, Ports>;
 
 // The boxes of one change by what they open, each with its sources; ports that are neighbours as one run.
-std::map<Place, std::set<Range>> places_of(std::vector<Box> boxes) {
+std::map<Place, std::set<Range>> places_of(std::span<const Box> of) {
+    std::vector<Box> boxes(of.begin(), of.end());
     std::ranges::sort(boxes);
     std::map<Place, std::set<Range>> places;
     for (std::size_t i = 0; i < boxes.size();) {
@@ -104,7 +105,7 @@ Json of_many(const Change& change) {
 
 }  // namespace
 
-Json changes_json(const std::vector<Change>& changes, const std::string& node) {
+Json changes_json(const Changes& changes, const std::string& node) {
     Json list = Json::array();
     for (const Change& change : changes) {
         if (!change.people.empty()) {

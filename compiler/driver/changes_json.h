@@ -12,6 +12,6 @@ namespace policyc {
 // {change, who, service, sources, destination, port, proto, cause, file, line, reason}, and for a move `was` beside `destination`.
 // A line that tells of many people is one record, with all `sources` and the `flows` of each: {destination, port, proto}.
 // `port` is "53", "8000-8100", "*", or "" for a ping; `proto` is "tcp", "udp", "ping", or "any" where it is open for all.
-nlohmann::ordered_json changes_json(const std::vector<Change>& changes, const std::string& node);
+nlohmann::ordered_json changes_json(const Changes& changes, const std::string& node);
 
 }  // namespace policyc

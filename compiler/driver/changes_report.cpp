@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <numeric>
 #include <utility>
 
 #include "compiler/driver/changes_json.h"
@@ -27,47 +29,72 @@ Words words_of(Change::Kind kind) {
     return {'?', ""};
 }
 
-std::string place_of(const Change& change) {
-    return change.file.empty() ? std::string() : fmt::format("{}:{}", change.file, change.line);
-}
-
 // Columns: who, verb, service, destination, place, reason. A move has no person: the service stands first, and the two
 // addresses take the room of service and destination.
-std::string lines_of(const std::vector<Change>& changes) {
-    using Cells = std::array<std::string, 6>;
-    std::vector<std::pair<Cells, Change::Kind>> rows;
-    for (const Change& change : changes) {
-        const bool move = change.kind == Change::Kind::move;
-        rows.emplace_back(Cells{move ? change.service : change.who, words_of(change.kind).verb,
-                                move ? change.destination : change.service, move ? std::string() : change.destination,
-                                place_of(change), change.reason},
-                          change.kind);
-    }
-    std::array<std::size_t, 6> width{};
-    for (const auto& [cells, kind] : rows) {
-        for (std::size_t i = 0; i < cells.size(); ++i) {
-            if (i != 2 || kind != Change::Kind::move) width[i] = std::max(width[i], cells[i].size());
+class Lines {
+public:
+    explicit Lines(const Changes& changes) : changes_(changes) {
+        std::size_t widest_move = 0;
+        for (const Change& change : changes) {
+            const bool move = change.kind == Change::Kind::move;
+            const Cells& cells = cells_of(change);
+            for (std::size_t i = 0; i < cells.size(); ++i)
+                if (i != 2 || !move) width_[i] = std::max(width_[i], cells[i].size());
+            if (move) widest_move = std::max(widest_move, cells[2].size());
         }
+        if (widest_move > width_[2] + 2 + width_[3]) width_[3] = widest_move - width_[2] - 2;
     }
-    for (const auto& [cells, kind] : rows) {
-        const std::size_t needed = cells[2].size();
-        if (kind == Change::Kind::move && needed > width[2] + 2 + width[3]) width[3] = needed - width[2] - 2;
-    }
-    std::string text;
-    for (const auto& [cells, kind] : rows) {
-        std::string line = fmt::format("  {} {:<{}}  {}  ", words_of(kind).sign, cells[0], width[0], cells[1]);
-        if (kind == Change::Kind::move) {
-            line += fmt::format("{:<{}}", cells[2], width[2] + 2 + width[3]);
-        } else {
-            line += fmt::format("{:<{}}  {:<{}}", cells[2], width[2], cells[3], width[3]);
-        }
-        line += fmt::format("  {:<{}}  {}", cells[4], width[4], cells[5]);
-        text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-    }
-    return text;
-}
 
-std::size_t count(const std::vector<Change>& changes, Change::Kind kind) {
+    void add_to(std::string& text) {
+        constexpr std::size_t between = 16;  // signs and spaces of a line
+        text.reserve(text.size() +
+                     changes_.size() * std::accumulate(width_.begin(), width_.end(), std::size_t{between}));
+        for (const Change& change : changes_) {
+            const Cells& cells = cells_of(change);
+            text.append("  ").append(1, words_of(change.kind).sign).append(" ");
+            add(text, cells[0], width_[0]);
+            text.append("  ").append(cells[1]).append("  ");
+            if (change.kind == Change::Kind::move) {
+                add(text, cells[2], width_[2] + 2 + width_[3]);
+            } else {
+                add(text, cells[2], width_[2]);
+                add(text.append("  "), cells[3], width_[3]);
+            }
+            add(text.append("  "), cells[4], width_[4]);
+            text.append("  ").append(cells[5]);
+            text.resize(text.find_last_not_of(' ') + 1);
+            text += '\n';
+        }
+    }
+
+private:
+    using Cells = std::array<std::string_view, 6>;
+
+    // Until the next call.
+    const Cells& cells_of(const Change& change) {
+        const bool move = change.kind == Change::Kind::move;
+        place_.clear();
+        if (!change.file.empty()) place_.append(change.file).append(":").append(std::to_string(change.line));
+        cells_ = {move ? change.service : change.who,
+                  words_of(change.kind).verb,
+                  move ? change.destination : change.service,
+                  move ? std::string_view() : change.destination,
+                  place_,
+                  change.reason};
+        return cells_;
+    }
+
+    static void add(std::string& text, std::string_view cell, std::size_t width) {
+        fmt::format_to(std::back_inserter(text), "{:<{}}", cell, width);
+    }
+
+    const Changes& changes_;
+    std::array<std::size_t, 6> width_{};
+    std::string place_;
+    Cells cells_;
+};
+
+std::size_t count(const Changes& changes, Change::Kind kind) {
     return static_cast<std::size_t>(
         std::count_if(changes.begin(), changes.end(), [&](const Change& c) { return c.kind == kind; }));
 }
@@ -116,7 +143,8 @@ std::string few_lines(const char* head, const std::vector<std::string>& texts) {
 }  // namespace
 
 void report_difference(const Difference& difference, const std::string& headline, Tense tense, Report& report) {
-    report.data += headline + "\n" + lines_of(difference.changes);
+    report.data += headline + "\n";
+    Lines(difference.changes).add_to(report.data);
     for (const Term& remark : difference.remarks) report.data += fmt::format("  ! {}\n", remark.text);
     report.data += few_lines("not from policyc", difference.foreign);
     report.data += few_lines("missing from the kernel", difference.missing);

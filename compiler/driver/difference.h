@@ -19,7 +19,7 @@ struct Origin {
 
 struct Difference {
     bool same = false;
-    std::vector<Change> changes;
+    Changes changes;
     std::size_t elements = 0;          // that would go or come
     std::size_t rules = 0;             // likewise, with chains
     std::vector<Term> remarks;         // what opens and closes beyond the changes

@@ -35,7 +35,8 @@ std::unique_ptr<Past> past_of(const std::optional<Applied>& applied, const ir::R
                   .sources = &past->sources,
                   .node = index,
                   .today = day,
-                  .layout = layout};
+                  .layout = layout,
+                  .ruleset = &past->meant};
     past->meant = lower(past->policy, past->addresses, index, day, layout);
     // A record without these ports was written before they were kept: then the table is believed.
     add_server_ports(past->meant, applied->server_ports ? *applied->server_ports : server_ports_of(table));

@@ -108,8 +108,8 @@ std::string trouble_text(const Error& error, bool color, const std::string& plac
 
 int print(Report& report, const Options& options, int status) {
     report.diagnostics.finish(report.sources);
-    const std::string out = options.json() ? record_text(report) : report.data;
-    const bool written = write_all(Stream::out, out);
+    if (options.json()) report.data = record_text(report);
+    const bool written = write_all(Stream::out, report.data);
     const int reason = errno;
     if (!options.json()) write_all(Stream::err, words(report, wants_color(Stream::err, options.color)));
     if (written) return status;

@@ -98,7 +98,8 @@ int verb_diff(const Options& options, World& world, Report& report) {
                             .sources = &report.sources,
                             .node = old->node,
                             .today = today(world),
-                            .layout = world.layout};
+                            .layout = world.layout,
+                            .ruleset = &before};
         const auto table = before.empty() ? std::optional<ir::Ruleset>() : before;
         return finish(difference(table, after, view, Origin{&old_view, &before}), name, headline, report);
     }

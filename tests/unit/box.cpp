@@ -45,21 +45,49 @@ TEST_CASE("uncovered: exactly the flows of the box that no other box covers") {
         return Box{Direction::forward, range(), range(), ports};
     };
     for (int round = 0; round < 400; ++round) {
-        std::vector<Box> others;
-        for (unsigned i = 0; i < random() % 6; ++i) others.push_back(box(random() % 4 == 0));
-        std::ranges::sort(others);
+        std::vector<LabelledBox> others;
+        for (unsigned i = 0; i < random() % 6; ++i) others.push_back({box(random() % 4 == 0), {}});
+        std::ranges::sort(others, {}, &LabelledBox::box);
         const Box whole = box(false);
         const std::vector<Box> pieces = BoxIndex(others).uncovered(whole);
         for (u128 s = 0; s < size; ++s)
             for (u128 d = 0; d < size; ++d)
                 for (std::uint16_t p = 0; p < size; ++p) {
                     const Flow flow{s, d, whole.ports.protocol, p};
-                    const bool wanted = covers(whole, flow) &&
-                                        std::ranges::none_of(others, [&](const Box& b) { return covers(b, flow); });
+                    const bool wanted = covers(whole, flow) && std::ranges::none_of(others, [&](const LabelledBox& b) {
+                                            return covers(b.box, flow);
+                                        });
                     const auto times = std::ranges::count_if(pieces, [&](const Box& b) { return covers(b, flow); });
                     REQUIRE(times == (wanted ? 1 : 0));
                 }
+        if (!BoxIndex(others).meets(whole)) REQUIRE(pieces == std::vector{whole});
     }
+}
+
+TEST_CASE("a box is found wherever the search before it ended") {
+    std::mt19937 random(12);
+    std::vector<LabelledBox> sorted;
+    for (unsigned i = 0; i < 100; ++i)
+        for (const std::uint16_t port : {1, 3}) {
+            const Range source{Family::ipv4, 2 * i, 2 * i};
+            sorted.push_back({{Direction::forward, source, source, {Protocol::tcp, port, port}}, {i, port}});
+        }
+    BoxFinder finder(sorted);
+    const auto check = [&](unsigned source, std::uint16_t port) {
+        const Range at{Family::ipv4, source, source};
+        const LabelledBox* found = finder.find({Direction::forward, at, at, {Protocol::tcp, port, port}});
+        const bool there = source % 2 == 0 && source < 200 && (port == 1 || port == 3);
+        REQUIRE((found != nullptr) == there);
+        if (!there) return;
+        CHECK(found->cause.subject == source / 2);
+        CHECK(found->cause.object == port);
+    };
+    for (unsigned source = 0; source < 210; ++source)
+        for (std::uint16_t port = 0; port < 5; ++port) check(source, port);
+    for (unsigned source = 210; source-- > 0;)
+        for (std::uint16_t port = 5; port-- > 0;) check(source, port);
+    for (int i = 0; i < 10000; ++i) check(random() % 210, static_cast<std::uint16_t>(random() % 5));
+    CHECK(BoxFinder({}).find(sorted[0].box) == nullptr);
 }
 
 TEST_CASE("names of sets: what is written is read") {

@@ -2,6 +2,7 @@
 #include "compiler/gaps.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <random>
@@ -66,8 +67,9 @@ bool any_covers(const std::vector<Box>& boxes, const Flow& flow) {
 std::vector<Box> pieces_of(const Gaps& gaps) {
     std::vector<Box> pieces;
     for (const Gap& gap : gaps.boxes) {
-        CHECK_FALSE(gap.pieces.empty());
-        pieces.insert(pieces.end(), gap.pieces.begin(), gap.pieces.end());
+        const auto missing = gap.missing();
+        CHECK_FALSE(missing.empty());
+        pieces.insert(pieces.end(), missing.begin(), missing.end());
     }
     for (const WideGap& gap : gaps.tiers)
         for (const Range& source : gap.sources)
@@ -98,8 +100,8 @@ struct Edited {
             out.push_back((change.kind == Change::Kind::gain   ? "+ "
                            : change.kind == Change::Kind::loss ? "- "
                                                                : "~ ") +
-                          change.who + " " + change.service + " " + change.destination + " " + change.reason + " " +
-                          std::to_string(change.line));
+                          fmt::format("{} {} {} {} {}", change.who, change.service, change.destination, change.reason,
+                                      change.line));
         return out;
     }
 };
