@@ -43,6 +43,12 @@ std::set<std::string> untouched_of(const Node& node) {
     return texts;
 }
 
+std::vector<std::string> addresses_of(const Node& node) {
+    std::vector<std::string> texts;
+    for (const auto& address : node.addresses) texts.push_back(to_string(address.value));
+    return texts;
+}
+
 // The tiers, services and inputs whose new connections are logged.
 std::set<std::string> logging(const View& view) {
     std::set<std::string> names;
@@ -90,6 +96,7 @@ public:
         }
         scope();
         interface();
+        address();
         untouched();
         output();
         implied_ports();
@@ -132,6 +139,14 @@ private:
         else
             both(fmt::format("{0}: what enters or leaves {1} is judged from now on, and {2} no longer is", what,
                              tunnel(), old_.interface->value));
+    }
+
+    // Whose packets this host's own are, and what may not come out of the tunnel as a source.
+    void address() {
+        const auto was = addresses_of(old_);
+        const auto is = addresses_of(new_);
+        if (was == is) return;
+        both(fmt::format("this host is {} in the tunnel instead of {}", joined(is), joined(was)));
     }
 
     void untouched() {

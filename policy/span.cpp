@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "policy/excerpt.h"
+
 namespace policyc {
 namespace {
 
@@ -76,7 +78,7 @@ std::string_view Sources::line(std::uint32_t file, std::size_t line) const {
 
 std::string Sources::place(Span span) const {
     if (!span.valid()) return {};
-    return name(span.file) + ":" + std::to_string(line_number(span.file, span.begin));
+    return printable(name(span.file)) + ":" + std::to_string(line_number(span.file, span.begin));
 }
 
 }  // namespace policyc

@@ -140,6 +140,16 @@ Error unexpected(const std::string& given, const Verb& verb) {
 
 }  // namespace
 
+bool asks_for_json(int argc, const char* const* argv) {
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        if (word == "--") return false;
+        if (word == "--format=json") return true;
+        if (word == "--format" && i + 1 < argc && std::string_view(argv[i + 1]) == "json") return true;
+    }
+    return false;
+}
+
 std::variant<Command, Spoken, Error> read_command_line(int argc, const char* const* argv) {
     Options options;
     bool wants_help = false;

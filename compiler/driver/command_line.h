@@ -19,6 +19,9 @@ struct Spoken {
     std::string text;
 };
 
+// Whether --format json is among the words: what is wrong with the rest is told in that form too.
+bool asks_for_json(int argc, const char* const* argv);
+
 std::variant<Command, Spoken, Error> read_command_line(int argc, const char* const* argv);
 
 }  // namespace policyc

@@ -18,9 +18,10 @@ namespace {
 
 using namespace policyc;
 
-int trouble(const Error& error, const std::string& color) {
-    write_all(Stream::err, trouble_text(error, wants_color(Stream::err, color)));
-    return 2;
+// Where the run ends before a verb has begun.
+int trouble(Error error, const Options& options) {
+    Report report;
+    return print(report, options, report.fail(std::move(error)));
 }
 
 // What is freed is needed again soon. That glibc gives it back to the kernel in between is a tenth of the time of a large apply.
@@ -44,7 +45,11 @@ int main(int argc, char** argv) {
 
     Report report;
     const std::variant<Command, Spoken, Error> line = read_command_line(argc, argv);
-    if (const auto* error = std::get_if<Error>(&line)) return trouble(*error, "auto");
+    if (const auto* error = std::get_if<Error>(&line)) {
+        Options options;
+        if (asks_for_json(argc, argv)) options.format = "json";
+        return trouble(*error, options);
+    }
     if (const auto* spoken = std::get_if<Spoken>(&line)) {
         report.data = spoken->text;
         return print(report, {}, 0);
@@ -52,7 +57,7 @@ int main(int argc, char** argv) {
 
     const auto& [verb, options] = std::get<Command>(line);
     Result<World> world = real_world(options);
-    if (!world) return trouble(world.error(), options.color);
+    if (!world) return trouble(world.error(), options);
 
     report.talk = !options.json();
     report.wants_record = options.json();

@@ -74,6 +74,17 @@ std::optional<Applied> read_record(const std::string& path, const Files& files) 
     }
 }
 
+// Removes what a run that was killed had begun to write: `.applied.json.XXXXXX` and the like. Whoever holds the lock is alone.
+void sweep(const std::string& directory) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+        const std::string name = entry.path().filename().string();
+        constexpr std::size_t random = sizeof(".XXXXXX") - 1;
+        const bool aside = name.starts_with('.') && name.size() > random && name[name.size() - random] == '.';
+        if (aside && entry.is_regular_file(error)) std::filesystem::remove(entry.path(), error);
+    }
+}
+
 }  // namespace
 
 StateLock::~StateLock() {
@@ -94,7 +105,10 @@ Result<std::unique_ptr<StateLock>> lock_state(const std::string& directory, std:
     bool said = false;
     while (true) {
         struct flock request = write_lock_request();
-        if (fcntl(descriptor, F_SETLK, &request) == 0) return lock;
+        if (fcntl(descriptor, F_SETLK, &request) == 0) {
+            sweep(directory);
+            return lock;
+        }
         if (errno != EAGAIN && errno != EACCES && errno != EINTR) return state_error(directory, errno);
         const pid_t holder = holder_of(descriptor);
         if (std::chrono::steady_clock::now() >= end) {

@@ -15,6 +15,7 @@ from harness import (
     expect_exit,
     expect_words,
     main,
+    record_of,
     run,
     with_lock,
     write_policy,
@@ -82,6 +83,17 @@ def usage_errors_exit_2_and_say_the_way_out(folder):
         expect_words(f"error: {message}", result)
         if help_text:
             expect_words(help_text, result)
+
+
+@case
+def usage_errors_are_records_where_json_is_asked_for(folder):
+    for arguments in (["chekc", "--format", "json"], ["--format=json", "check"], ["check", "a", "--nod", "--format", "json"],
+                      ["check", "a", "--format", "json", "--state-dir="]):
+        result = run(*arguments, cwd=folder)
+        expect_exit(2, result)
+        record = record_of(result)
+        expect(record["version"] == 1 and record["error"]["message"] and not result.stderr, result)
+    expect_words("error: `./--format` is one", run("check", "a", "--", "--format", "json", cwd=folder))
 
 
 @case

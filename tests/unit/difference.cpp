@@ -194,6 +194,17 @@ TEST_CASE("an edit that opens or closes without a permission is said in the poli
     }
 }
 
+TEST_CASE("another address of this host is said") {
+    Gateway gw;
+    gw.apply(policy());
+    std::string edited = policy();
+    edited.replace(edited.find("10.0.0.1"), 8, "10.0.0.9");
+    const Ran ran = gw.diff(edited);
+    CHECK(ran.status == 1);
+    CHECK(ran.says("! this host is 10.0.0.9 in the tunnel instead of 10.0.0.1\n"));
+    CHECK_FALSE(ran.says("nothing above says why"));
+}
+
 TEST_CASE("another tunnel is said, and IPv6 that begins to be let through") {
     Gateway gw;
     gw.apply(policy());

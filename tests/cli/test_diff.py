@@ -1,0 +1,121 @@
+"""diff --against, without a kernel."""
+
+import shutil
+
+from harness import (
+    POLICY,
+    case,
+    expect,
+    expect_data,
+    expect_equal,
+    expect_exit,
+    expect_words,
+    main,
+    record_of,
+    run,
+    with_lock,
+    write_policy,
+)
+
+NAME = "monitoring01.home.example"
+
+
+@case
+def diff_of_the_same_policy_is_no_difference(folder):
+    with_lock(folder)
+    result = run("diff", "policy.toml", "--against", "policy.toml", cwd=folder)
+    expect_exit(0, result)
+    expect_data("no difference", result)
+    record = record_of(run("diff", "policy.toml", "--against", "policy.toml", "--format", "json", cwd=folder))
+    expect_equal((True, []), (record["same"], record["changes"]), "the record")
+
+
+@case
+def diff_names_who_gains_and_loses_what(folder):
+    with_lock(folder)
+    shutil.copy(folder / "policy.toml", folder / "old.toml")
+    edited = POLICY.replace(
+        'who   = ["laptop", "phone"]\nallow = ["grafana", "jellyfin"]',
+        'who   = ["laptop", "phone"]\nallow = ["jellyfin"]',
+    )
+    write_policy(folder, edited + '\n[tiers.more]\nwho = ["phone"]\nallow = ["home:443"]\n')
+    result = run("diff", "policy.toml", "--against", "old.toml", cwd=folder)
+    expect_exit(1, result)
+    lines = result.stdout.splitlines()
+    expect_equal("extgw01: policy.toml against old.toml", lines[0], "the headline")
+    expect_equal(3, sum(line.startswith(("  + ", "  - ", "  ~ ")) for line in lines), "lines")
+    words = [" ".join(line.split()) for line in lines]
+    expect(
+        any(
+            line.startswith("+ phone gains home 10.69.13.0/24:443/tcp policy.toml:") and "tiers.more" in line
+            for line in words
+        ),
+        result,
+    )
+    expect(any(line.startswith("- laptop loses grafana 10.69.13.30:3000/tcp") for line in words), result)
+    expect(any(line.startswith("- phone loses grafana 10.69.13.30:3000/tcp") for line in words), result)
+    expect(lines[-1].startswith("1 wider, 2 narrower; "), result)
+
+    record = record_of(run("diff", "policy.toml", "--against", "old.toml", "--format", "json", cwd=folder))
+    expect_equal(
+        ("extgw01", False, True, True),
+        tuple(record[key] for key in ("node", "same", "widens", "narrows")),
+        "the record",
+    )
+    gain = next(change for change in record["changes"] if change["change"] == "gain")
+    expect_equal(
+        ("phone", "home", "10.69.13.0/24", "443", "tcp", "edit", "policy.toml"),
+        tuple(gain[key] for key in ("who", "service", "destination", "port", "proto", "cause", "file")),
+        "the gain",
+    )
+    expect(gain["line"] > 0, gain)
+
+
+@case
+def diff_says_what_opens_beyond_permissions(folder):
+    with_lock(folder)
+    shutil.copy(folder / "policy.toml", folder / "old.toml")
+    write_policy(folder, POLICY.replace("6/minute", "7/minute"))
+    result = run("diff", "policy.toml", "--against", "old.toml", cwd=folder)
+    expect_exit(1, result)
+    expect_data("! new connections to input.ssh: 7/minute instead of 6/minute, for laptop\n", result)
+    expect_data("no permission comes or goes, but what is marked ! opens more; ", result)
+    record = record_of(run("diff", "policy.toml", "--against", "old.toml", "--format", "json", cwd=folder))
+    expect_equal((True, False, []), (record["widens"], record["narrows"], record["changes"]), "the record")
+    expect_equal((True, False), (record["remarks"][0]["widens"], record["remarks"][0]["narrows"]), "the remark")
+
+
+@case
+def diff_shows_a_move_of_dns_as_a_move(folder):
+    with_lock(folder)
+    (folder / "old").mkdir()
+    for file in ("policy.toml", "policy.lock"):
+        shutil.copy(folder / file, folder / "old" / file)
+    expect_exit(0, resolve(folder, {NAME: answered("10.69.13.31")}))
+    result = run("diff", "policy.toml", "--against", "old/policy.toml", cwd=folder)
+    expect_exit(1, result)
+    expect_data("10.69.13.30 -> 10.69.13.31", result)
+    expect_data("1 moved", result)
+
+
+@case
+def an_old_policy_without_a_lock_is_read_with_the_new_addresses(folder):
+    with_lock(folder)
+    (folder / "old").mkdir()
+    shutil.copy(folder / "policy.toml", folder / "old/policy.toml")
+    result = run("diff", "policy.toml", "--against", "old/policy.toml", cwd=folder)
+    expect_exit(0, result)
+    expect_words("old/policy.lock is not there", result)
+
+
+@case
+def an_error_in_the_old_policy_is_shown(folder):
+    with_lock(folder)
+    write_policy(folder, POLICY.replace("who  ", "whom "), "old.toml")
+    result = run("diff", "policy.toml", "--against", "old.toml", cwd=folder)
+    expect_exit(1, result)
+    expect_words("old.toml", result)
+    expect_words("error[E0101]", result)
+
+
+main()
