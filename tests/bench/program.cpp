@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
     if (memory("VmHWM") > memory("VmRSS") + 1024) fail("the peak can't be begun anew");
     {
         const Timing timing("program");
-        const Result<Kernel::Commit> done = kernel->commit(before.value(), ruleset);
+        const Result<Kernel::Commit> done = kernel->commit(before.value(), ruleset, {});
         if (!done) fail(done.error().message);
     }
     std::fprintf(stderr, "memory: ruleset %ld\nmemory: program %ld\n", held, memory("VmHWM") - held);

@@ -68,6 +68,9 @@ class Runner:
         if int(status) != 0:
             raise Failed(f"failed\n{' '.join(command)}: exit {status}\n{errors[:2000]}")
         phases = {match[1]: float(match[2]) for match in re.finditer(r"(?m)^timing: (\S+) ([\d.]+)$", errors)}
+        # Between what is encoded and what is sent, apply reads it again and proves it.
+        if "program" in phases:
+            phases["program"] -= phases.get("unpack", 0) + phases.get("prove", 0)
         memory = {match[1]: int(match[2]) / 1024 for match in re.finditer(r"(?m)^memory: (\S+) (\d+)$", errors)}
         return Run(float(seconds), int(peak) / 1024, phases, memory)
 

@@ -14,6 +14,7 @@ from harness import (
     record_of,
     run,
     with_lock,
+    write_answers,
     write_policy,
 )
 
@@ -91,7 +92,9 @@ def diff_shows_a_move_of_dns_as_a_move(folder):
     (folder / "old").mkdir()
     for file in ("policy.toml", "policy.lock"):
         shutil.copy(folder / file, folder / "old" / file)
-    expect_exit(0, resolve(folder, {NAME: answered("10.69.13.31")}))
+    moved = {"outcome": "answered", "addresses": ["10.69.13.31"], "ttl": 300, "server": "10.69.13.5"}
+    answers = write_answers(folder, {NAME: moved})
+    expect_exit(0, run("resolve", "policy.toml", "--answers", answers, cwd=folder))
     result = run("diff", "policy.toml", "--against", "old/policy.toml", cwd=folder)
     expect_exit(1, result)
     expect_data("10.69.13.30 -> 10.69.13.31", result)

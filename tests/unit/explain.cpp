@@ -203,23 +203,6 @@ TEST_CASE("IPv6 that is denied says so, and what IPv4 would do") {
     House here;
     here.with("ipv6 = \"dual\"", "ipv6 = \"deny\"").with("[\"10.0.0.2\", \"fd01::2\"]", "\"10.0.0.2\"");
     here.with("[\"10.0.0.1\", \"fd01::1\"]", "\"10.0.0.1\"");
-    check_all(
-        here,
-        {{"laptop",
-          "[fd01:1::20]:8096",
-          "",
-          1,
-          {"IPv6 is denied everywhere: ipv6 = \"deny\"", "policy.toml:2", "over IPv4: 10.0.0.3 -> 10.1.0.20:8096/tcp"}},
-         {"phone",
-          "[fd01:1::20]:8096",
-          "",
-          1,
-          {"`phone` and `fd01:1::20` have no address of one family", "over IPv4: 10.0.0.2"}},
-         {"laptop", "films", "", 1, {"partly allowed: laptop -> films:8096/tcp", "denied, for example"}}});
-}
-
-TEST_CASE("what holds many is allowed in part, with an example of what is not") {
-    House here;
     check_all(here,
               {{"laptop", "[fd01:1::20]:8096", "", 1, {"IPv6 is denied everywhere: ipv6 = \"deny\"", "policy.toml:2"}},
                {"phone", "[fd01:1::20]:8096", "", 1, {"`phone` and `fd01:1::20` have no address of one family"}},
