@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -76,12 +78,15 @@ std::optional<Applied> read_record(const std::string& path, const Files& files) 
 
 // Removes what a run that was killed had begun to write: `.applied.json.XXXXXX` and the like. Whoever holds the lock is alone.
 void sweep(const std::string& directory) {
+    constexpr std::array written{"applied.json", "applied.next.json", "names.lock", "unchanged"};
+    constexpr std::size_t random = sizeof(".XXXXXX") - 1;
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
         const std::string name = entry.path().filename().string();
-        constexpr std::size_t random = sizeof(".XXXXXX") - 1;
-        const bool aside = name.starts_with('.') && name.size() > random && name[name.size() - random] == '.';
-        if (aside && entry.is_regular_file(error)) std::filesystem::remove(entry.path(), error);
+        const bool ours = std::ranges::any_of(written, [&](const std::string& file) {
+            return name.size() == 1 + file.size() + random && name.starts_with("." + file + ".");
+        });
+        if (ours && entry.is_regular_file(error)) std::filesystem::remove(entry.path(), error);
     }
 }
 

@@ -142,9 +142,9 @@ def killed_at_any_moment_the_table_is_whole_and_so_is_the_state(folder):
 
     # Nobody begins to write with a name like this but one that was killed, or it is somebody else's.
     (folder / "state/.applied.next.json.abcdef").write_text("{")
-    (folder / "state/.notes").write_text("mine")
+    (folder / "state/.notes.backup").write_text("mine")
     expect_exit(0, policyc(folder, "apply", "other.toml"))
-    expect_equal([".notes"], [name for name in os.listdir(folder / "state") if name.startswith(".")], "what is left")
+    expect_equal([".notes.backup"], [name for name in os.listdir(folder / "state") if name.startswith(".")], "what is left")
 
 
 main()

@@ -110,6 +110,10 @@ def seconds_until_dead(connection, limit):
     return time.monotonic() - began
 
 
+# Packets a second. WireGuard in user space loses some where the machine is busy: what was lost is sent again, more slowly.
+PACES = (2500, 1500, 800, 400, 200)
+
+
 class Lines:
     """The probes of what clients could try: every host of the network, and every TCP port of one. Each 50th is one
     that must arrive: on the way through the tunnels a packet can be lost as well as denied, and these show that none
@@ -133,11 +137,11 @@ def probe(lab, client):
     with Prober() as prober:
         prober.command(f"port {client} host {lab.spaces.path(client)}")
         prober.command(f"port lan packet {lab.spaces.path('house')} lan")
-        prober.command("pace 2500")
         lines = Lines(client)
         arrived = set()
         for start in range(0, len(lines.lines), 16000):
-            for _ in range(5):
+            for pace in PACES:
+                prober.command(f"pace {pace}")
                 verdicts = dict(zip(range(start, len(lines.lines)), prober.go(lines.lines[start : start + 16000])))
                 arrived |= {lines.probes[i] for i, verdict in verdicts.items() if verdict[0] != "."}
                 lost = sum(lines.probes[i] == CANARY and verdict[0] == "." for i, verdict in verdicts.items())
@@ -159,10 +163,12 @@ def without_policyc_everything_is_open(lab):
     with Prober() as prober:
         prober.command(f"port laptop host {lab.spaces.path('laptop')}")
         prober.command(f"port lan packet {lab.spaces.path('house')} lan")
-        prober.command("pace 2500")
-        lines = Lines("laptop").lines[::40]
-        verdicts = prober.go(lines)
-        missing = [line for line, verdict in zip(lines, verdicts) if verdict[0] == "."]
+        lines = missing = Lines("laptop").lines[::40]
+        for pace in PACES:
+            prober.command(f"pace {pace}")
+            missing = [line for line, verdict in zip(missing, prober.go(missing)) if verdict[0] == "."]
+            if not missing:
+                break
         check(not missing, f"probes that do not arrive without a firewall: {missing[:10]}")
     return f"{len(lines)} probes arrived"
 
