@@ -17,7 +17,6 @@ using explain::Finding;
 using explain::Line;
 using explain::Miss;
 using explain::Verdict;
-using explain::Why;
 
 constexpr std::size_t most_lines = 8;  // of the policy, for one answer
 
