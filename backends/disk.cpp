@@ -196,8 +196,10 @@ Result<void> Disk::write(const std::string& path, const std::string& text, unsig
     if (!folder) return failed();
     // Root writes for the one whose file it is; where that may not be, the new file is the writer's.
     if (replaces && ::fchown(aside.get(), old.st_uid, old.st_gid) != 0 && errno != EPERM) return failed();
-    if (::fchmod(aside.get(), static_cast<mode_t>(mode)) != 0 || !write_all(aside.get(), text) ||
-        ::fsync(aside.get()) != 0 || !aside.place(target)) {
+    // Who could not read the old file can't read the new one.
+    const auto kept = static_cast<mode_t>(replaces ? mode & old.st_mode : mode);
+    if (::fchmod(aside.get(), kept) != 0 || !write_all(aside.get(), text) || ::fsync(aside.get()) != 0 ||
+        !aside.place(target)) {
         return failed();
     }
     // Some file systems can't sync a directory, and say so.

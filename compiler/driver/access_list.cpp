@@ -206,7 +206,7 @@ std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node) {
     add(node.output ? "replies to what `output` allows" : fmt::format("replies to what {} itself began", node.name));
     if (node.scope != Scope::host) return rows;
     add("loopback");
-    add("IPv6 neighbour discovery");
+    if (policy.ipv6 == Ipv6::dual) add("IPv6 neighbour discovery");
     if (const auto port = wireguard_port(node)) add(fmt::format("WireGuard from anywhere: {}/udp", *port));
     if (!node.output || !node.peer) return rows;
     const Node& peer = policy.nodes[*node.peer];

@@ -110,8 +110,8 @@ def seconds_until_dead(connection, limit):
     return time.monotonic() - began
 
 
-# Packets a second. WireGuard in user space loses some where the machine is busy: what was lost is sent again, more slowly.
-PACES = (2500, 1500, 800, 400, 200)
+# Microseconds of rest after 64 packets. WireGuard in user space loses some where the machine is busy: what was lost is sent again, more slowly.
+PACES = (2500, 5000, 10000, 20000, 40000)
 
 
 class Lines:

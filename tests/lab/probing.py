@@ -43,6 +43,8 @@ class Prober:
 
     def go(self, probes):
         """The verdicts of probes, each a line as in prober.cpp: a list of two-character strings."""
+        if not probes:
+            return []
         answer = self.command("\n".join([f"go {len(probes)}", *probes]))
         return [answer[i : i + 2] for i in range(0, len(answer), 2)]
 

@@ -101,6 +101,8 @@ TEST_CASE("a file is replaced whole, with the mode that was asked for, and nothi
     REQUIRE(disk.write(folder / "a", "two", 0600).ok());
     CHECK(disk.read(folder / "a", 9).value() == "two");
     CHECK(mode_of(folder / "a") == 0600);
+    REQUIRE(disk.write(folder / "a", "three", 0644).ok());
+    CHECK(mode_of(folder / "a") == 0600);  // who could not read it can't now
     CHECK(folder.names() == std::vector<std::string>{"a"});
 }
 
