@@ -60,7 +60,7 @@ def main():
                 clean[path] = digests[path]
             else:
                 failed += 1
-                print(text)
+                print(text, flush=True)
     with open(record, "w", encoding="utf-8") as file:
         json.dump(clean, file)
     print(f"{len(paths)} files, {len(todo)} looked at, {failed} with findings")
