@@ -11,6 +11,7 @@
 #include "compiler/access.h"
 #include "compiler/gaps.h"
 #include "compiler/lower.h"
+#include "compiler/time_text.h"
 #include "compiler/words.h"
 
 namespace policyc {
@@ -49,13 +50,6 @@ bool comes_first(const Change& a, const Change& b) {
     if (!std::ranges::equal(a.boxes, b.boxes)) return std::ranges::lexicographical_compare(a.boxes, b.boxes);
     if (!std::ranges::equal(a.left, b.left)) return std::ranges::lexicographical_compare(a.left, b.left);
     return std::ranges::lexicographical_compare(a.people, b.people);
-}
-
-std::string age(std::int64_t seconds) {
-    if (seconds < 120) return fmt::format("{} s", std::max<std::int64_t>(seconds, 0));
-    if (seconds < 2 * 3600) return fmt::format("{} min", seconds / 60);
-    if (seconds < 2 * 86400) return fmt::format("{} h", seconds / 3600);
-    return fmt::format("{} d", seconds / 86400);
 }
 
 void add_box(std::string& text, const Box& box, const std::string& node) {
@@ -301,7 +295,7 @@ private:
         if (lock == nullptr) return "DNS";
         const auto entry = lock->find(std::string(now_.host_name(service)));
         if (entry == lock->end()) return "DNS";
-        return keep(fmt::format("DNS, locked {} ago", age((now_.view().now - entry->second.resolved).count())));
+        return keep(fmt::format("DNS, locked {} ago", about(now_.view().now - entry->second.resolved)));
     }
 
     void place(Change& change, const Compiled& compiled, const Span& span) {

@@ -7,26 +7,14 @@
 #include <map>
 #include <set>
 
+#include "compiler/time_text.h"
+
 namespace policyc::explain {
 namespace {
 
 using reach::Area;
 using reach::Permission;
 using reach::Slots;
-
-std::string day_text(Days day) {
-    const std::chrono::year_month_day date(day);
-    return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                       static_cast<unsigned>(date.day()));
-}
-
-std::string length_text(Seconds length) {
-    const auto count = length.count();
-    if (count % 86400 == 0) return fmt::format("{}d", count / 86400);
-    if (count % 3600 == 0) return fmt::format("{}h", count / 3600);
-    if (count % 60 == 0) return fmt::format("{}m", count / 60);
-    return fmt::format("{}s", count);
-}
 
 std::uint32_t protocol_of(Slots slots) {
     return slots.lo >= Slots::ping ? slots.lo : slots.lo / Slots::udp * Slots::udp;
@@ -103,7 +91,7 @@ private:
         if (permission.expired) {
             const bool service = permission.target->expires && !holds_on(permission.target->expires, asked_.today);
             const auto& expires = service ? permission.target->expires : policy_.tiers[permission.index].expires;
-            add(Miss::Kind::expired, fmt::format("had it not expired on {}", day_text(expires->value)), permission,
+            add(Miss::Kind::expired, fmt::format("had it not expired on {}", to_text(expires->value)), permission,
                 expires->span);
             return;
         }
@@ -111,7 +99,7 @@ private:
         const Tier& tier = policy_.tiers[permission.index];
         if (tier.grant) {
             std::string text = fmt::format("with a grant of tier {}", tier.name);
-            if (tier.grant->max) text += fmt::format(", at most {}", length_text(*tier.grant->max));
+            if (tier.grant->max) text += fmt::format(", at most {}", duration_text(*tier.grant->max));
             if (!tier.grant->by.empty()) text += fmt::format(", given by {}", fmt::join(tier.grant->by, ", "));
             add(Miss::Kind::grant, text, permission);
         }

@@ -9,23 +9,11 @@
 #include <set>
 #include <tuple>
 
+#include "compiler/time_text.h"
+
 namespace policyc {
 
-std::string to_text(Days day) {
-    const std::chrono::year_month_day date(day);
-    return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                       static_cast<unsigned>(date.day()));
-}
-
 namespace {
-
-std::string duration(Seconds length) {
-    const auto count = length.count();
-    if (count % 86400 == 0) return fmt::format("{}d", count / 86400);
-    if (count % 3600 == 0) return fmt::format("{}h", count / 3600);
-    if (count % 60 == 0) return fmt::format("{}m", count / 60);
-    return fmt::format("{}s", count);
-}
 
 bool shows(const std::optional<std::string>& filter, const std::string& name) {
     return !filter || *filter == name;
@@ -76,7 +64,7 @@ public:
         if (tier.limit) base.limits.push_back(to_string(*tier.limit));
         if (tier.expires) base.until = tier.expires->value;
         if (tier.grant)
-            base.why_not = tier.grant->max ? fmt::format("needs a grant, at most {}", duration(*tier.grant->max))
+            base.why_not = tier.grant->max ? fmt::format("needs a grant, at most {}", duration_text(*tier.grant->max))
                                            : "needs a grant";
         if (tier.bastion) {
             base.why_not += fmt::format("{}only from a session on {}", base.why_not.empty() ? "" : ", or ",

@@ -60,9 +60,6 @@ struct ListNames {
 };
 ListNames list_names(const Policy& policy);
 
-// "2026-12-31"
-std::string to_text(Days day);
-
 std::string list_table(const AccessList& list, const Sources& sources);
 std::string list_mermaid(const AccessList& list);
 std::string list_dot(const AccessList& list);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "compiler/driver/access_list.h"
+#include "compiler/time_text.h"
 
 namespace policyc {
 

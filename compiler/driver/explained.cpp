@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "compiler/driver/access_list.h"
+#include "compiler/time_text.h"
 
 namespace policyc {
 
@@ -140,20 +141,12 @@ std::vector<std::string> terms_of(const Explained& explained, const explain::Lin
     return terms;
 }
 
-std::string span_of_time(std::int64_t seconds) {
-    if (seconds < 120) return fmt::format("{} s", std::max<std::int64_t>(seconds, 0));
-    if (seconds < 2 * 3600) return fmt::format("{} min", seconds / 60);
-    if (seconds < 2 * 86400) return fmt::format("{} h", seconds / 3600);
-    return fmt::format("{} d", seconds / 86400);
-}
-
 std::string host_text(const Explained& explained, const Target& target) {
     const auto* name = std::get_if<HostName>(&target.host);
     if (name == nullptr) return {};
     const auto entry = explained.lock.find(name->name);
     if (entry != explained.lock.end() && !entry->second.addresses.empty())
-        return fmt::format("{}, locked {} ago", name->name,
-                           span_of_time((explained.now - entry->second.resolved).count()));
+        return fmt::format("{}, locked {} ago", name->name, about(explained.now - entry->second.resolved));
     if (explained.asked.addresses.contains(name->name)) return name->name + ", from /etc/hosts";
     return name->name;
 }

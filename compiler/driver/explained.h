@@ -55,7 +55,5 @@ std::vector<std::string> terms_of(const Explained& explained, const explain::Lin
 // The host of a target where it is a name, and how its address is known: "jelly01.home.example, locked 2 h ago".
 std::string host_text(const Explained& explained, const Target& target);
 std::vector<std::string> addresses_of(const Explained& explained, const Host& host);
-// "41 min", "2 h"
-std::string span_of_time(std::int64_t seconds);
 
 }  // namespace policyc

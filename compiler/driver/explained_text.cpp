@@ -6,6 +6,7 @@
 #include "compiler/driver/access_list.h"
 #include "compiler/driver/explained.h"
 #include "compiler/look_up.h"
+#include "compiler/time_text.h"
 #include "policy/excerpt.h"
 
 namespace policyc {
@@ -247,7 +248,7 @@ private:
             const Asking& asking = kernel.asked[*kernel.decisive];
             std::string left;
             if (asking.held && asking.held->life.timeout != 0)
-                left = fmt::format(", {} left", span_of_time(static_cast<std::int64_t>(asking.held->life.left / 1000)));
+                left = fmt::format(", {} left", about(Seconds(asking.held->life.left / 1000)));
             const auto element = element_at(*asking.set, asking.key);
             rows.add({"element", fmt::format("{} {{ {} }}{}", asking.set->name,
                                              element ? key_text(*asking.set, *element) : "?", left)});

@@ -5,6 +5,7 @@
 
 #include "compiler/driver/access_list.h"
 #include "compiler/driver/pipeline.h"
+#include "compiler/time_text.h"
 
 namespace policyc {
 

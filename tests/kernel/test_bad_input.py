@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 
+from gateway import NAME, applied, apply, policyc
 from harness import (
     POLICY,
     case,
@@ -30,22 +31,7 @@ from harness import (
 )
 from own_network import clear, generation, nft, ruleset, table
 
-NAME = "monitoring01.home.example"
 EDITED = POLICY.replace('"grafana", "jellyfin"', '"jellyfin"')  # what a run would apply if it could
-
-
-def policyc(folder, *arguments, **more):
-    return run("--state-dir", folder / "state", *arguments, cwd=folder, **more)
-
-
-def apply(folder, *arguments, **more):
-    return policyc(folder, "apply", "policy.toml", *arguments, **more)
-
-
-def applied(folder, text=POLICY):
-    clear()
-    with_lock(folder, text)
-    expect_exit(0, apply(folder))
 
 
 def held(folder):

@@ -161,10 +161,34 @@ TEST_CASE("proof: rates") {
         for (ir::Statement& statement : rule.statements)
             if (auto* update = std::get_if<ir::UpdateRate>(&statement)) update->burst = 6;
     CHECK(burst.said() == "not understood: rule 2 of chain limit1: another burst than the rate");
+    // Of two rates one must have room.
+    const std::string two = policy + "\n[tiers.more]\nwho = [\"laptop\"]\nallow = [\"web\"]\nlimit = \"6/second\"\n";
+    CHECK(Program(two).said() == "same");
+    Program neither(two);
+    auto& last = neither.chain("judged").rules;
+    last.insert(
+        last.end() - 1,
+        {{ir::MatchL4{ir::L4::tcp},
+          ir::Lookup{{ir::Field::ct_saddr4, ir::Field::ct_daddr4, ir::Field::ct_proto_dst}, "allow_limit2_tcp4"},
+          ir::Accept{}}});
+    CHECK(neither.said().starts_with("differs: the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp"));
     // Of what needs no rate, none is taken.
     const std::string unlimited = base + tier("\"laptop\"", "\"web\"") +
                                   "[tiers.slow]\nwho = [\"laptop\"]\nallow = [\"web\"]\nlimit = \"5/second\"\n";
     CHECK(Program(unlimited).said() == "same");
+}
+
+TEST_CASE("proof: what comes out of the tunnel is masqueraded, and nothing else") {
+    std::string policy = tunnel_policy();
+    policy.insert(policy.find("serves ="), "source = \"masquerade\"\n");
+    CHECK(Program(policy).said() == "same");
+    Program all(policy);
+    auto& statements = all.chain("source_nat").rules[0].statements;
+    statements.erase(statements.begin());
+    CHECK(all.said().find(" would not leave with the address it should") != std::string::npos);
+    Program none(policy);
+    none.chain("source_nat").rules.clear();
+    CHECK(none.said().find(" would not leave with the address it should") != std::string::npos);
 }
 
 TEST_CASE("proof: what isn't known isn't fine") {
