@@ -1,6 +1,9 @@
-// Asks the diagram of a policy what explain was asked. Entry point: PolicyDiagrams::shares().
+// Asks the diagram of a policy what explain was asked. Entry point: compare_with_diagram().
 #include "compiler/driver/agreement.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <vector>
 
 namespace policyc {
@@ -124,6 +127,38 @@ std::string words_of(const explain::Shares& shares) {
     add(shares.denied, "denied");
     add(shares.unjudged, "not judged");
     return text.empty() ? "nothing" : text;
+}
+
+Error disagreement(const std::string& about, const std::string& lines, const std::string& diagram,
+                   const std::string& kernel) {
+    return {
+        fmt::format("internal error: the answers about {} differ: the policy read line by line says {}, its diagram "
+                    "{}, the kernel {}",
+                    about, lines, diagram, kernel),
+        "this is a bug in policyc: please report it with the policy and its lock"};
+}
+
+Result<void> compare_with_diagram(const Explained& explained, Report& report) {
+    PolicyDiagrams diagrams(explained.asked);
+    for (const explain::Answer& answer : explained.answers) {
+        for (const explain::Part& part : answer.parts) {
+            const Result<explain::Shares> shares = diagrams.shares(part, answer.target.ports);
+            if (!shares) {
+                report.notes.push_back("warning: not compared with the diagram of the policy: " +
+                                       shares.error().message);
+                return {};
+            }
+            if (shares.value() == part.shares) continue;
+            const auto example = std::ranges::find_if(answer.findings, [&](const explain::Finding& finding) {
+                return finding.example.passage == part.passage;
+            });
+            const std::string about = example != answer.findings.end()
+                                          ? flow_text(answer, example->example)
+                                          : answer.source.label + " -> " + target_text(answer.target);
+            return disagreement(about, words_of(part.shares), words_of(shares.value()), "was not asked");
+        }
+    }
+    return {};
 }
 
 }  // namespace policyc

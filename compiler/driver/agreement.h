@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "compiler/driver/explained.h"
+#include "compiler/driver/report.h"
 #include "compiler/explain.h"
 #include "compiler/proof/meaning.h"
 
@@ -32,5 +34,12 @@ private:
 
 // "allowed", "denied and not judged"
 std::string words_of(const explain::Shares& shares);
+
+// An internal error that names the three answers about a flow.
+Error disagreement(const std::string& about, const std::string& lines, const std::string& diagram,
+                   const std::string& kernel);
+
+// All that was answered, against the diagram. The Error is what they disagree about; a policy too entangled for a diagram is a note.
+Result<void> compare_with_diagram(const Explained& explained, Report& report);
 
 }  // namespace policyc

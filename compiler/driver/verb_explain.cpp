@@ -49,41 +49,6 @@ Result<std::optional<Side>> way_in(const Node& node, const std::optional<std::st
     return std::optional(untouched ? Side::untouched : Side::other);
 }
 
-Error disagreement(const std::string& about, const std::string& lines, const std::string& diagram,
-                   const std::string& kernel) {
-    return {
-        fmt::format("internal error: the answers about {} differ: the policy read line by line says {}, its diagram "
-                    "{}, the kernel {}",
-                    about, lines, diagram, kernel),
-        "this is a bug in policyc: please report it with the policy and its lock"};
-}
-
-constexpr const char* not_asked = "was not asked";
-
-// Compares with the diagram. The Error is what they disagree about.
-Result<void> compare_with_diagram(const Explained& explained, Report& report) {
-    PolicyDiagrams diagrams(explained.asked);
-    for (const explain::Answer& answer : explained.answers) {
-        for (const explain::Part& part : answer.parts) {
-            const Result<explain::Shares> shares = diagrams.shares(part, answer.target.ports);
-            if (!shares) {
-                report.notes.push_back("warning: not compared with the diagram of the policy: " +
-                                       shares.error().message);
-                return {};
-            }
-            if (shares.value() == part.shares) continue;
-            const auto example = std::ranges::find_if(answer.findings, [&](const explain::Finding& finding) {
-                return finding.example.passage == part.passage;
-            });
-            const std::string about = example != answer.findings.end()
-                                          ? flow_text(answer, example->example)
-                                          : answer.source.label + " -> " + target_text(answer.target);
-            return disagreement(about, words_of(part.shares), words_of(shares.value()), not_asked);
-        }
-    }
-    return {};
-}
-
 const char* word(const Followed& followed) {
     switch (followed.verdict) {
         case Followed::Verdict::accept:

@@ -26,9 +26,11 @@ std::vector<Verb> make_verbs() {
         .name = "check",
         .group = "Write a policy",
         .help = "read a policy, judge its tests, and say all that is wrong with it",
-        .about = {"Reads the policy and what it includes, takes addresses from the lock and /etc/hosts, and judges "
-                  "every [[test]].",
-                  "It touches neither the network nor the kernel, and needs no privileges."},
+        .about =
+            {"Reads the policy and what it includes, takes addresses from the lock and /etc/hosts, and judges "
+             "every [[test]].",
+             "Then it proves, for each node that judges anything, that what is compiled means what the policy means.",
+             "It touches neither the network nor the kernel, and needs no privileges."},
         .arguments = {policy_argument},
         .options = {},
         .examples = {{"policyc check policy.toml", "exits 0 when the policy is fine"}},
@@ -116,6 +118,9 @@ std::vector<Verb> make_verbs() {
         .group = "Program the kernel",
         .help = "print the ruleset of a node",
         .about = {"Prints the ruleset of one node and touches neither the network nor the kernel.",
+                  "What is printed is proved first: what the policy allows passes, and nothing else does. Where that "
+                  "is not so, the "
+                  "exit status is 2, and nothing is printed.",
                   "nft and json are for nft -f and nft -j -f; ir is the ruleset as policyc sees it."},
         .arguments = {policy_argument},
         .options = {{"--to", "nft|json|ir", "What to print; nft when not given.", &Options::to}},
@@ -128,6 +133,9 @@ std::vector<Verb> make_verbs() {
         .group = "Program the kernel",
         .help = "make the kernel of this node mean what the policy means",
         .about = {"Replaces table inet policyc in one transaction, reads it back, and says what changed for whom.",
+                  "Before it is sent, the transaction is decoded again and proved to mean what the policy means; where "
+                  "it doesn't, the "
+                  "exit status is 2 and nothing is sent.",
                   "When the kernel already holds it, nothing is sent.",
                   "Names that are in neither the lock nor /etc/hosts are asked from DNS, unless --offline is given; "
                   "one that can't be had "

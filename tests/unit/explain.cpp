@@ -275,6 +275,16 @@ TEST_CASE("the diagram says the same, and sees where it is not the same policy")
     // The phone may not reach any of it here, and a part of it there; of IPv6, nothing either way.
     CHECK(different == 1);
     CHECK(words_of({true, true, false}) == "allowed and denied");
+
+    const Lock no_lock;
+    Explained explained{asked, no_lock, {}, "phone", "home:445", "policy.toml", answers.value(), {}, {}};
+    Report report;
+    CHECK(compare_with_diagram(explained, report).ok());
+    bool& allowed = explained.answers[0].parts[0].shares.allowed;
+    allowed = !allowed;
+    const Result<void> compared = compare_with_diagram(explained, report);
+    REQUIRE_FALSE(compared.ok());
+    CHECK(compared.error().message.starts_with("internal error: the answers about phone 10.0.0.2 -> 10.1.0."));
 }
 
 // ---- the kernel ----------------------------------------------------------------------------------------------------
