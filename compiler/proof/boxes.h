@@ -31,7 +31,7 @@ struct Interval {
 struct Set {
     std::uint32_t id = 0;
 
-    bool operator==(const Set&) const = default;
+    auto operator<=>(const Set&) const = default;  // in no order that means anything
 };
 inline constexpr Set nothing{0};
 inline constexpr Set everything{1};

@@ -1,4 +1,4 @@
-// The rules of a chain, one after the other, on sets of packets; entry point Execution::run.
+// The rules of a chain, one after the other, on sets of packets; entry point Execution::not_surely.
 #include "compiler/proof/execution.h"
 
 #include <algorithm>
@@ -21,22 +21,37 @@ Execution::Execution(Space& space, const ir::Ruleset& ruleset, Conditions& condi
     for (const ir::Chain& chain : ruleset.chains) chains_.emplace(chain.name, &chain);
 }
 
-Outcome Execution::run(const ir::Chain& base, Set entering, const Place& place) {
+Set Execution::not_surely(Verdict expected, const ir::Chain& base, Set entering, const Place& place) {
     conditions_.begin(place);
     known_.clear();
-    Outcome out = run(base, entering);
-    Set& decided = base.base->policy_drop ? out.dropped : out.passes;
-    decided = space_.unite(decided, out.returns);
-    out.returns = nothing;
-    return out;
+    expected_ = expected;
+    wrong_ = nothing;
+    Packets left = run(base, {entering, everything, nothing});
+    decide(base.base->policy_drop ? Verdict::drop : Verdict::pass, {everything, everything}, left);
+    return wrong_;
 }
 
-// Packets don't meet: what becomes of one doesn't depend on the others. So a chain is run once, on all.
-const Outcome& Execution::outcome(const std::string& name) {
+Set Execution::unsettled(const Packets& packets) {
+    return space_.subtract(space_.intersect(packets.all, packets.within), packets.settled);
+}
+
+void Execution::decide(Verdict verdict, const Holds& holds, Packets& packets) {
+    if (verdict == expected_) {
+        packets.settled = space_.unite(packets.settled, holds.must);
+    } else {
+        wrong_ = space_.unite(wrong_,
+                              unsettled({packets.all, space_.intersect(packets.within, holds.may), packets.settled}));
+    }
+}
+
+// Packets don't meet, so the same ones fare the same from wherever they come.
+Execution::Packets Execution::through(const std::string& name, Packets packets) {
     const ir::Chain* chain = chains_.find(name)->second;
-    if (const auto found = known_.find(chain); found != known_.end()) return found->second;
-    const Outcome out = run(*chain, everything);
-    return known_.emplace(chain, out).first->second;
+    const std::pair key{chain, packets};
+    if (const auto found = known_.find(key); found != known_.end()) return found->second;
+    const Packets left = run(*chain, packets);
+    known_.emplace(key, left);
+    return left;
 }
 
 Holds Execution::conditions_of(std::span<const ir::Statement> statements) {
@@ -51,60 +66,59 @@ Holds Execution::conditions_of(std::span<const ir::Statement> statements) {
     return holds;
 }
 
-Outcome Execution::run(const ir::Chain& chain, Set entering) {
-    Outcome out;
-    Set here = entering;  // what comes to the rule
-    const auto add = [&](Set& to, Set more) { to = space_.unite(to, more); };
-    // What goes to a chain: with its verdicts there, and what it gives back.
-    const auto through = [&](const std::string& name, Set packets) {
-        if (packets == nothing) return nothing;
-        const Outcome& inner = outcome(name);
-        add(out.passes, space_.intersect(packets, inner.passes));
-        add(out.dropped, space_.intersect(packets, inner.dropped));
-        add(out.masqueraded, space_.intersect(packets, inner.masqueraded));
-        return space_.intersect(packets, inner.returns);
+Execution::Packets Execution::run(const ir::Chain& chain, Packets packets) {
+    const Packets entered = packets;
+    Set back = nothing;  // left this chain by a return or a goto, and nothing settled them
+    // To another chain. Who goes on there may be settled there; only who surely went there can count on it here.
+    const auto enter = [&](const std::string& name, bool and_back, const Holds& goes) {
+        const Packets entering{packets.all, space_.intersect(packets.within, goes.may), packets.settled};
+        if (entering.within == nothing) return;
+        const Packets left = through(name, entering);
+        const Set settled = space_.unite(packets.settled, space_.intersect(left.settled, goes.must));
+        if (and_back) {
+            if (left.all != entering.all || left.within != entering.within)
+                packets.all =
+                    space_.unite(space_.subtract(packets.all, goes.must), space_.intersect(left.all, left.within));
+            packets.settled = settled;
+        } else if (const Set more = unsettled(left); more != nothing) {
+            packets.all = space_.subtract(packets.all, goes.must);
+            back = space_.unite(back, more);
+        } else {
+            packets.settled = settled;
+        }
     };
     for (const ir::Rule& rule : chain.rules) {
-        if (here == nothing) break;
+        if (packets.all == nothing) break;
         const auto verdict = std::ranges::find_if(rule.statements, is_verdict);
         if (verdict == rule.statements.end()) continue;  // it only counts and logs
         const Holds holds = conditions_of({rule.statements.begin(), verdict});
-        const Set reached = space_.intersect(here, holds.may);
-        if (reached == nothing) continue;
-        Set next = space_.subtract(here, holds.must);
+        if (holds.may == nothing) continue;
         if (std::holds_alternative<ir::Accept>(*verdict)) {
-            add(out.passes, reached);
-        } else if (std::holds_alternative<ir::Drop>(*verdict) || std::holds_alternative<ir::Reject>(*verdict)) {
-            add(out.dropped, reached);
+            decide(Verdict::pass, holds, packets);
         } else if (std::holds_alternative<ir::Masquerade>(*verdict)) {
-            add(out.masqueraded, reached);
-            add(out.passes, reached);
+            decide(Verdict::masquerade, holds, packets);
+        } else if (std::holds_alternative<ir::Drop>(*verdict) || std::holds_alternative<ir::Reject>(*verdict)) {
+            decide(Verdict::drop, holds, packets);
         } else if (std::holds_alternative<ir::Return>(*verdict)) {
-            add(out.returns, reached);
+            back = space_.unite(back,
+                                unsettled({packets.all, space_.intersect(packets.within, holds.may), packets.settled}));
+            packets.all = space_.subtract(packets.all, holds.must);
         } else if (const auto* jump = std::get_if<ir::Jump>(&*verdict)) {
-            add(next, through(jump->chain, reached));
+            enter(jump->chain, true, holds);
         } else if (const auto* go = std::get_if<ir::Goto>(&*verdict)) {
-            add(out.returns, through(go->chain, reached));
+            enter(go->chain, false, holds);
         } else {
             const auto& lookup = std::get<ir::LookupVerdict>(*verdict);
             const ir::Set& map = conditions_.set(lookup.map);
-            const std::vector<Holds>& parts = conditions_.verdicts(lookup);
-            std::vector<Set> taken;
-            std::vector<Set> back;
-            std::vector<Set> gone;
-            for (std::size_t i = 0; i < map.verdicts.size(); ++i) {
-                taken.push_back(parts[i].must);
-                const Set given_back = through(map.verdicts[i].chain, space_.intersect(reached, parts[i].may));
-                (map.verdicts[i].go ? gone : back).push_back(given_back);
-            }
-            next = space_.subtract(here, space_.intersect(holds.must, space_.unite(taken)));
-            add(next, space_.unite(back));
-            add(out.returns, space_.unite(gone));
+            const std::vector<Holds> parts = conditions_.verdicts(lookup);
+            for (std::size_t i = 0; i < map.verdicts.size(); ++i)
+                enter(map.verdicts[i].chain, !map.verdicts[i].go,
+                      {space_.intersect(holds.may, parts[i].may), space_.intersect(holds.must, parts[i].must)});
         }
-        here = next;
     }
-    add(out.returns, here);
-    return out;
+    if (back == nothing) return packets;
+    // What comes back from two places may be settled in one of them only.
+    return {space_.unite(back, unsettled(packets)), everything, entered.settled};
 }
 
 }  // namespace policyc::proof

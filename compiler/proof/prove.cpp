@@ -180,16 +180,13 @@ private:
         const ir::Chain* base = base_of(program_hook);
         const Set points = points_of(hook, phase);
         Place place{hook, hook != Hook::output, hook != Hook::input, phase, {}};
-        // Of all packets, also those that are no points here: so what many phases have in common is computed once.
         const auto compare = [&](Room room, Set among, const Wanted& wanted) {
             place.room = room;
-            const Outcome out =
-                base == nullptr ? Outcome{.passes = everything} : execution_.run(*base, everything, place);
-            const Set passes = space_.intersect(out.passes, among);
-            if (passes != space_.intersect(wanted.may, among)) refuse(space_.subtract(passes, wanted.may), phase, true);
-            const Set dropped = space_.intersect(out.dropped, among);
-            if (dropped != space_.subtract(among, wanted.must))
-                refuse(space_.intersect(dropped, wanted.must), phase, false);
+            const Set denied = space_.subtract(among, wanted.may);
+            refuse(base == nullptr ? denied : execution_.not_surely(Verdict::drop, *base, denied, place), phase, true);
+            if (base == nullptr) return;
+            const Set allowed = space_.intersect(among, wanted.must);
+            refuse(execution_.not_surely(Verdict::pass, *base, allowed, place), phase, false);
         };
         const Wanted all = wanted(hook, phase);
         compare({}, points, all);
@@ -223,14 +220,13 @@ private:
         Phase phase = phases_.front();
         phase.words = "a packet";
         const Set points = points_of(Hook::forward, phase);
-        const Outcome out = execution_.run(*base, points, {Hook::forward, true, true, phase, {}});
+        const Place place{Hook::forward, true, true, phase, {}};
         const Set from_tunnel = space_.where(Field::in, just(Side::tunnel));
         const Set wanted =
             space_.intersect(points, space_.subtract(from_tunnel, space_.where(Field::out, just(Side::tunnel))));
-        const Set as_it_is = space_.subtract(points, wanted);
-        refuse(out.dropped, phase, false);
         const Set wrong =
-            space_.unite(space_.intersect(out.masqueraded, as_it_is), space_.subtract(wanted, out.masqueraded));
+            space_.unite(execution_.not_surely(Verdict::masquerade, *base, wanted, place),
+                         execution_.not_surely(Verdict::pass, *base, space_.subtract(points, wanted), place));
         if (const auto point = space_.diagrams().witness(wrong))
             throw Different{
                 {words_of(*point, phase, space_.family()) + " would not leave with the address it should", {}, {}},
