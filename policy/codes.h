@@ -59,6 +59,7 @@ namespace policyc {
     X(E0313, "a wrong value in the lock file")                \
     X(E0314, "an address is locked twice")                    \
     X(W0315, "a locked answer is too old")                    \
+    X(W0316, "a locked name is not used")                     \
     X(E0401, "an address is given twice")                     \
     X(E0402, "a network that must stay untouched")            \
     X(E0403, "an address beyond the prefix of its network")   \

@@ -117,6 +117,7 @@ private:
             return;
         }
         LockEntry out;
+        out.span = entry.key_span;
         bool addresses = false;
         bool ttl = false;
         bool resolved = false;
@@ -273,7 +274,7 @@ std::string time_text(Time time) {
 }  // namespace
 
 std::optional<Lock> parse_lock(std::uint32_t file, const Sources& sources, Diagnostics& diagnostics) {
-    if (std::optional<Lock> lock = read_plain_lock(sources.text(file))) return lock;
+    if (std::optional<Lock> lock = read_plain_lock(sources.text(file), file)) return lock;
     return Reader(file, sources, diagnostics).read();
 }
 

@@ -20,8 +20,11 @@ struct LockEntry {
     std::vector<std::string> cnames;  // the chain, without the name itself
     std::uint32_t ttl = 0;            // seconds, as first seen
     Time resolved{};  // when this answer was first seen, or renewed: no later than it was last confirmed
+    Span span{};      // of its name in the file that it was read from; not compared
 
-    bool operator==(const LockEntry&) const = default;
+    bool operator==(const LockEntry& other) const {
+        return addresses == other.addresses && cnames == other.cnames && ttl == other.ttl && resolved == other.resolved;
+    }
 };
 using Lock = std::map<std::string, LockEntry>;
 
@@ -40,6 +43,9 @@ std::vector<NameUse> names_of(const Policy& policy);
 // how to get it (nothing is allowed to it); so is one whose entry is older than stale.keep; an address outside `within` is an error, wherever it is from.
 Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& hosts, Time now,
                        Diagnostics& diagnostics);
+
+// One warning where the lock has names that the policy doesn't: they allow nothing, and the next resolve takes them out.
+void warn_unused(const Policy& policy, const Lock& lock, Diagnostics& diagnostics);
 
 // Joins new answers with the lock so far, by the rules of docs/language.md: time-out and server error keep the last answer (a warning; an
 // error where there is none), NXDOMAIN and "no address" are answers (an error where the name was never locked, else a warning and an empty entry), an answer

@@ -113,7 +113,7 @@ std::optional<Time> parse_lock_time(std::string_view text) {
            std::chrono::seconds{second};
 }
 
-std::optional<Lock> read_plain_lock(std::string_view text) {
+std::optional<Lock> read_plain_lock(std::string_view text, std::uint32_t file) {
     Lock lock;
     Scanner scan(text);
     scan.want(write_lock({}));
@@ -123,6 +123,8 @@ std::optional<Lock> read_plain_lock(std::string_view text) {
         if (!scan.ok() || !plain(name)) return std::nullopt;
         std::optional<LockEntry> entry = read_entry(scan);
         if (!entry) return std::nullopt;
+        const auto at = static_cast<std::uint32_t>(name.data() - text.data());
+        entry->span = {file, at, at + static_cast<std::uint32_t>(name.size())};
         lock.emplace_hint(lock.end(), name, std::move(*entry));
     }
     if (!scan.ok() || write_lock(lock) != text)

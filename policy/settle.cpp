@@ -1,35 +1,16 @@
-// Which names a policy uses and which addresses it may believe: names_of(), addresses_of(), settle().
+// New answers to entries of the lock; entry point settle().
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
-#include <functional>
 #include <map>
-#include <set>
 #include <utility>
 
-#include "policy/families.h"
+#include "policy/belief.h"
 #include "policy/lock.h"
 
 namespace policyc {
 
 namespace {
-
-// ---- words ---------------------------------------------------------------------------------------------------------
-
-std::string list(const std::vector<std::string>& items, std::size_t most) {
-    std::string out;
-    for (std::size_t i = 0; i < items.size() && i < most; ++i) out += (i == 0 ? "" : ", ") + items[i];
-    if (items.size() > most) out += fmt::format(" and {} more", items.size() - most);
-    return out;
-}
-
-template <typename T>
-std::string list_of(const std::vector<T>& values, std::size_t most = 4) {
-    std::vector<std::string> items;
-    for (const T& value : values) items.push_back(to_string(value));
-    return list(items, most);
-}
 
 std::string ago(Time then, Time now) {
     const auto seconds = (now - then).count();
@@ -42,127 +23,12 @@ std::string ago(Time then, Time now) {
     return say(seconds / 86400, "day");
 }
 
-// An age, or a time that is kept: "7 days".
-std::string long_text(Seconds time) {
-    const auto say = [](std::int64_t count, const char* unit) {
-        return fmt::format("{} {}{}", count, unit, count == 1 ? "" : "s");
-    };
-    const std::int64_t seconds = time.count();
-    if (seconds < 120) return say(seconds, "second");
-    if (seconds < 2 * 3600) return say(seconds / 60, "minute");
-    if (seconds < 2 * 86400) return say(seconds / 3600, "hour");
-    return say(seconds / 86400, "day");
-}
-
-// ---- what is believed ----------------------------------------------------------------------------------------------
-
-// Addresses that no host of a network can have: unspecified, loopback, multicast, broadcast (RFC 6890).
-bool no_host(const Address& address) {
-    if (address.family == Family::ipv4) {
-        const auto first = static_cast<unsigned>(address.bits >> 24U);
-        return first == 0 || first == 127 || first >= 240 || (first >= 224 && first < 240);
-    }
-    return address.bits <= 1 || (address.bits >> 120U) == 0xFF;
-}
-
-// Under ipv6 = "deny" an IPv6 address opens nothing, wherever it is.
-bool denied_family(const Policy& policy, const Address& address) {
-    return policy.ipv6 == Ipv6::deny && address.family == Family::ipv6;
-}
-
-bool believed(const Policy& policy, const Address& address) {
-    if (denied_family(policy, address)) return true;
-    if (no_host(address)) return false;
-    return std::any_of(policy.resolve.within.begin(), policy.resolve.within.end(),
-                       [&](const Range& range) { return range.holds(range_of(address)); });
-}
-
-bool too_old(const Policy& policy, const LockEntry& entry, Time now) {
-    return policy.resolve.stale_keep && now - entry.resolved > *policy.resolve.stale_keep;
-}
-
 // Whether an answer that is confirmed should get a new date. A lock is made to be committed, so it is not dated anew each time; one with a
 // date that is yet to come was written by a wrong clock.
 bool renewal_due(const Policy& policy, const LockEntry& entry, Time now) {
     return policy.resolve.stale_keep &&
            (entry.resolved > now || now - entry.resolved >= *policy.resolve.stale_keep / 4);
 }
-
-std::vector<Address> unbelieved(const Policy& policy, const std::vector<Address>& addresses) {
-    std::vector<Address> out;
-    std::copy_if(addresses.begin(), addresses.end(), std::back_inserter(out),
-                 [&](const Address& address) { return !believed(policy, address); });
-    return out;
-}
-
-std::vector<Address> of_family(const std::vector<Address>& addresses, Family family) {
-    std::vector<Address> out;
-    std::copy_if(addresses.begin(), addresses.end(), std::back_inserter(out),
-                 [&](const Address& address) { return address.family == family; });
-    return out;
-}
-
-// The second half of every message about an answer outside `within`.
-void explain_within(const Policy& policy, const std::vector<Address>& outside, Diagnostic& diagnostic) {
-    if (std::all_of(outside.begin(), outside.end(), no_host)) return;
-    const std::string ranges = list_of(policy.resolve.within);
-    if (policy.resolve.within_span.valid()) {
-        diagnostic.also(policy.resolve.within_span, ranges.empty()
-                                                        ? std::string("no answer is believed")
-                                                        : fmt::format("only answers in {} are believed", ranges));
-    } else if (ranges.empty()) {
-        diagnostic.note("`within` is not set and means all of [networks], which are none: no answer is believed");
-    } else {
-        diagnostic.note(fmt::format("`within` is not set and means all of [networks]: {}", ranges));
-    }
-}
-
-std::string outside_message(const std::string& name, const std::vector<Address>& outside) {
-    if (std::all_of(outside.begin(), outside.end(), no_host)) {
-        return fmt::format("`{}` resolves to {}, which is no host's address", name, list_of(outside));
-    }
-    return fmt::format("`{}` resolves outside [resolve].within", name);
-}
-
-std::string too_many_message(const std::string& name) {
-    return fmt::format("`{}` has more than {} addresses", name, max_addresses_per_name);
-}
-
-constexpr const char* too_many_help =
-    "give the service a host name of its own, or name its network instead: \"NETWORK:PORT\"";
-
-std::string help_within(const Policy& policy) {
-    if (policy.resolve.within.empty())
-        return "write within = [\"NETWORK\", ...] below [resolve]: the networks that the policy's hosts are in";
-    return "if this move is meant, add the new network to [networks] and to `within`";
-}
-
-// ---- names ----------------------------------------------------------------------------------------------------------
-
-// For how many names that nobody knows a near one is looked for.
-constexpr std::size_t most_searched = 20;
-
-// Looks for a name that may have been meant among those that are locked; a search over very many is not worth its time.
-std::string nearest_locked(const std::string& name, const Lock& lock) {
-    if (lock.size() > 10'000) return {};
-    std::vector<std::string> known;
-    for (const auto& [locked, entry] : lock) {
-        if (!entry.addresses.empty() && locked != name) known.push_back(locked);
-    }
-    return nearest(name, known);
-}
-
-void take_host(const Host& host, Span span, std::map<std::string, Span>& found) {
-    if (const auto* name = std::get_if<HostName>(&host)) found.emplace(name->name, span);
-}
-
-void take_targets(const std::vector<Target>& targets, std::map<std::string, Span>& found) {
-    for (const Target& target : targets) {
-        take_host(target.host, target.definition.valid() ? target.definition : target.span, found);
-    }
-}
-
-// ---- settle ------------------------------------------------------------------------------------------------------------
 
 // One name on its way from an answer to an entry of the lock.
 class Settler {
@@ -241,9 +107,9 @@ private:
         }
         if (old != nullptr && old->addresses == answer.addresses && old->cnames == answer.cnames) {
             if (!renewal_due(policy_, *old, now_)) return keep;
-            return LockEntry{old->addresses, old->cnames, old->ttl, now_};
+            return LockEntry{old->addresses, old->cnames, old->ttl, now_, {}};
         }
-        return LockEntry{answer.addresses, answer.cnames, answer.ttl, now_};
+        return LockEntry{answer.addresses, answer.cnames, answer.ttl, now_, {}};
     }
 
     std::optional<LockEntry> empty(const NameUse& use, const Answer& answer, const LockEntry* old) {
@@ -266,7 +132,7 @@ private:
         }
         diagnostic.help("if the host has another name now, change it here; if it is gone, remove what names it");
         if (!gone && old->cnames == answer.cnames) return *old;
-        return LockEntry{{}, answer.cnames, answer.ttl, now_};
+        return LockEntry{{}, answer.cnames, answer.ttl, now_, {}};
     }
 
     void report_never(const NameUse& use, const Answer& answer, bool absent) {
@@ -324,154 +190,7 @@ private:
     std::size_t searched_ = 0;
 };
 
-// ---- addresses_of --------------------------------------------------------------------------------------------------------
-
-// The names that settle() has told about already: that they are not locked either is no news.
-std::set<Span> unsettled(const Diagnostics& diagnostics) {
-    constexpr std::array codes{Code::E0301, Code::E0302, Code::E0303, Code::E0304, Code::E0309, Code::W0306};
-    std::set<Span> spans;
-    for (const Diagnostic& diagnostic : diagnostics.all()) {
-        if (std::ranges::find(codes, diagnostic.code) != codes.end()) spans.insert(diagnostic.primary.span);
-    }
-    return spans;
-}
-
-void warn_ipv6(const Policy& policy, const NameUse& use, const std::vector<Address>& addresses,
-               Diagnostics& diagnostics) {
-    const std::vector<Address> six = of_family(addresses, Family::ipv6);
-    const std::vector<Address> four = of_family(addresses, Family::ipv4);
-    if (policy.ipv6 != Ipv6::deny || six.empty()) return;
-    Diagnostic& diagnostic =
-        four.empty()
-            ? diagnostics.report(Code::W0601, use.span,
-                                 fmt::format("`{}` has only an IPv6 address, which this policy denies", use.name),
-                                 fmt::format("AAAA {}, no A", list_of(six)))
-            : diagnostics.report(Code::W0601, use.span,
-                                 fmt::format("`{}` also has an IPv6 address, which this policy denies", use.name),
-                                 fmt::format("AAAA {}, A {}", list_of(six), list_of(four)));
-    if (policy.ipv6_span.valid()) {
-        diagnostic.also(policy.ipv6_span, "IPv6 is denied everywhere");
-    } else {
-        diagnostic.note("`ipv6` is not set and means \"deny\"");
-    }
-    if (four.empty()) {
-        diagnostic.note("nothing is allowed to it");
-        diagnostic.help(
-            "set ipv6 = \"dual\" and give the tunnel an IPv6 range, or add an A record on the internal resolver");
-        return;
-    }
-    diagnostic.note(fmt::format("clients that prefer IPv6 try {} first and wait for a timeout before they use {}",
-                                to_string(six.front()), to_string(four.front())));
-    diagnostic.help(
-        "set ipv6 = \"dual\" and give the tunnel an IPv6 range, or drop the AAAA record on the internal resolver");
-}
-
-void report_too_old(const Policy& policy, const NameUse& use, const LockEntry& entry, Time now,
-                    Diagnostics& diagnostics) {
-    const auto service = std::find_if(policy.services.begin(), policy.services.end(), [&](const Service& one) {
-        const auto* name = std::get_if<HostName>(&one.host);
-        return name != nullptr && name->name == use.name;
-    });
-    const std::string who = service == policy.services.end() ? use.name : service->name;
-    diagnostics
-        .report(Code::W0315, use.span,
-                fmt::format("`{}` is closed: what {} has for `{}` is too old", who, policy.resolve.lock, use.name),
-                fmt::format("last confirmed {} ago, so nothing is allowed to it",
-                            long_text(std::chrono::duration_cast<Seconds>(now - entry.resolved))))
-        .also(policy.resolve.stale_span, fmt::format("holds for {}", long_text(*policy.resolve.stale_keep)))
-        .help("run `policyc resolve`: an answer opens it again; while the resolver is down, only a longer `keep` does");
-}
-
 }  // namespace
-
-std::vector<NameUse> names_of(const Policy& policy) {
-    std::map<std::string, Span> found;
-    std::map<std::string, Span> services;
-    for (const Service& service : policy.services) {
-        if (const auto* name = std::get_if<HostName>(&service.host)) {
-            const auto [place, added] = services.emplace(name->name, service.host_span);
-            if (!added) place->second = std::min(place->second, service.host_span);
-        }
-    }
-    for (const Tier& tier : policy.tiers) take_targets(tier.allow, found);
-    for (const Node& node : policy.nodes) {
-        if (node.output) take_targets(*node.output, found);
-    }
-    for (const Expectation& test : policy.tests) {
-        for (const auto* part : {&test.allow, &test.deny, &test.only}) {
-            if (part->has_value()) take_targets((*part)->targets, found);
-        }
-    }
-    for (const auto& [name, span] : services) found[name] = span;
-    std::vector<NameUse> uses;
-    uses.reserve(found.size());
-    for (const auto& [name, span] : found) uses.push_back({name, span});
-    return uses;
-}
-
-Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& hosts, Time now,
-                       Diagnostics& diagnostics) {
-    Addresses out;
-    std::size_t searched = 0;
-    const std::set<Span> told = unsettled(diagnostics);
-    for (const NameUse& use : names_of(policy)) {
-        const auto locked = lock.find(use.name);
-        const auto local = hosts.find(use.name);
-        if (locked == lock.end() && local == hosts.end()) {
-            if (told.contains(use.span)) continue;
-            Diagnostic& diagnostic =
-                diagnostics.report(Code::W0305, use.span,
-                                   fmt::format("`{}` is in neither {} nor /etc/hosts", use.name, policy.resolve.lock),
-                                   "no address is known, so nothing is allowed to it");
-            const std::string near = searched++ < most_searched ? nearest_locked(use.name, lock) : std::string{};
-            if (!near.empty())
-                diagnostic.note(
-                    fmt::format("{} has `{}` = {}", policy.resolve.lock, near, list_of(lock.at(near).addresses)));
-            diagnostic.help(fmt::format("`policyc resolve` asks DNS and writes {}", policy.resolve.lock));
-            if (!near.empty()) diagnostic.help(fmt::format("or did you mean `{}`?", near));
-            continue;
-        }
-        const bool from_lock = locked != lock.end();
-        const std::vector<Address>& addresses = from_lock ? locked->second.addresses : local->second;
-        const std::string& origin = from_lock ? policy.resolve.lock : "/etc/hosts";
-        if (addresses.empty()) {
-            diagnostics
-                .report(Code::W0308, use.span, fmt::format("`{}` has no address", use.name),
-                        fmt::format("{} says so", origin))
-                .note("nothing is allowed to it")
-                .help("`policyc resolve` asks again");
-            continue;
-        }
-        if (from_lock && too_old(policy, locked->second, now)) {
-            report_too_old(policy, use, locked->second, now, diagnostics);
-            continue;
-        }
-        if (addresses.size() > max_addresses_per_name) {
-            diagnostics
-                .report(Code::E0304, use.span, too_many_message(use.name),
-                        fmt::format("{} has {} of them", origin, addresses.size()))
-                .note("refused, because each of them would be opened; nothing is allowed to it")
-                .help(too_many_help);
-            continue;
-        }
-        const std::vector<Address> outside = unbelieved(policy, addresses);
-        if (!outside.empty()) {
-            Diagnostic& diagnostic = diagnostics.report(Code::E0302, use.span, outside_message(use.name, outside),
-                                                        fmt::format("{} has {}", origin, list_of(outside)));
-            explain_within(policy, outside, diagnostic);
-            diagnostic.note("refused, because a changed record would otherwise open the firewall")
-                .help(help_within(policy));
-        }
-        std::vector<Address>& usable = out[use.name];
-        std::copy_if(addresses.begin(), addresses.end(), std::back_inserter(usable), [&](const Address& address) {
-            return believed(policy, address) && !denied_family(policy, address);
-        });
-        std::sort(usable.begin(), usable.end());
-        warn_ipv6(policy, use, addresses, diagnostics);
-    }
-    warn_one_family(policy, out, diagnostics);
-    return out;
-}
 
 Settled settle(const Policy& policy, const Lock& before, const std::map<std::string, Answer>& answers, Time now,
                bool lenient, Diagnostics& diagnostics) {

@@ -198,6 +198,8 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     const Addresses addresses =
         timed("names", [&] { return addresses_of(policy, known, hosts, world.now, report.diagnostics); });
 
+    warn_unused(policy, lock.lock, report.diagnostics);
+
     // What must stay true is true, or nothing goes any further.
     timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics, Nameless::waits); });
     if (report.diagnostics.errors() > errors_before) return report.stopped();

@@ -22,6 +22,7 @@ int verb_check(const Options& options, World& world, Report& report) {
         if (!node) return report.fail(node.error());
     }
     const Addresses addresses = addresses_of(policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
+    warn_unused(policy, lock->lock, report.diagnostics);
     judge(policy, addresses, today(world), report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
     for (std::size_t node = 0; node < policy.nodes.size(); ++node) {

@@ -26,6 +26,7 @@ int verb_compile(const Options& options, World& world, Report& report) {
     const Addresses addresses = timed("names", [&] {
         return addresses_of(loaded->policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
     });
+    warn_unused(loaded->policy, lock->lock, report.diagnostics);
     timed("judge", [&] { judge(loaded->policy, addresses, today(world), report.diagnostics); });
     if (report.diagnostics.errors() > 0) return report.stopped();
 

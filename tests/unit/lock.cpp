@@ -173,13 +173,13 @@ TEST_CASE("the quick reader takes only what the slow one reads alike") {
         {address("10.69.13.20"), address("fd69:13::20")}, {"b.example", "c.example"}, 60, at(24, 29767)};
     lock["b.example"] = {{}, {}, 0, at(1, 0)};
     const std::string text = write_lock(lock);
-    CHECK(read_plain_lock(text) == lock);
-    CHECK_FALSE(read_plain_lock(text + "\n"));
-    CHECK_FALSE(read_plain_lock(""));
-    CHECK_FALSE(read_plain_lock(with(text, "ttl = 60", "ttl = 060")));
-    CHECK_FALSE(read_plain_lock(with(text, "a.example", "c.example")));    // out of order
-    CHECK_FALSE(read_plain_lock(with(text, "[names.\"b", "[names.\"a")));  // twice
-    Read spaced(with(text, "ttl = 60", "ttl  = 60"));                      // the slow one takes what was put otherwise
+    CHECK(read_plain_lock(text, 0) == lock);
+    CHECK_FALSE(read_plain_lock(text + "\n", 0));
+    CHECK_FALSE(read_plain_lock("", 0));
+    CHECK_FALSE(read_plain_lock(with(text, "ttl = 60", "ttl = 060"), 0));
+    CHECK_FALSE(read_plain_lock(with(text, "a.example", "c.example"), 0));    // out of order
+    CHECK_FALSE(read_plain_lock(with(text, "[names.\"b", "[names.\"a"), 0));  // twice
+    Read spaced(with(text, "ttl = 60", "ttl  = 60"));  // the slow one takes what was put otherwise
     CHECK(spaced.lock == lock);
     std::mt19937 random(1);
     const std::string letters = "\"\\.,= []\n0123456789abAB:\xC3";
@@ -192,7 +192,7 @@ TEST_CASE("the quick reader takes only what the slow one reads alike") {
         } else {
             changed.erase(place, 1 + random() % 3);
         }
-        const std::optional<Lock> quick = read_plain_lock(changed);
+        const std::optional<Lock> quick = read_plain_lock(changed, 0);
         if (!quick) continue;
         ++taken;
         changed.insert(0, "# so that only the slow one can read it\n");

@@ -329,6 +329,25 @@ TEST_CASE("a host with an IPv6 address under ipv6 = deny") {
     CHECK(dual.all().empty());
 }
 
+TEST_CASE("names that are locked and not used are told in one warning, at the first of them") {
+    const Policy policy = policy_of({name});
+    Lock lock{{name, {{address("10.69.13.20")}, {}, 300, {}, {}}}};
+    Diagnostics none;
+    warn_unused(policy, lock, none);
+    CHECK(none.all().empty());
+    for (const char* other : {"a.example", "b.example", "c.example", "d.example", "zz.example"})
+        lock[other].span = {3, 10, static_cast<std::uint32_t>(10 + *other)};
+    Diagnostics diagnostics;
+    warn_unused(policy, lock, diagnostics);
+    REQUIRE(diagnostics.all().size() == 1);
+    const Diagnostic& one = diagnostics.all()[0];
+    CHECK(one.code == Code::W0316);
+    CHECK(one.primary.span == lock.at("a.example").span);
+    CHECK(
+        one.message ==
+        "`a.example`, `b.example`, `c.example`, `d.example` and 1 more are locked, and the policy does not have them");
+}
+
 TEST_CASE("an answer that was not confirmed for longer than stale.keep counts for nothing") {
     Policy policy = policy_of({name});
     policy.resolve.stale_keep = std::chrono::hours{4};

@@ -1,0 +1,39 @@
+// What settle() and addresses_of() say and believe of the addresses of a name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "policy/lock.h"
+
+namespace policyc {
+
+// "a, b and 3 more".
+std::string list(const std::vector<std::string>& items, std::size_t most);
+template <typename T>
+std::string list_of(const std::vector<T>& values, std::size_t most = 4) {
+    std::vector<std::string> items;
+    for (const T& value : values) items.push_back(to_string(value));
+    return list(items, most);
+}
+
+// Under ipv6 = "deny" an IPv6 address opens nothing, wherever it is.
+bool denied_family(const Policy& policy, const Address& address);
+bool believed(const Policy& policy, const Address& address);
+std::vector<Address> unbelieved(const Policy& policy, const std::vector<Address>& addresses);
+bool too_old(const Policy& policy, const LockEntry& entry, Time now);
+
+std::string outside_message(const std::string& name, const std::vector<Address>& outside);
+// The second half of every message about an answer outside `within`.
+void explain_within(const Policy& policy, const std::vector<Address>& outside, Diagnostic& diagnostic);
+std::string help_within(const Policy& policy);
+std::string too_many_message(const std::string& name);
+inline constexpr const char* too_many_help =
+    "give the service a host name of its own, or name its network instead: \"NETWORK:PORT\"";
+
+// For how many names that nobody knows a near one is looked for.
+inline constexpr std::size_t most_searched = 20;
+// A name that may have been meant among those that are locked, or none.
+std::string nearest_locked(const std::string& name, const Lock& lock);
+
+}  // namespace policyc
