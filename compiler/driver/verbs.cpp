@@ -118,9 +118,8 @@ std::vector<Verb> make_verbs() {
         .group = "Program the kernel",
         .help = "print the ruleset of a node",
         .about = {"Prints the ruleset of one node and touches neither the network nor the kernel.",
-                  "What is printed is proved first: what the policy allows passes, and nothing else does. Where that "
-                  "is not so, the "
-                  "exit status is 2, and nothing is printed.",
+                  "What is printed is proved first: what the policy allows passes, and nothing else does.",
+                  "Where that is not so, the exit status is 2, and nothing is printed.",
                   "nft and json are for nft -f and nft -j -f; ir is the ruleset as policyc sees it."},
         .arguments = {policy_argument},
         .options = {{"--to", "nft|json|ir", "What to print; nft when not given.", &Options::to}},
