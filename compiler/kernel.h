@@ -14,13 +14,22 @@
 
 namespace policyc {
 
-// A base chain, of a table that is not ours, that refuses packets: by its policy or by a rule.
+// A base chain of a table that is not ours, and one thing that it does to packets: by its policy or by a rule. (nft(8): statements)
 struct ForeignChain {
+    enum class Does : std::uint8_t {
+        refuses,     // drop, reject, queue: a program decides
+        translates,  // dnat, snat, masquerade, redirect
+        untracks,    // notrack
+        rewrites,    // writes addresses or ports into packets, past connection tracking
+        hands_over,  // tproxy, dup: to a program of this host, or to another host
+        offloads,    // flow add: packets of such a flow meet no chain from then on
+    };
     std::string table;  // "inet filter": family and name
     std::string name;
     std::string hook;  // "prerouting", "input", "forward", "output", "postrouting"
-    // Its policy is drop where this is empty; else a rule of this chain drops or rejects: its own, or one that it leads to.
+    // Its policy is drop where this is empty; else a rule of this chain does it: its own, or one that it leads to.
     std::string rule_in;
+    Does does = Does::refuses;
 };
 
 // A moment of one network namespace: equal ones have the same rulesets in the kernel, elements that expired or that rules added apart.
@@ -68,9 +77,8 @@ public:
     // set isn't there any more. `set` is one of those that read() gave.
     virtual Result<std::optional<Held>> look_up(const ir::Set& set, std::string_view key) = 0;
 
-    // The base chains of other tables (families inet, ip and ip6) that drop what they do not accept, and those of the input, forward and
-    // output hooks with a rule that refuses: they can refuse what ours allows, since a packet passes only when every base chain of a hook
-    // accepts it.
+    // What the base chains of other tables (families inet, ip and ip6) do to packets, for each thing one entry. Those that refuse can refuse what ours
+    // allows, since a packet passes only when every base chain of a hook accepts it.
     virtual Result<std::vector<ForeignChain>> foreign_chains() = 0;
 };
 

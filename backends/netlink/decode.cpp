@@ -396,6 +396,7 @@ std::optional<Ruleset> Decoder::finish() {
         out_.sets.push_back(std::move(in.set));
     }
     renumber_counters();
+    renumber_verdicts();
     return std::move(out_);
 }
 

@@ -66,6 +66,7 @@ private:
     bool remove_foreign(ir::Foreign::Kind kind, const std::string& name);
     bool remove_counter(const std::string& name);
     void renumber_counters();
+    void renumber_verdicts();
 
     bool batch_ = false;
     bool seen_ = false;

@@ -1,4 +1,4 @@
-// Reads all chains and rules but ours, and follows each base chain to what drops or rejects; entry point foreign_chains().
+// Reads all chains and rules but ours, and follows each base chain to what its rules do; entry point foreign_chains().
 #include "backends/netlink/foreign_chains.h"
 
 #include <arpa/inet.h>
@@ -26,9 +26,11 @@ namespace {
 // A chain or a set: family, table and name.
 using Key = std::tuple<std::uint8_t, std::string, std::string>;
 
-// What verdicts say, of a rule, a chain or a map: whether one refuses, and which chains they lead to.
+using Does = ForeignChain::Does;
+
+// What rules do, of a chain or a map, and which chains they lead to.
 struct Verdicts {
-    bool refuse = false;
+    std::set<Does> does;
     std::set<std::string> chains;
     std::set<std::string> maps;
 };
@@ -53,10 +55,6 @@ std::string_view family_word(std::uint8_t family) {
 constexpr std::array<std::string_view, NF_INET_NUMHOOKS> hook_words{"prerouting", "input", "forward", "output",
                                                                     "postrouting"};
 
-bool rules_matter_at(std::uint32_t hook) {
-    return hook == NF_INET_LOCAL_IN || hook == NF_INET_FORWARD || hook == NF_INET_LOCAL_OUT;
-}
-
 // The first byte behind the header. (struct nfgenmsg)
 std::uint8_t family_of(const nlmsghdr& message) {
     std::uint8_t family = 0;
@@ -72,17 +70,39 @@ void take_verdict(std::string_view nest, Verdicts& out) {
         if (a.type != NFTA_DATA_VERDICT) continue;
         Attributes verdict(a.data);
         for (Attribute part; verdict.next(part);) {
-            if (part.type == NFTA_VERDICT_CODE && part.u32() == NF_DROP) out.refuse = true;
+            if (part.type == NFTA_VERDICT_CODE && part.u32() == NF_DROP) out.does.insert(Does::refuses);
             if (part.type == NFTA_VERDICT_CHAIN) out.chains.insert(part.text());
         }
     }
 }
 
-// What iptables-nft writes where nf_tables has no expression of its own.
-bool is_refusing_target(const Expression& e) {
-    if (!e.is("target")) return false;
-    const std::string name = e.text(NFTA_TARGET_NAME);
-    return name == "REJECT" || name == "DROP";
+// What iptables-nft writes where nf_tables has no expression of its own. (iptables-extensions(8): targets)
+std::optional<Does> done_by_target(const std::string& name) {
+    if (name == "REJECT" || name == "DROP" || name == "NFQUEUE") return Does::refuses;
+    if (name == "DNAT" || name == "SNAT" || name == "MASQUERADE" || name == "REDIRECT" || name == "NETMAP")
+        return Does::translates;
+    if (name == "NOTRACK" || name == "CT") return Does::untracks;
+    if (name == "TPROXY" || name == "TEE") return Does::hands_over;
+    return {};
+}
+
+// Whether a payload expression writes, and where addresses (of IPv4 from byte 12 on, of IPv6 from 8) or ports are. `ip dscp set` and the like write before.
+bool writes_addresses(const Expression& e) {
+    if (!e.has(NFTA_PAYLOAD_SREG)) return false;
+    const std::uint32_t offset = e.u32(NFTA_PAYLOAD_OFFSET);
+    if (e.u32(NFTA_PAYLOAD_BASE) == NFT_PAYLOAD_TRANSPORT_HEADER) return offset < 4;
+    return offset >= 12 || (offset == 8 && e.u32(NFTA_PAYLOAD_LEN) > 4);
+}
+
+std::optional<Does> done_by(const Expression& e) {
+    if (e.is("reject") || e.is("queue")) return Does::refuses;
+    if (e.is("nat") || e.is("masq") || e.is("redir")) return Does::translates;
+    if (e.is("notrack")) return Does::untracks;
+    if (e.is("tproxy") || e.is("dup")) return Does::hands_over;
+    if (e.is("flow_offload")) return Does::offloads;
+    if (e.is("payload") && writes_addresses(e)) return Does::rewrites;
+    if (e.is("target")) return done_by_target(e.text(NFTA_TARGET_NAME));
+    return {};
 }
 
 // NFTA_RULE_EXPRESSIONS
@@ -91,7 +111,7 @@ void take_expressions(std::string_view nest, Verdicts& out) {
     for (Attribute item; list.next(item);) {
         const std::optional<Expression> e = Expression::read(item.data);
         if (!e) continue;
-        if (e->is("reject") || is_refusing_target(*e)) out.refuse = true;
+        if (const std::optional<Does> does = done_by(*e)) out.does.insert(*does);
         if (e->is("immediate")) take_verdict(e->nest(NFTA_IMMEDIATE_DATA), out);
         if (e->is("lookup") && e->has(NFTA_LOOKUP_DREG) && e->u32(NFTA_LOOKUP_DREG) == NFT_REG_VERDICT)
             out.maps.insert(e->text(NFTA_LOOKUP_SET));
@@ -138,13 +158,17 @@ public:
             ForeignChain foreign{.table = fmt::format("{} {}", family_word(family), table),
                                  .name = name,
                                  .hook = std::string(hook_words.at(*chain.hook)),
-                                 .rule_in = {}};
-            if (!chain.policy_drop) {
+                                 .rule_in = {},
+                                 .does = Does::refuses};
+            if (chain.policy_drop) out.push_back(foreign);
+            for (const Does does :
+                 {Does::refuses, Does::translates, Does::untracks, Does::rewrites, Does::hands_over, Does::offloads}) {
+                if (chain.policy_drop && does == Does::refuses) continue;
                 std::set<std::string> seen;
-                if (rules_matter_at(*chain.hook)) foreign.rule_in = refusing(chain, seen);
-                if (foreign.rule_in.empty()) continue;
+                foreign.rule_in = doing(does, chain, seen);
+                foreign.does = does;
+                if (!foreign.rule_in.empty()) out.push_back(foreign);
             }
-            out.push_back(std::move(foreign));
         }
         return out;
     }
@@ -214,15 +238,15 @@ private:
         return DumpEnd::whole;
     }
 
-    // The chain, itself or one that it leads to, that has a rule that refuses; "" where there is none.
-    [[nodiscard]] std::string refusing(const Chain& chain, std::set<std::string>& seen) const {
+    // The chain, itself or one that it leads to, that has a rule that does it; "" where there is none.
+    [[nodiscard]] std::string doing(Does does, const Chain& chain, std::set<std::string>& seen) const {
         const auto& [family, table, name] = chain.key;
         if (!seen.insert(name).second) return {};
-        if (chain.verdicts.refuse) return name;
+        if (chain.verdicts.does.contains(does)) return name;
         for (const std::string& next : chain.verdicts.chains) {
             const auto place = places_.find({family, table, next});
             if (place == places_.end()) continue;
-            if (std::string found = refusing(chains_[place->second], seen); !found.empty()) return found;
+            if (std::string found = doing(does, chains_[place->second], seen); !found.empty()) return found;
         }
         return {};
     }

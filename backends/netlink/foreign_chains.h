@@ -1,4 +1,4 @@
-// The base chains of other tables that can refuse what policyc allows: foreign_chains().
+// What the base chains of other tables do to packets: foreign_chains().
 #pragma once
 
 #include <vector>

@@ -14,6 +14,20 @@ namespace policyc::netlink {
 
 using ir::Foreign;
 
+namespace {
+
+// Each element another value than it had: that at the place of the old one.
+void give_values(ir::Set& set, const std::vector<std::uint32_t>& values) {
+    ir::Elements elements(set.types, set.interval);
+    for (std::size_t i = 0; i < set.elements.size(); ++i) {
+        elements.add_key(set.elements.key(i), set.elements.cause(i), values.at(set.elements.value(i)));
+        elements.set_life(set.elements.life(i));
+    }
+    set.elements = std::move(elements);
+}
+
+}  // namespace
+
 Decoder::Decoder(const ir::Ruleset& before) : batch_(true), seen_(!before.chains.empty() || !before.sets.empty()) {
     out_.foreign = before.foreign;
     out_.counters = before.counters;
@@ -126,14 +140,25 @@ void Decoder::renumber_counters() {
         if (!counters_gone_[i]) left.push_back(std::move(out_.counters[i]));
     }
     out_.counters = std::move(left);
+    for (ir::Set& set : out_.sets)
+        if (set.map_to == ir::MapTo::counter) give_values(set, numbers);
+}
+
+// Without those that no element leads to any more: their chains may be gone.
+void Decoder::renumber_verdicts() {
     for (ir::Set& set : out_.sets) {
-        if (set.map_to != ir::MapTo::counter) continue;
-        ir::Elements elements(set.types, set.interval);
-        for (std::size_t i = 0; i < set.elements.size(); ++i) {
-            elements.add_key(set.elements.key(i), set.elements.cause(i), numbers.at(set.elements.value(i)));
-            elements.set_life(set.elements.life(i));
+        std::vector<bool> used(set.verdicts.size());
+        for (std::size_t i = 0; i < set.elements.size(); ++i)
+            if (set.map_to == ir::MapTo::verdict) used.at(set.elements.value(i)) = true;
+        if (std::ranges::find(used, false) == used.end()) continue;
+        std::vector<std::uint32_t> numbers;
+        std::vector<ir::ToChain> left;
+        for (std::size_t i = 0; i < used.size(); ++i) {
+            numbers.push_back(used[i] ? static_cast<std::uint32_t>(left.size()) : UINT32_MAX);
+            if (used[i]) left.push_back(std::move(set.verdicts[i]));
         }
-        set.elements = std::move(elements);
+        set.verdicts = std::move(left);
+        give_values(set, numbers);
     }
 }
 

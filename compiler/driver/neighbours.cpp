@@ -13,7 +13,12 @@ std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report) {
         report.notes.push_back("warning: " + chains.error().message);
         return 1;
     }
+    std::size_t notes = 0;
     for (const ForeignChain& chain : chains.value()) {
+        // What comes in and goes out is refused for other reasons than a policy's; verify has all of it.
+        const bool early_or_late = chain.hook == "prerouting" || chain.hook == "postrouting";
+        if (chain.does != ForeignChain::Does::refuses || (early_or_late && !chain.rule_in.empty())) continue;
+        ++notes;
         const bool by_policy = chain.rule_in.empty();
         nlohmann::ordered_json record = {{"table", chain.table},
                                          {"chain", chain.name},
@@ -32,7 +37,7 @@ std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report) {
                 "allows",
                 chain.name, chain.table, chain.hook, chain.rule_in == chain.name ? "" : ", in chain " + chain.rule_in));
     }
-    return chains.value().size();
+    return notes;
 }
 
 }  // namespace policyc

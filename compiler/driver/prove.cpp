@@ -17,12 +17,16 @@ std::vector<proof::Interval> intervals(const std::vector<PortRange>& ports) {
 
 }  // namespace
 
+proof::Proof find_proof(const Policy& policy, const Addresses& addresses, std::size_t node, const ir::Ruleset& ruleset,
+                        const ServerPorts& live, const World& world) {
+    return proof::prove(policy, addresses, node, today(world), ruleset, {intervals(live.tcp), intervals(live.udp)});
+}
+
 Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, std::size_t node,
                             const ir::Ruleset& ruleset, const ServerPorts& live, const World& world) {
     using Found = proof::Proof::Found;
-    const proof::Proof proof = timed("prove", [&] {
-        return proof::prove(policy, addresses, node, today(world), ruleset, {intervals(live.tcp), intervals(live.udp)});
-    });
+    const proof::Proof proof =
+        timed("prove", [&] { return find_proof(policy, addresses, node, ruleset, live, world); });
     const std::string help = "nothing was sent; please report this, with the policy";
     switch (proof.found) {
         case Found::same: return {};

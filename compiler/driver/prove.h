@@ -1,12 +1,17 @@
-// Compiled = policy, before anything is printed or sent: prove_compiled().
+// A Ruleset against the policy: prove_compiled() before anything is printed or sent, find_proof() of what the kernel holds.
 #pragma once
 
 #include "compiler/driver/world.h"
+#include "compiler/proof/prove.h"
 #include "compiler/server_ports.h"
 #include "policy/lock.h"
 #include "policy/model.h"
 
 namespace policyc {
+
+// Whether the Ruleset lets through what the policy says, from wherever it is.
+proof::Proof find_proof(const Policy& policy, const Addresses& addresses, std::size_t node, const ir::Ruleset& ruleset,
+                        const ServerPorts& live, const World& world);
 
 // An error where the Ruleset lets through another packet than the policy, or something in it is not known: then policyc is wrong, not the policy. Or
 // where the policy is too entangled to be proved; then it is about a line of it.

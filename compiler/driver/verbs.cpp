@@ -114,6 +114,26 @@ std::vector<Verb> make_verbs() {
         .run = verb_diff,
     });
     table.push_back({
+        .name = "verify",
+        .group = "Look",
+        .help = "prove that the kernel does what the policy says",
+        .about = {"Reads table inet policyc and proves that what the policy allows passes it, and nothing else does; a "
+                  "packet shows where that is not so.",
+                  "The table must also be what the policy compiles to, rule by rule and element by element.",
+                  "Then it names what else has a say: chains of other tables that refuse, rewrite, untrack or offload, "
+                  "tables of iptables-legacy, forwarding and rp_filter; of each whether it can narrow, could widen or "
+                  "breaks the policy.",
+                  "What was read is of one moment, which the generation of the rulesets shows.",
+                  "Exits 0 when the kernel does what the policy says, and 1 when it does not or when something could "
+                  "widen it."},
+        .arguments = {policy_argument},
+        .options = {},
+        .examples = {{"policyc verify policy.toml", "is it in force?"},
+                     {"policyc verify policy.toml --format json", "for monitoring"}},
+        .formats = text_or_json,
+        .run = verb_verify,
+    });
+    table.push_back({
         .name = "compile",
         .group = "Program the kernel",
         .help = "print the ruleset of a node",

@@ -95,6 +95,7 @@ int verb_init(const Options& options, World& world, Report& report);
 int verb_check(const Options& options, World& world, Report& report);
 int verb_resolve(const Options& options, World& world, Report& report);
 int verb_compile(const Options& options, World& world, Report& report);
+int verb_verify(const Options& options, World& world, Report& report);
 int verb_apply(const Options& options, World& world, Report& report);
 int verb_diff(const Options& options, World& world, Report& report);
 int verb_explain(const Options& options, World& world, Report& report);

@@ -106,7 +106,7 @@ class Bench:
                 raise Failed("n/a")
         element = line.split("#")[0].strip().rstrip(",")
         self.write("one.nft", f"delete element inet policyc {name} {{ {element} }}\n"
-                              f"add element inet policyc {name} {{ {element.replace(old, '10.200.0.1')} }}\n")
+                              f"add element inet policyc {name} {{ {element.replace(old, policies.beside(count // 2))} }}\n")
 
     def policy(self, title, text, runs):
         """(title, elements, {what: Cell}) of a whole policy, whatever it becomes."""

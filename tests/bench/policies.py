@@ -84,10 +84,15 @@ def spread(number):
     return f"10.{number >> 14 & 127}.{number >> 6 & 255}.{(number & 63) + 1}"
 
 
+def beside(number):
+    """An address that is nobody's, in the same network."""
+    return spread(number | 63).rsplit(".", 1)[0] + ".200"
+
+
 def of_one(count, changed=None, port=PORT):
     """A policy of one person and `count` addresses with a port, which is as many elements whatever the layout; one of them at another address."""
     lines = [HEAD, f'[nodes.peer0]\naddress = "{peer(0)}"\n\n[log]\ncounters = "none"\n']
-    allow = quoted(f"{spread(i) if i != changed else '10.200.0.1'}:{port}" for i in range(count))
+    allow = quoted(f"{spread(i) if i != changed else beside(i)}:{port}" for i in range(count))
     return "\n".join(lines) + f'\n[tiers.all]\nwho = ["peer0"]\nallow = [{allow}]\n'
 
 

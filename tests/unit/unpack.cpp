@@ -63,6 +63,28 @@ TEST_CASE("unpack: any change") {
     CHECK(changed > 300);
 }
 
+TEST_CASE("unpack: a map keeps no verdict that led to a chain that is gone") {
+    const auto with = [](const std::vector<std::string>& chains) {
+        Ruleset ruleset;
+        Set map{.name = "m", .types = {Type::ipv4_addr}, .map_to = MapTo::verdict};
+        map.elements = Elements(map.types, false);
+        for (const std::string& chain : chains) {
+            ruleset.chains.push_back({chain, {}, {}, {}});
+            const std::uint32_t address = static_cast<std::uint32_t>(chain.back());
+            map.elements.add({{address, address}}, {}, static_cast<std::uint32_t>(map.verdicts.size()));
+            map.verdicts.push_back({false, chain});
+        }
+        ruleset.sets.push_back(std::move(map));
+        return ruleset;
+    };
+    const Ruleset there = with_handles(with({"a", "b", "c"}));
+    const Ruleset less = with({"b", "c"});
+    const auto made = netlink::unpack(&there, batch(&there, less));
+    REQUIRE(made.ok());
+    CHECK(same(made.value().value(), less));
+    CHECK(made.value()->sets[0].verdicts == less.sets[0].verdicts);
+}
+
 TEST_CASE("unpack: what the kernel would refuse makes no sense") {
     const Ruleset small = samples::small();
     const std::string first = batch(nullptr, small);

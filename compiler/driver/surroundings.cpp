@@ -1,0 +1,121 @@
+// Judges the chains of other tables and the kernel's settings; entry point surroundings().
+#include "compiler/driver/surroundings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace policyc {
+
+namespace {
+
+using Effect = Surrounding::Effect;
+using Does = ForeignChain::Does;
+
+Surrounding surrounding(const ForeignChain& chain) {
+    const std::string who = fmt::format("chain {} of table {}", chain.name, chain.table);
+    const std::string where =
+        fmt::format("({} hook{})", chain.hook,
+                    chain.rule_in.empty() || chain.rule_in == chain.name ? "" : ", in chain " + chain.rule_in);
+    const auto say = [&](Effect effect, const char* does, const char* why) {
+        return Surrounding{effect, fmt::format("{} {} {}", who, does, where), why};
+    };
+    switch (chain.does) {
+        case Does::refuses:
+            return chain.rule_in.empty()
+                       ? say(Effect::narrows, "drops what it does not accept itself",
+                             "what the policy allows must be accepted there too")
+                       : say(Effect::narrows, "has a rule that refuses", "it could refuse what the policy allows");
+        case Does::translates:
+            if (chain.hook == "prerouting" || chain.hook == "output")
+                return say(Effect::narrows, "rewrites destinations",
+                           "policyc refuses a flow whose destination was rewritten");
+            return say(Effect::neither, "rewrites sources", "after the packet was judged");
+        case Does::untracks:
+            return say(Effect::narrows, "takes packets from connection tracking",
+                       "policyc refuses what is not tracked");
+        case Does::rewrites:
+            return say(Effect::widens, "writes addresses or ports into packets",
+                       "a packet may go elsewhere than it was judged to go");
+        case Does::hands_over:
+            return say(Effect::widens, "hands packets to a program or another host",
+                       "who gets them may send them on in its own name");
+        case Does::offloads:
+            return say(Effect::breaks, "hands flows to a flowtable",
+                       "their packets meet no chain any more: a permission that is taken away does not end them");
+    }
+    return {};
+}
+
+// A file of one short line, as those below /proc/sys.
+std::optional<std::string> line_of(const std::string& path, const World& world) {
+    constexpr std::size_t longest = 4096;
+    Result<std::string> text = world.files->read(path, longest);
+    if (!text) return {};
+    std::string line = std::move(text.value());
+    while (!line.empty() && line.back() == '\n') line.pop_back();
+    return line;
+}
+
+void add_settings(const Policy& policy, const Node& node, const World& world, std::vector<Surrounding>& out) {
+    const std::string sys = "/proc/sys/net/";
+    const auto forwards = [&](const std::string& setting) {
+        if (line_of(sys + setting, world) != "0") return;
+        std::string name = "net." + setting;
+        std::ranges::replace(name, '/', '.');
+        out.push_back({Effect::narrows, name + " is 0", "nothing passes through this host"});
+    };
+    if (node.role != Role::client) {
+        forwards("ipv4/ip_forward");
+        if (policy.ipv6 == Ipv6::dual) forwards("ipv6/conf/all/forwarding");
+    }
+    // The higher of the two holds. (ip-sysctl: rp_filter)
+    const auto strict = [&](const std::string& interface) {
+        const std::optional<std::string> value = line_of(sys + "ipv4/conf/" + interface + "/rp_filter", world);
+        return value ? *value : std::string("0");
+    };
+    const std::string& interface = node.interface->value;
+    if (std::max(strict("all"), strict(interface)) == "1")
+        out.push_back({Effect::narrows, fmt::format("rp_filter is strict on {}", interface),
+                       "what comes from an address that is not routed back through it is dropped before it is judged"});
+}
+
+// The kernel names its tables there where its modules are loaded.
+void add_legacy(const World& world, std::vector<Surrounding>& out) {
+    for (const char* path : {"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"}) {
+        std::optional<std::string> names = line_of(path, world);
+        if (!names || names->empty()) continue;
+        std::ranges::replace(*names, '\n', ' ');
+        const bool six = std::string_view(path).find("ip6") != std::string_view::npos;
+        out.push_back({Effect::narrows,
+                       fmt::format("{} has tables: {}", six ? "ip6tables-legacy" : "iptables-legacy", *names),
+                       "policyc can't read them; they could refuse what the policy allows"});
+    }
+}
+
+}  // namespace
+
+const char* word(Surrounding::Effect effect) {
+    switch (effect) {
+        case Effect::neither: return "neither";
+        case Effect::narrows: return "narrows";
+        case Effect::widens: return "widens";
+        case Effect::breaks: return "breaks";
+    }
+    return "";
+}
+
+Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& node, Kernel& kernel,
+                                              const World& world) {
+    const Result<std::vector<ForeignChain>> chains = kernel.foreign_chains();
+    if (!chains) return chains.error();
+    std::vector<Surrounding> out;
+    for (const ForeignChain& chain : chains.value()) out.push_back(surrounding(chain));
+    add_settings(policy, node, world, out);
+    add_legacy(world, out);
+    std::ranges::stable_sort(out, std::greater<>(), &Surrounding::effect);
+    return out;
+}
+
+}  // namespace policyc

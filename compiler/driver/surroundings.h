@@ -1,0 +1,32 @@
+// What else on this host has a say in which packets pass: surroundings().
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/driver/world.h"
+#include "compiler/kernel.h"
+#include "policy/model.h"
+
+namespace policyc {
+
+// A thing that stands beside `table inet policyc`, and what it can do to what the policy says.
+struct Surrounding {
+    enum class Effect : std::uint8_t {
+        neither,  // nothing to what the policy says
+        narrows,  // may refuse what the policy allows
+        widens,   // may let through what the policy denies
+        breaks,   // lets packets past policyc
+    };
+    Effect effect{};
+    std::string words;  // "chain input of table inet nixos-fw drops what it does not accept itself (input hook)"
+    std::string why;    // what that means for the policy; "" where it says so itself
+};
+
+const char* word(Surrounding::Effect effect);
+
+// The chains of other tables, the tables of iptables-legacy, and the settings of the kernel (networking/ip-sysctl) that matter to that node. The worst first.
+Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& node, Kernel& kernel,
+                                              const World& world);
+
+}  // namespace policyc

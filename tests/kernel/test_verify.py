@@ -1,0 +1,218 @@
+"""verify with a real kernel: nft does the damage, rule by rule and element by element, and each must be found."""
+
+import own_network
+
+own_network.enter()
+
+import json
+import subprocess
+
+from gateway import OTHERS, applied, apply, policyc
+from harness import POLICY, case, expect, expect_data, expect_equal, expect_exit, main, record_of, with_lock, write_policy
+from own_network import clear, nft
+
+HOLDS = "extgw01: the kernel does what policy.toml says\n"
+FAILS = "extgw01: the kernel does not do what policy.toml says\n"
+
+
+def verify(folder, *arguments):
+    return policyc(folder, "verify", "policy.toml", *arguments)
+
+
+def expect_fails(folder, *words):
+    result = verify(folder)
+    expect_exit(1, result)
+    for text in (FAILS, *words):
+        expect_data(text, result)
+
+
+def load(text):
+    done = subprocess.run(["nft", "-f", "-"], input=text, capture_output=True, text=True, check=False)
+    expect_equal(0, done.returncode, f"nft of {text}: {done.stderr}")
+
+
+@case
+def what_was_applied_holds(folder):
+    applied(folder)
+    result = verify(folder)
+    expect_exit(0, result)
+    expect_data(HOLDS, result)
+    expect_data("table inet policyc is as compiled:", result)
+    record = record_of(verify(folder, "--format", "json"))
+    expect_equal([True, "as compiled", "same", []], [record[key] for key in ("holds", "table", "proof", "wrong")], "the record")
+    expect(record["generation"] > 0, "no generation")
+
+
+@case
+def a_policy_that_grows_and_shrinks_holds_each_time(folder):
+    clear()
+    for layout in ("tuples,shard=2,jumps=1", "pairs,shard=2", "tuples,shard=3", "automatic"):
+        for count in (9, 4, 1, 7, 2):
+            allow = ", ".join(f'"10.69.13.{7 * i % 250 + 20}:{80 + i}"' for i in range(count))
+            with_lock(folder, POLICY.replace('allow = ["grafana"', f'allow = [{allow}, "grafana"'))
+            for verb in ("apply", "verify"):
+                expect_exit(0, policyc(folder, "--layout", layout, verb, "policy.toml"))
+
+
+@case
+def nothing_applied_does_not_hold(folder):
+    applied(folder)
+    clear()
+    expect_fails(folder, "there is no table inet policyc")
+
+
+@case
+def an_edit_that_was_not_applied_does_not_hold(folder):
+    applied(folder)
+    write_policy(folder, POLICY.replace(":8096", ":8097"))
+    expect_fails(folder, "would be let through, and the policy denies it")
+
+
+@case
+def scope_none_wants_no_table(folder):
+    applied(folder)
+    write_policy(folder, POLICY.replace('interface = "wg0"', 'interface = "wg0"\nscope = "none"'))
+    expect_fails(folder, "there is a table inet policyc, and this node judges nothing")
+    clear()
+    result = verify(folder)
+    expect_exit(0, result)
+    expect_data("this node judges nothing, and there is no table", result)
+
+
+@case
+def a_wider_table_is_shown_by_a_packet(folder):
+    applied(folder)
+    nft("add", "element", "inet", "policyc", "allow_tcp4", "{ 10.69.50.12 . 10.69.13.99 . 22 }")
+    expect_fails(folder, "from 10.69.50.12 to 10.69.13.99", "would be let through, and the policy denies it",
+                 "more than the policy compiles to: set allow_tcp4 holds 10.69.50.12 . 10.69.13.99 . 22 too")
+    expect_exit(0, apply(folder))
+    expect_exit(0, verify(folder))
+    nft("insert", "rule", "inet", "policyc", "forward", "meta", "mark", "0x7", "accept")
+    expect_fails(folder, "can't be verified: ", "more than the policy compiles to: chain forward, rule 1: ")
+
+
+@case
+def a_narrower_table_is_shown_by_a_packet(folder):
+    applied(folder)
+    nft("flush", "set", "inet", "policyc", "allow_tcp4")
+    expect_fails(folder, "would be refused, and the policy allows it", "less than the policy compiles to: set allow_tcp4: ")
+
+
+@case
+def a_dormant_table_and_another_priority_are_found(folder):
+    applied(folder)
+    good = policyc(folder, "compile", "policy.toml").stdout
+    load("add table inet policyc { flags dormant; }")
+    expect_fails(folder, "the table is dormant: it judges nothing")
+    for of, to in (("priority filter - 10", "priority filter + 10"), ("priority filter - 10; policy drop", "priority filter - 10; policy accept")):
+        expect(of in good, f"no {of} in the table")
+        load(good.replace(of, to))
+        expect_fails(folder)
+    load(good)
+    expect_exit(0, verify(folder))
+
+
+def listed(kind):
+    found = json.loads(nft("-j", "list", "table", "inet", "policyc"))["nftables"]
+    return [item[kind] for item in found if kind in item]
+
+
+def rules_of(chain):
+    return [rule["handle"] for rule in listed("rule") if rule["chain"] == chain]
+
+
+def damages():
+    """What nft is told: each rule gone, each element gone, and before all rules of a chain one that accepts, drops, returns or counts."""
+    for name in [chain["name"] for chain in listed("chain")]:
+        for at in range(len(rules_of(name))):
+            yield lambda name=name, at=at: f"delete rule inet policyc {name} handle {rules_of(name)[at]}"
+        for verdict in ("accept", "drop", "return", "counter"):
+            yield lambda name=name, verdict=verdict: f"insert rule inet policyc {name} {verdict}"
+    text = nft("list", "table", "inet", "policyc")
+    for kind in ("set", "map"):
+        for name in [one["name"] for one in listed(kind) if one.get("elem") and "dynamic" not in one.get("flags", [])]:
+            body = text[text.index(f"\t{kind} {name} {{"):]
+            body = body[body.index("elements = {") + len("elements = {"):]
+            for element in body[:body.index("}")].replace("\n", " ").split(","):
+                yield lambda name=name, element=element: f"delete element inet policyc {name} {{ {element.strip()} }}"
+
+
+@case
+def every_damage_by_hand_is_found(folder):
+    applied(folder)
+    all_of_them = list(damages())
+    expect(len(all_of_them) > 60, f"only {len(all_of_them)} damages")
+    by_proof = 0
+    for damage in all_of_them:
+        line = damage()
+        nft(line)
+        record = record_of(verify(folder, "--format", "json"))
+        expect(not record["holds"], f"not found: {line}")
+        by_proof += record["proof"] != "same"
+        expect_exit(0, apply(folder))
+    expect_exit(0, verify(folder))
+    print(f"        {len(all_of_them)} damages, each found; {by_proof} of them by the proof too")
+
+
+def has_flowtables():
+    text = "table inet probe {\nflowtable t {\nhook ingress priority 0; devices = {lo}\n}\n}"
+    return subprocess.run(["nft", "-c", "-f", "-"], input=text, capture_output=True, text=True, check=False).returncode == 0
+
+
+@case
+def what_is_beside_it_is_named(folder):
+    applied(folder)
+    for text, effect, words in (
+        ("table inet f { chain input { type filter hook input priority 0; policy drop; } }", "narrows",
+         "chain input of table inet f drops what it does not accept itself (input hook)"),
+        ("table ip f { chain c { type filter hook forward priority 0; jump d; }\n chain d { reject; } }", "narrows",
+         "chain c of table ip f has a rule that refuses (forward hook, in chain d)"),
+        ("table ip f { chain c { type filter hook prerouting priority -300; ip saddr 10.0.0.1 drop; } }", "narrows",
+         "chain c of table ip f has a rule that refuses (prerouting hook)"),
+        ("table ip f { chain c { type filter hook prerouting priority raw; notrack; } }", "narrows",
+         "chain c of table ip f takes packets from connection tracking (prerouting hook)"),
+        ("table ip f { chain c { type nat hook prerouting priority dstnat; tcp dport 80 dnat to 10.69.13.9; } }", "narrows",
+         "chain c of table ip f rewrites destinations (prerouting hook)"),
+        ("table ip f { chain c { type nat hook postrouting priority srcnat; masquerade; } }", "neither",
+         "chain c of table ip f rewrites sources (postrouting hook)"),
+        ("table ip f { chain c { type filter hook postrouting priority 0; ip daddr set 10.69.13.9; } }", "widens",
+         "chain c of table ip f writes addresses or ports into packets (postrouting hook)"),
+        ("table ip f { chain c { type filter hook prerouting priority mangle; meta l4proto tcp tproxy to :3128; } }", "widens",
+         "chain c of table ip f hands packets to a program or another host (prerouting hook)"),
+        ("table inet f { flowtable t { hook ingress priority 0; devices = {lo}\n }\n"
+         "chain c { type filter hook forward priority 0; meta l4proto tcp flow add @t; } }", "breaks",
+         "chain c of table inet f hands flows to a flowtable (forward hook)"),
+    ):
+        if effect == "breaks" and not has_flowtables():
+            print("        SKIPPED: flowtables: this kernel has none")
+            continue
+        load(text.replace(" }", "\n}"))
+        result = verify(folder)
+        expect_exit(0 if effect in ("narrows", "neither") else 1, result)
+        expect_data(words, result)
+        record = record_of(verify(folder, "--format", "json"))
+        expect_equal([(effect, words)], [(one["effect"], one["what"]) for one in record["beside"] if " of table " in one["what"]], "beside")
+        nft("delete", "table", *text.split()[1:3])
+    load("table ip f { chain c { type filter hook output priority 0; ip dscp set cs1; ip ttl set 64;\n}\n}")
+    expect("of table ip f" not in verify(folder).stdout, "dscp and ttl are no addresses")
+    load(OTHERS)
+    expect_exit(0, verify(folder))
+    clear()
+
+
+@case
+def settings_of_the_kernel_are_named(folder):
+    applied(folder)
+    for path, bad, good, words in (
+        ("/proc/sys/net/ipv4/ip_forward", "0", "1", "net.ipv4.ip_forward is 0"),
+        ("/proc/sys/net/ipv4/conf/all/rp_filter", "1", "0", "rp_filter is strict on wg0"),
+    ):
+        for value in (good, bad):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(value)
+            result = verify(folder)
+            expect_exit(0, result)
+            expect_equal(value == bad, words in result.stdout, f"{path} = {value}")
+
+
+main()
