@@ -69,6 +69,15 @@ def an_edit_that_was_not_applied_does_not_hold(folder):
 
 
 @case
+def what_has_expired_meanwhile_does_not_hold(folder):
+    applied(folder, POLICY.replace('allow = ["grafana"', 'expires = 2026-11-30\nallow = ["grafana"'))
+    expect_exit(0, verify(folder))
+    result = policyc(folder, "verify", "policy.toml", now="2026-12-02T12:00:00Z")
+    expect_exit(1, result)
+    expect_data("would be let through, and the policy denies it", result)
+
+
+@case
 def scope_none_wants_no_table(folder):
     applied(folder)
     write_policy(folder, POLICY.replace('interface = "wg0"', 'interface = "wg0"\nscope = "none"'))
