@@ -17,16 +17,16 @@ namespace policyc {
 // A base chain of a table that is not ours, and one thing that it does to packets: by its policy or by a rule. (nft(8): statements)
 struct ForeignChain {
     enum class Does : std::uint8_t {
-        refuses,     // drop, reject, queue: a program decides
+        refuses,     // drop, reject
         translates,  // dnat, snat, masquerade, redirect
         untracks,    // notrack
         rewrites,    // writes addresses or ports into packets, past connection tracking
-        hands_over,  // tproxy, dup: to a program of this host, or to another host
+        hands_over,  // tproxy, queue, dup: to a program of this host, or to another host
         offloads,    // flow add: packets of such a flow meet no chain from then on
     };
     std::string table;  // "inet filter": family and name
     std::string name;
-    std::string hook;  // "prerouting", "input", "forward", "output", "postrouting"
+    std::string hook;  // "prerouting", "input", "forward", "output", "postrouting", "ingress" (of inet)
     // Its policy is drop where this is empty; else a rule of this chain does it: its own, or one that it leads to.
     std::string rule_in;
     Does does = Does::refuses;

@@ -47,13 +47,13 @@ std::string_view family_word(std::uint8_t family) {
         case NFPROTO_INET: return "inet";
         case NFPROTO_IPV4: return "ip";
         case NFPROTO_IPV6: return "ip6";
-        default: return {};  // bridge, arp and netdev see other packets, or none of the tunnel's
+        default: return {};  // bridge, arp and netdev are not looked at (docs/proof.md)
     }
 }
 
 // The hooks of linux/netfilter.h, in its order.
-constexpr std::array<std::string_view, NF_INET_NUMHOOKS> hook_words{"prerouting", "input", "forward", "output",
-                                                                    "postrouting"};
+constexpr std::array<std::string_view, NF_INET_NUMHOOKS + 1> hook_words{"prerouting", "input",       "forward",
+                                                                        "output",     "postrouting", "ingress"};
 
 // The first byte behind the header. (struct nfgenmsg)
 std::uint8_t family_of(const nlmsghdr& message) {
@@ -78,27 +78,29 @@ void take_verdict(std::string_view nest, Verdicts& out) {
 
 // What iptables-nft writes where nf_tables has no expression of its own. (iptables-extensions(8): targets)
 std::optional<Does> done_by_target(const std::string& name) {
-    if (name == "REJECT" || name == "DROP" || name == "NFQUEUE") return Does::refuses;
+    if (name == "REJECT" || name == "DROP") return Does::refuses;
     if (name == "DNAT" || name == "SNAT" || name == "MASQUERADE" || name == "REDIRECT" || name == "NETMAP")
         return Does::translates;
     if (name == "NOTRACK" || name == "CT") return Does::untracks;
-    if (name == "TPROXY" || name == "TEE") return Does::hands_over;
+    if (name == "DNPT" || name == "SNPT") return Does::rewrites;
+    if (name == "TPROXY" || name == "TEE" || name == "NFQUEUE") return Does::hands_over;
     return {};
 }
 
-// Whether a payload expression writes, and where addresses (of IPv4 from byte 12 on, of IPv6 from 8) or ports are. `ip dscp set` and the like write before.
+// Whether a payload expression writes, and where addresses (of IPv4 from byte 12 on, of IPv6 from 8) or ports are. `ip dscp set`, `ip ttl set` and the like don't.
 bool writes_addresses(const Expression& e) {
     if (!e.has(NFTA_PAYLOAD_SREG)) return false;
-    const std::uint32_t offset = e.u32(NFTA_PAYLOAD_OFFSET);
-    if (e.u32(NFTA_PAYLOAD_BASE) == NFT_PAYLOAD_TRANSPORT_HEADER) return offset < 4;
-    return offset >= 12 || (offset == 8 && e.u32(NFTA_PAYLOAD_LEN) > 4);
+    const std::uint32_t begin = e.u32(NFTA_PAYLOAD_OFFSET);
+    const std::uint32_t end = begin + e.u32(NFTA_PAYLOAD_LEN);
+    if (e.u32(NFTA_PAYLOAD_BASE) == NFT_PAYLOAD_TRANSPORT_HEADER) return begin < 4;
+    return end > 12 || (begin >= 8 && end != 10);
 }
 
 std::optional<Does> done_by(const Expression& e) {
-    if (e.is("reject") || e.is("queue")) return Does::refuses;
+    if (e.is("reject")) return Does::refuses;
     if (e.is("nat") || e.is("masq") || e.is("redir")) return Does::translates;
     if (e.is("notrack")) return Does::untracks;
-    if (e.is("tproxy") || e.is("dup")) return Does::hands_over;
+    if (e.is("tproxy") || e.is("dup") || e.is("queue")) return Does::hands_over;
     if (e.is("flow_offload")) return Does::offloads;
     if (e.is("payload") && writes_addresses(e)) return Does::rewrites;
     if (e.is("target")) return done_by_target(e.text(NFTA_TARGET_NAME));

@@ -16,7 +16,7 @@ std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report) {
     std::size_t notes = 0;
     for (const ForeignChain& chain : chains.value()) {
         // What comes in and goes out is refused for other reasons than a policy's; verify has all of it.
-        const bool early_or_late = chain.hook == "prerouting" || chain.hook == "postrouting";
+        const bool early_or_late = chain.hook == "ingress" || chain.hook == "prerouting" || chain.hook == "postrouting";
         if (chain.does != ForeignChain::Does::refuses || (early_or_late && !chain.rule_in.empty())) continue;
         ++notes;
         const bool by_policy = chain.rule_in.empty();

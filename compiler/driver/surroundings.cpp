@@ -40,7 +40,7 @@ Surrounding surrounding(const ForeignChain& chain) {
                        "a packet may go elsewhere than it was judged to go");
         case Does::hands_over:
             return say(Effect::widens, "hands packets to a program or another host",
-                       "who gets them may send them on in its own name");
+                       "who gets them may let them pass without policyc, or send them on in its own name");
         case Does::offloads:
             return say(Effect::breaks, "hands flows to a flowtable",
                        "their packets meet no chain any more: a permission that is taken away does not end them");
@@ -88,9 +88,11 @@ void add_legacy(const World& world, std::vector<Surrounding>& out) {
         if (!names || names->empty()) continue;
         std::ranges::replace(*names, '\n', ' ');
         const bool six = std::string_view(path).find("ip6") != std::string_view::npos;
-        out.push_back({Effect::narrows,
+        const bool mangle = names->find("mangle") != std::string::npos;
+        out.push_back({mangle ? Effect::widens : Effect::narrows,
                        fmt::format("{} has tables: {}", six ? "ip6tables-legacy" : "iptables-legacy", *names),
-                       "policyc can't read them; they could refuse what the policy allows"});
+                       mangle ? "policyc can't read them; they could send packets elsewhere than they were judged to go"
+                              : "policyc can't read them; they could refuse what the policy allows"});
     }
 }
 

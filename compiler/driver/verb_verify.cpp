@@ -47,7 +47,7 @@ Result<Seen> look(const Policy& policy, const Node& node, Kernel& kernel, const 
 // What is found of the table alone.
 struct Judged {
     std::string table = "as compiled";  // "differs", "absent", "not this node's"
-    std::string proof = "same";         // "differs", "not understood"
+    std::string proof = "none";         // "same", "differs", "not understood"
     std::vector<std::string> wrong;     // what does not hold, a line each
 };
 
@@ -55,7 +55,7 @@ void add_drift(const Drift& found, std::vector<std::string>& wrong) {
     constexpr std::size_t shown = 10;
     const auto add = [&](const char* what, const std::vector<std::string>& texts) {
         for (std::size_t i = 0; i < std::min(shown, texts.size()); ++i) wrong.push_back(what + texts[i]);
-        if (texts.size() > shown) wrong.push_back(fmt::format("{}{} more", what, texts.size() - shown));
+        if (texts.size() > shown) wrong.push_back(fmt::format("{}and {} more such", what, texts.size() - shown));
     };
     add("more than the policy compiles to: ", found.foreign);
     add("less than the policy compiles to: ", found.missing);
@@ -66,15 +66,16 @@ Result<Judged> judge_table(const std::optional<ir::Ruleset>& table, const ir::Ru
     Judged judged;
     if (wanted.empty()) {
         if (!table) return judged;
-        return Judged{"not this node's", "same", {"there is a table inet policyc, and this node judges nothing"}};
+        return Judged{"not this node's", "none", {"there is a table inet policyc, and this node judges nothing"}};
     }
     if (!table)
         return Judged{"absent",
-                      "differs",
+                      "none",
                       {"there is no table inet policyc: nothing is judged, and all that others let through passes"}};
+    const bool as_compiled = same(*table, wanted);
     using Found = proof::Proof::Found;
     switch (proof.found) {
-        case Found::same: break;
+        case Found::same: judged.proof = "same"; break;
         case Found::differs:
             judged.proof = "differs";
             judged.wrong.push_back(proof.error.message);
@@ -83,9 +84,12 @@ Result<Judged> judge_table(const std::optional<ir::Ruleset>& table, const ir::Ru
             judged.proof = "not understood";
             judged.wrong.push_back("can't be verified: " + proof.error.message);
             break;
-        case Found::too_large: return proof.error;
+        case Found::too_large:
+            if (as_compiled) return proof.error;
+            judged.wrong.push_back("can't be verified: " + proof.error.message);
+            break;
     }
-    if (same(*table, wanted)) {
+    if (as_compiled) {
         if (proof.found == Found::same) return judged;
         return Error{"internal error: the table is as compiled, and yet " + judged.wrong.front(),
                      "please report this, with the policy",

@@ -153,9 +153,19 @@ Holds Members::in(const std::string& name, const KeyReading& key) {
 const std::vector<Holds>& Members::verdicts(const std::string& name, const KeyReading& key) {
     const ir::Set& which = set(name);
     const auto [at, fresh] = verdicts_.try_emplace({&which, key});
+    if (!fresh) return at->second;
     // One part more, so that a map to a single chain is read by its values too.
-    if (fresh) at->second = read(which, key, which.verdicts.size() + 1);
-    return at->second;
+    std::vector<Holds>& parts = at->second = read(which, key, which.verdicts.size() + 1);
+    // A key that leads to two chains surely leads to neither.
+    Set all = nothing;
+    bool twice = false;
+    for (const Holds& part : parts) {
+        twice = twice || space_.intersect(all, part.may) != nothing;
+        all = space_.unite(all, part.may);
+    }
+    if (twice)
+        for (Holds& part : parts) part.must = nothing;
+    return parts;
 }
 
 Holds Members::at(const Reading& reading, Field way_out, Interval value) {

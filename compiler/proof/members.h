@@ -50,7 +50,7 @@ public:
 
     // The packets whose key is in the set, or has an entry in the map. The set is there and of these types.
     Holds in(const std::string& set, const KeyReading& key);
-    // The same of a map to chains, for each of its verdicts.
+    // The same of a map to chains, for each of its verdicts; a packet is in the `must` of one of them at most.
     const std::vector<Holds>& verdicts(const std::string& map, const KeyReading& key);
     // The packets whose field has that value.
     Holds at(const Reading& reading, Field way_out, Interval value);

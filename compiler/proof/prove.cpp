@@ -228,9 +228,11 @@ private:
             space_.unite(execution_.not_surely(Verdict::masquerade, *base, wanted, place),
                          execution_.not_surely(Verdict::pass, *base, space_.subtract(points, wanted), place));
         if (const auto point = space_.diagrams().witness(wrong))
-            throw Different{
-                {words_of(*point, phase, space_.family()) + " would not leave with the address it should", {}, {}},
-                *point};
+            throw Different{{words_of(*point, phase, space_.family()) +
+                                 " would be refused, or not leave with the address it should",
+                             {},
+                             {}},
+                            *point};
     }
 
     const Policy& policy_;
