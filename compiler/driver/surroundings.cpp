@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "compiler/driver/pipeline.h"
+
 namespace policyc {
 
 namespace {
@@ -81,10 +83,24 @@ void add_settings(const Policy& policy, const Node& node, const World& world, st
                        "what comes from an address that is not routed back through it is dropped before it is judged"});
 }
 
+// A tunnel that isn't there: at boot it may come later, but now the policy is not in force.
+void add_interface(const Node& node, const World& world, std::vector<Surrounding>& out) {
+    const std::optional<std::vector<Link>> links = world.links ? world.links() : std::nullopt;
+    const std::string& name = node.interface->value;
+    if (!links || std::ranges::find(*links, name, &Link::name) != links->end()) return;
+    const bool judges_all = node.scope == Scope::host;
+    out.push_back({judges_all ? Effect::narrows : Effect::breaks, fmt::format("there is no interface {} here", name),
+                   judges_all ? "nothing passes the tunnel"
+                              : "no packet is judged: what this host forwards passes as if there were no policy"});
+}
+
 // The kernel names its tables there where its modules are loaded.
 void add_legacy(const World& world, std::vector<Surrounding>& out) {
     for (const char* path : {"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"}) {
         std::optional<std::string> names = line_of(path, world);
+        if (!names && exists(path))
+            out.push_back({Effect::widens, fmt::format("{} can't be read", path),
+                           "tables of iptables-legacy that policyc doesn't know of may send packets elsewhere"});
         if (!names || names->empty()) continue;
         std::ranges::replace(*names, '\n', ' ');
         const bool six = std::string_view(path).find("ip6") != std::string_view::npos;
@@ -114,6 +130,7 @@ Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& 
     if (!chains) return chains.error();
     std::vector<Surrounding> out;
     for (const ForeignChain& chain : chains.value()) out.push_back(surrounding(chain));
+    add_interface(node, world, out);
     add_settings(policy, node, world, out);
     add_legacy(world, out);
     std::ranges::stable_sort(out, std::greater<>(), &Surrounding::effect);

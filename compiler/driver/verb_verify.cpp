@@ -9,7 +9,6 @@
 #include "compiler/driver/prove.h"
 #include "compiler/driver/state.h"
 #include "compiler/driver/surroundings.h"
-#include "compiler/driver/tunnel.h"
 #include "compiler/lower.h"
 #include "compiler/timing.h"
 #include "policy/expect.h"
@@ -181,7 +180,6 @@ int verb_verify(const Options& options, World& world, Report& report) {
     const std::optional<ir::Ruleset>& before = seen.value().table.ruleset;
     const std::unique_ptr<Past> past = find_past(before, chosen.name, world);
     const ServerPorts live = add_live_server_ports(table_of(before, past), wanted, world);
-    report_tunnel(tunnel_of(chosen, report.sources), world, report);
     proof::Proof proof;
     if (before && !wanted.empty())
         proof = timed("prove", [&] { return find_proof(policy, addresses, node.value(), *before, live, world); });

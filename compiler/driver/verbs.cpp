@@ -121,7 +121,8 @@ std::vector<Verb> make_verbs() {
                   "packet shows where that is not so.",
                   "The table must also be what the policy compiles to, rule by rule and element by element.",
                   "Then it names what else has a say: chains of other tables that refuse, rewrite, untrack or offload, "
-                  "tables of iptables-legacy, forwarding and rp_filter; of each whether it can narrow, could widen or "
+                  "tables of iptables-legacy, forwarding, rp_filter and an interface that is not there; of each "
+                  "whether it can narrow, could widen or "
                   "breaks the policy.",
                   "What was read is of one moment, which the generation of the rulesets shows.",
                   "Exits 0 when the kernel does what the policy says, and 1 when it does not or when something could "

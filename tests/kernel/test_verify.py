@@ -11,6 +11,8 @@ from gateway import OTHERS, applied, apply, policyc
 from harness import POLICY, case, expect, expect_data, expect_equal, expect_exit, main, record_of, with_lock, write_policy
 from own_network import clear, nft
 
+subprocess.run(["ip", "link", "add", "wg0", "type", "veth", "peer", "name", "wg0-peer"], check=True)
+
 HOLDS = "extgw01: the kernel does what policy.toml says\n"
 FAILS = "extgw01: the kernel does not do what policy.toml says\n"
 
@@ -211,6 +213,20 @@ def what_is_beside_it_is_named(folder):
     load(OTHERS)
     expect_exit(0, verify(folder))
     clear()
+
+
+@case
+def a_tunnel_that_is_not_there_is_no_policy_in_force(folder):
+    applied(folder, POLICY.replace('"wg0"', '"wg7"'))
+    result = verify(folder)
+    expect_exit(1, result)
+    expect_data("there is no interface wg7 here", result)
+    expect_data("no packet is judged", result)
+    expect_equal(["breaks"], [one["effect"] for one in record_of(verify(folder, "--format", "json"))["beside"] if "wg7" in one["what"]], "beside")
+    applied(folder, POLICY.replace('"wg0"', '"wg7"\nscope = "host"'))
+    result = verify(folder)
+    expect_exit(0, result)
+    expect_data("nothing passes the tunnel", result)
 
 
 @case
