@@ -139,6 +139,23 @@ Days today(const World& world) {
     return std::chrono::floor<std::chrono::days>(world.now);
 }
 
+std::optional<Opened> open_policy(const Options& options, const World& world, Report& report, int& status) {
+    report.subject = options.policy;
+    std::optional<Loaded> loaded = load_policy(options.policy, *world.files, report.sources, report.diagnostics);
+    std::optional<LockFile> lock;
+    if (loaded) lock = load_lock(*loaded, options.lock, false, *world.files, report);
+    if (!lock) {
+        status = report.error ? 2 : report.stopped();
+        return {};
+    }
+    const Result<std::size_t> node = choose_node(loaded->policy, options, world);
+    if (!node) {
+        status = report.fail(node.error());
+        return {};
+    }
+    return Opened{std::move(*loaded), std::move(*lock), node.value()};
+}
+
 ServerPorts add_live_server_ports(const ir::Ruleset* before, ir::Ruleset& wanted, const World& world) {
     ServerPorts ports;
     if (before != nullptr) ports = server_ports_of(*before);

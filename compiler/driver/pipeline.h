@@ -54,6 +54,14 @@ std::map<std::string, Answer> ask(const Policy& policy, const std::vector<std::s
 // says which there are.
 Result<std::size_t> choose_node(const Policy& policy, const Options& options, const World& world);
 
+// The policy, its lock and the node to work for. Nothing where the run ends there; `status` is its exit status then.
+struct Opened {
+    Loaded loaded;
+    LockFile lock;
+    std::size_t node = 0;
+};
+std::optional<Opened> open_policy(const Options& options, const World& world, Report& report, int& status);
+
 // Ports of @server_ports that only the running host knows: those of the table that is there, since sessions may have been
 // picked up then, and where that is not all that is wanted, those that something serves at now. Returns them.
 ServerPorts add_live_server_ports(const ir::Ruleset* before, ir::Ruleset& wanted, const World& world);

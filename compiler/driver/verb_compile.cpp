@@ -13,27 +13,24 @@
 namespace policyc {
 
 int verb_compile(const Options& options, World& world, Report& report) {
-    report.subject = options.policy;
-    const std::optional<Loaded> loaded = load_policy(options.policy, *world.files, report.sources, report.diagnostics);
-    if (!loaded) return report.stopped();
-    const std::optional<LockFile> lock = load_lock(*loaded, options.lock, false, *world.files, report);
-    if (!lock) return report.error ? 2 : report.stopped();
-    const Result<std::size_t> node = choose_node(loaded->policy, options, world);
-    if (!node) return report.fail(node.error());
-    const Node& chosen = loaded->policy.nodes[node.value()];
+    int status = 0;
+    const std::optional<Opened> opened = open_policy(options, world, report, status);
+    if (!opened) return status;
+    const Policy& policy = opened->loaded.policy;
+    const LockFile& lock = opened->lock;
+    const std::size_t node = opened->node;
+    const Node& chosen = policy.nodes[node];
     report.record["node"] = chosen.name;
 
-    const Addresses addresses = timed("names", [&] {
-        return addresses_of(loaded->policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
-    });
-    warn_unused(loaded->policy, lock->lock, report.diagnostics);
-    timed("judge", [&] { judge(loaded->policy, addresses, today(world), report.diagnostics); });
+    const Addresses addresses = timed(
+        "names", [&] { return addresses_of(policy, lock.lock, load_hosts(world), world.now, report.diagnostics); });
+    warn_unused(policy, lock.lock, report.diagnostics);
+    timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics); });
     if (report.diagnostics.errors() > 0) return report.stopped();
 
     const ir::Ruleset ruleset =
-        timed("lower", [&] { return lower(loaded->policy, addresses, node.value(), today(world), world.layout); });
-    if (const Result<void> proven = prove_compiled(loaded->policy, addresses, node.value(), ruleset, {}, world);
-        !proven)
+        timed("lower", [&] { return lower(policy, addresses, node, today(world), world.layout); });
+    if (const Result<void> proven = prove_compiled(policy, addresses, node, ruleset, {}, world); !proven)
         return report.fail(proven.error());
     if (chosen.scope == Scope::none) {
         report.notes.push_back(fmt::format(

@@ -64,29 +64,26 @@ int finish(const Difference& differs, const std::string& node, const std::string
 }  // namespace
 
 int verb_diff(const Options& options, World& world, Report& report) {
-    report.subject = options.policy;
-    const std::optional<Loaded> loaded = load_policy(options.policy, *world.files, report.sources, report.diagnostics);
-    if (!loaded) return report.stopped();
-    const std::optional<LockFile> lock = load_lock(*loaded, options.lock, false, *world.files, report);
-    if (!lock) return report.error ? 2 : report.stopped();
-    const Policy& policy = loaded->policy;
-    const Result<std::size_t> node = choose_node(policy, options, world);
-    if (!node) return report.fail(node.error());
-    const std::string& name = policy.nodes[node.value()].name;
+    int status = 0;
+    const std::optional<Opened> opened = open_policy(options, world, report, status);
+    if (!opened) return status;
+    const Policy& policy = opened->loaded.policy;
+    const LockFile& lock = opened->lock;
+    const std::size_t node = opened->node;
+    const std::string& name = policy.nodes[node].name;
 
     const Addresses hosts = load_hosts(world);
     // What is live was made with the state directory's names too; two files are compared as they are.
-    const Lock known = options.against ? lock->lock : join(lock->lock, load_state_names(world, report));
+    const Lock known = options.against ? lock.lock : join(lock.lock, load_state_names(world, report));
     const Addresses addresses =
         timed("names", [&] { return addresses_of(policy, known, hosts, world.now, report.diagnostics); });
     timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics, Nameless::waits); });
     if (report.diagnostics.errors() > 0) return report.stopped();
-    ir::Ruleset after =
-        timed("lower", [&] { return lower(policy, addresses, node.value(), today(world), world.layout); });
-    const View view{&policy, &addresses, &report.sources, node.value(), today(world), &known, world.now, world.layout};
+    ir::Ruleset after = timed("lower", [&] { return lower(policy, addresses, node, today(world), world.layout); });
+    const View view{&policy, &addresses, &report.sources, node, today(world), &known, world.now, world.layout};
 
     if (options.against) {
-        const std::optional<Old> old = load_old(*options.against, name, *lock, hosts, world, report);
+        const std::optional<Old> old = load_old(*options.against, name, lock, hosts, world, report);
         if (!old) return report.error ? 2 : report.stopped();
         const std::string headline = fmt::format("{}: {} against {}", name, options.policy, *options.against);
         // A node that the old policy doesn't have held nothing.
@@ -110,7 +107,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
     const std::optional<ir::Ruleset>& before = read.value().ruleset;
     const std::unique_ptr<Past> past = timed("past", [&] { return find_past(before, name, world); });
     add_live_server_ports(table_of(before, past), after, world);
-    report_tunnel(tunnel_of(policy.nodes[node.value()], report.sources), world, report);
+    report_tunnel(tunnel_of(policy.nodes[node], report.sources), world, report);
     report_neighbours(!after.empty(), *kernel, report);
     if (!before && !after.empty())
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");

@@ -158,22 +158,19 @@ void record(const std::string& node, bool holds, const Judged& judged, const See
 }  // namespace
 
 int verb_verify(const Options& options, World& world, Report& report) {
-    report.subject = options.policy;
-    const std::optional<Loaded> loaded = load_policy(options.policy, *world.files, report.sources, report.diagnostics);
-    if (!loaded) return report.stopped();
-    const std::optional<LockFile> lock = load_lock(*loaded, options.lock, false, *world.files, report);
-    if (!lock) return report.error ? 2 : report.stopped();
-    const Policy& policy = loaded->policy;
-    const Result<std::size_t> node = choose_node(policy, options, world);
-    if (!node) return report.fail(node.error());
-    const Node& chosen = policy.nodes[node.value()];
+    int status = 0;
+    const std::optional<Opened> opened = open_policy(options, world, report, status);
+    if (!opened) return status;
+    const Policy& policy = opened->loaded.policy;
+    const LockFile& lock = opened->lock;
+    const std::size_t node = opened->node;
+    const Node& chosen = policy.nodes[node];
 
-    const Lock known = join(lock->lock, load_state_names(world, report));
+    const Lock known = join(lock.lock, load_state_names(world, report));
     const Addresses addresses = addresses_of(policy, known, load_hosts(world), world.now, report.diagnostics);
     judge(policy, addresses, today(world), report.diagnostics, Nameless::waits);
     if (report.diagnostics.errors() > 0) return report.stopped();
-    ir::Ruleset wanted =
-        timed("lower", [&] { return lower(policy, addresses, node.value(), today(world), world.layout); });
+    ir::Ruleset wanted = timed("lower", [&] { return lower(policy, addresses, node, today(world), world.layout); });
     const std::unique_ptr<Kernel> kernel = world.kernel();
     const Result<Seen> seen = look(policy, chosen, *kernel, world);
     if (!seen) return report.fail(seen.error());
@@ -182,14 +179,14 @@ int verb_verify(const Options& options, World& world, Report& report) {
     const ServerPorts live = add_live_server_ports(table_of(before, past), wanted, world);
     proof::Proof proof;
     if (before && !wanted.empty())
-        proof = timed("prove", [&] { return find_proof(policy, addresses, node.value(), *before, live, world); });
+        proof = timed("prove", [&] { return find_proof(policy, addresses, node, *before, live, world); });
     const Result<Judged> judged = judge_table(before, wanted, proof);
     if (!judged) return report.fail(judged.error());
 
     const bool beside = std::ranges::none_of(
         seen.value().beside, [](const Surrounding& one) { return one.effect >= Surrounding::Effect::widens; });
     const bool holds = judged.value().wrong.empty() && beside;
-    tell(chosen.name, loaded->path, holds, judged.value(), seen.value(), report);
+    tell(chosen.name, opened->loaded.path, holds, judged.value(), seen.value(), report);
     record(chosen.name, holds, judged.value(), seen.value(), report);
     return holds ? 0 : 1;
 }
