@@ -62,7 +62,7 @@ std::string interface_text(const std::string& name) {
     return word.substr(1, word.size() - 2);
 }
 
-struct Writer {
+struct StatementJson {
     Json operator()(const Lookup& s) const { return match(fields_json(s.fields), s.negate ? "!=" : "==", "@" + s.set); }
     Json operator()(const MatchPort& s) const { return match(field_json(s.field), "==", s.value); }
     Json operator()(const MatchName& s) const {
@@ -283,7 +283,7 @@ private:
         Json body{{"family", "inet"}, {"table", table_name}, {"chain", chain.name}};
         if (!rule.comment.empty()) body["comment"] = kernel_text(rule.comment, max_comment);
         Json expr = Json::array();
-        for (const Statement& statement : rule.statements) expr.push_back(std::visit(Writer{}, statement));
+        for (const Statement& statement : rule.statements) expr.push_back(std::visit(StatementJson{}, statement));
         body["expr"] = std::move(expr);
         command("add", {{"rule", std::move(body)}});
     }

@@ -24,11 +24,11 @@ struct Free {
 };
 using Context = std::unique_ptr<nft_ctx, Free>;
 
-struct Close {
+struct CloseFile {
     using pointer = std::FILE*;
     void operator()(std::FILE* file) const { std::fclose(file); }
 };
-using File = std::unique_ptr<std::FILE, Close>;
+using File = std::unique_ptr<std::FILE, CloseFile>;
 
 Result<Context> open_context() {
     if (const Result<void> usable = probe_nf_tables(); !usable) return usable.error();

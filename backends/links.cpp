@@ -14,7 +14,7 @@ namespace policyc {
 
 namespace {
 
-struct Close {
+struct CloseSocket {
     void operator()(mnl_socket* netlink) const { mnl_socket_close(netlink); }
 };
 
@@ -45,7 +45,7 @@ int take(const nlmsghdr* message, void* data) {
 }  // namespace
 
 std::optional<std::vector<Link>> links() {
-    const std::unique_ptr<mnl_socket, Close> netlink(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
+    const std::unique_ptr<mnl_socket, CloseSocket> netlink(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
     if (!netlink || mnl_socket_bind(netlink.get(), 0, MNL_SOCKET_AUTOPID) < 0) return {};
     alignas(nlmsghdr) std::array<char, 32768> buffer{};
     constexpr std::uint32_t sequence = 1;

@@ -19,9 +19,9 @@ namespace {
 constexpr std::size_t elements_to_measure = 10000;
 constexpr std::size_t widest_key = 60;
 
-class Writer {
+class RulesetText {
 public:
-    Writer(const Ruleset& ruleset, const Sources* sources) : ruleset_(ruleset), sources_(sources) {
+    RulesetText(const Ruleset& ruleset, const Sources* sources) : ruleset_(ruleset), sources_(sources) {
         std::size_t bytes = 4096;
         for (const Set& set : ruleset.sets) bytes += 100 + set.elements.size() * 80;
         out_.reserve(bytes + ruleset.counters.size() * 100);
@@ -192,7 +192,7 @@ private:
 }  // namespace
 
 std::string to_nft(const Ruleset& ruleset, const Sources* sources) {
-    return Writer(ruleset, sources).write();
+    return RulesetText(ruleset, sources).write();
 }
 
 }  // namespace policyc

@@ -131,7 +131,7 @@ std::string rate_text(const Rate& rate, std::uint32_t burst) {
     return fmt::format("limit rate {}/{} burst {} packets", rate.count, nft_word(rate.unit), burst);
 }
 
-struct Writer {
+struct StatementText {
     std::string operator()(const Lookup& s) const {
         return fmt::format("{} {}@{}", fields_text(s.fields), s.negate ? "!= " : "", s.set);
     }
@@ -215,7 +215,7 @@ std::string value_text(const Ruleset& ruleset, const Set& set, std::size_t eleme
 }
 
 std::string to_nft(const Statement& statement) {
-    return std::visit(Writer{}, statement);
+    return std::visit(StatementText{}, statement);
 }
 
 }  // namespace policyc

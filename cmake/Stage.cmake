@@ -33,4 +33,4 @@ function(add_stage NAME)
 endfunction()
 
 set(POLICYC_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast
-    -Woverloaded-virtual -Wswitch -Wno-missing-field-initializers -Werror)
+    -Woverloaded-virtual -Wswitch -Wzero-as-null-pointer-constant -Wno-missing-field-initializers -Werror)

@@ -13,12 +13,12 @@
 #include "compiler/lower.h"
 #include "compiler/time_text.h"
 #include "compiler/words.h"
+#include "policy/text.h"
 
 namespace policyc {
 
 namespace {
 
-using Kind = Change::Kind;
 using Cause = Change::Cause;
 
 // One person and one service, and the boxes between them that come or go.
@@ -97,10 +97,7 @@ std::string joined(std::span<const Box> boxes, const std::string& node) {
         add_box(text, box, node);
         if (std::ranges::find(texts, text) == texts.end()) texts.push_back(std::move(text));
     }
-    for (std::size_t i = 0; i < std::min(shown, texts.size()); ++i)
-        out += fmt::format("{}{}", i == 0 ? "" : ", ", texts[i]);
-    if (texts.size() > shown) out += fmt::format(" and {} more", texts.size() - shown);
-    return out;
+    return few(texts, shown);
 }
 
 class Difference {
@@ -258,8 +255,9 @@ private:
                 if (line->known && same != gains.end() && !(line->words < same->words)) reached.push_back(&*same);
             }
             if (reached.size() != left.size()) continue;
-            Change change{
-                .kind = Kind::move, .cause = old_host == new_host ? Cause::dns : Cause::edit, .service = keep(service)};
+            Change change{.kind = Change::Kind::move,
+                          .cause = old_host == new_host ? Cause::dns : Cause::edit,
+                          .service = keep(service)};
             change.destination =
                 keep(fmt::format("{} -> {}", hosts(left.front()->boxes), hosts(reached.front()->boxes)));
             change.boxes = all_boxes(reached);
@@ -310,7 +308,7 @@ private:
     [[nodiscard]] const std::string& node_name() const { return now_.view().policy->nodes[now_.view().node].name; }
 
     // Before anything is known of the reason.
-    Change begin(Kind kind, const Line& line) {
+    Change begin(Change::Kind kind, const Line& line) {
         return {.kind = kind,
                 .cause = Cause::edit,
                 .who = keep(line.words.who),
@@ -320,7 +318,7 @@ private:
     }
 
     Change gain(const Line& line) {
-        Change change = begin(Kind::gain, line);
+        Change change = begin(Change::Kind::gain, line);
         const std::optional<Words> mine = now_.find(line.words);
         if (!mine) return change;
         place(change, now_, mine->span);
@@ -340,7 +338,7 @@ private:
     }
 
     Change loss(const Line& line) {
-        Change change = begin(Kind::loss, line);
+        Change change = begin(Change::Kind::loss, line);
         change.reason = "removed";
         if (!last_) return change;
         const std::optional<Words> old = last_->find(line.words);

@@ -23,6 +23,11 @@ namespace policyc::ir {
 // The type of one field of a set's key, as nft names them.
 enum class Type : std::uint8_t { ipv4_addr, ipv6_addr, inet_service, ifname };
 
+// The type of that family's addresses.
+constexpr Type address_type(Family family) {
+    return family == Family::ipv4 ? Type::ipv4_addr : Type::ipv6_addr;
+}
+
 // Bytes of a field as it lies in a key: network byte order, padded to whole 32-bit registers (inet_service: 2 bytes and 2 of zero).
 std::size_t padded_size(Type type);
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "compiler/time_text.h"
+#include "policy/text.h"
 
 namespace policyc::explain {
 namespace {
@@ -31,11 +32,10 @@ std::string port_text(Slots slots, std::uint32_t asked) {
 
 // "laptop, phone and 3 more"
 std::string people_of(const std::vector<Source>& list) {
-    constexpr std::size_t most = 3;
-    std::string text;
-    for (std::size_t i = 0; i < std::min(most, list.size()); ++i) text += (i == 0 ? "" : ", ") + list[i].label;
-    if (list.size() > most) text += fmt::format(" and {} more", list.size() - most);
-    return text;
+    std::vector<std::string> labels;
+    labels.reserve(list.size());
+    for (const Source& source : list) labels.push_back(source.label);
+    return few(labels);
 }
 
 class Search {

@@ -19,13 +19,9 @@ std::uint32_t refill_seconds(Rate::Unit unit) {
     return 0;
 }
 
-ir::Type address_type(Family family) {
-    return family == Family::ipv4 ? ir::Type::ipv4_addr : ir::Type::ipv6_addr;
-}
-
 void add_set(std::string name, Family family, std::string comment, const std::vector<Range>& ranges, ir::Ruleset& out) {
     ir::Set set{
-        .name = std::move(name), .types = {address_type(family)}, .interval = true, .comment = std::move(comment)};
+        .name = std::move(name), .types = {ir::address_type(family)}, .interval = true, .comment = std::move(comment)};
     set.elements = ir::Elements(set.types, true);
     for (const Range& range : ranges) set.elements.add({{range.lo, range.hi}});
     set.elements.sort();
@@ -74,7 +70,7 @@ void add_rate_sets(const std::vector<Limiter>& limiters, const std::vector<Famil
     for (std::size_t i = 0; i < limiters.size(); ++i) {
         for (const Family family : families) {
             ir::Set set{.name = rate_set(i, family),
-                        .types = {address_type(family)},
+                        .types = {ir::address_type(family)},
                         .dynamic = true,
                         .timeout = refill_seconds(limiters[i].rate.unit),
                         .size = rate_sources,

@@ -195,7 +195,7 @@ void PermissionSets::add_counters(ir::Ruleset& ruleset) {
         ruleset.counters.push_back({.name = "svc_" + service.name, .comment = service.name, .span = service.span});
         for (const Range& host : hosts) {
             for (const Ports& ports : service.ports) {
-                std::vector<ir::Type> types{host.family == Family::ipv4 ? ir::Type::ipv4_addr : ir::Type::ipv6_addr};
+                std::vector<ir::Type> types{ir::address_type(host.family)};
                 std::vector<ir::Elements::Bound> key{bound(host)};
                 if (has_ports(ports.protocol)) {
                     types.push_back(ir::Type::inet_service);

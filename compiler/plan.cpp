@@ -12,7 +12,7 @@ namespace {
 
 using namespace ir;
 
-using Names = std::set<std::string_view>;
+using NameSet = std::set<std::string_view>;
 
 // Longer chains are compared at their ends only; what lies between is written anew.
 constexpr std::size_t longest_matched = 2000;
@@ -33,8 +33,8 @@ std::map<std::string_view, std::uint32_t> by_name(const std::vector<T>& things) 
 
 // The sets, maps and chains that a rule names.
 struct NamesOf {
-    Names& sets;
-    Names& chains;
+    NameSet& sets;
+    NameSet& chains;
 
     void operator()(const Lookup& s) const { sets.insert(s.set); }
     void operator()(const UpdateRate& s) const { sets.insert(s.set); }
@@ -223,10 +223,10 @@ private:
     // Whether the rule in the kernel can stand for the new one.
     [[nodiscard]] bool stays(const Rule& old, const Rule& fresh) const {
         if (!same(old, fresh)) return false;
-        Names sets;
-        Names chains;
+        NameSet sets;
+        NameSet chains;
         for (const Statement& statement : fresh.statements) std::visit(NamesOf{sets, chains}, statement);
-        const auto moved = [](const Names& names, const Names& of) {
+        const auto moved = [](const NameSet& names, const NameSet& of) {
             return std::ranges::any_of(names, [&](std::string_view name) { return of.contains(name); });
         };
         return !moved(sets, moved_sets_) && !moved(chains, moved_chains_);
@@ -309,10 +309,10 @@ private:
     const Ruleset& before_;
     const Ruleset& after_;
     Plan out_;
-    Names spoiled_;  // sets that hold, or are, something foreign
-    Names moved_sets_;
-    Names moved_chains_;
-    Names moved_counters_;
+    NameSet spoiled_;  // sets that hold, or are, something foreign
+    NameSet moved_sets_;
+    NameSet moved_chains_;
+    NameSet moved_counters_;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> kept_chains_;
 };
 

@@ -12,7 +12,7 @@ namespace policyc {
 
 namespace {
 
-using Indices = std::span<std::uint32_t>;
+using IndexSpan = std::span<std::uint32_t>;
 
 constexpr std::size_t small_set = 1024;
 
@@ -41,7 +41,7 @@ private:
         std::ranges::stable_sort(order, {}, [&](std::uint32_t i) { return address[i]; });
 
         const Family family = set.types[field] == ir::Type::ipv4_addr ? Family::ipv4 : Family::ipv6;
-        std::vector<std::pair<Range, Indices>> parts;
+        std::vector<std::pair<Range, IndexSpan>> parts;
         halve({family, 0, top(family)}, order, address, parts);
 
         Split& split = splits_[set.name];
@@ -52,8 +52,8 @@ private:
             add(take(set, program::shard_name(set.name, network), indices), fields);
     }
 
-    void halve(const Range& network, Indices indices, const std::vector<u128>& address,
-               std::vector<std::pair<Range, Indices>>& parts) const {
+    void halve(const Range& network, IndexSpan indices, const std::vector<u128>& address,
+               std::vector<std::pair<Range, IndexSpan>>& parts) const {
         if (indices.empty()) return;
         if (indices.size() <= most_ || network.single()) {
             parts.emplace_back(network, indices);
@@ -66,7 +66,7 @@ private:
         halve({network.family, middle + 1, network.hi}, indices.subspan(low), address, parts);
     }
 
-    static ir::Set take(const ir::Set& whole, const std::string& name, Indices indices) {
+    static ir::Set take(const ir::Set& whole, const std::string& name, IndexSpan indices) {
         ir::Set part{.name = name,
                      .types = whole.types,
                      .map_to = whole.map_to,
@@ -95,7 +95,7 @@ private:
 ir::Set shard_map_of(const std::string& set, const Split& split, const std::string& prefix) {
     const Family family = split.parts.front().network.family;
     ir::Set map{.name = prefix + program::shard_map(set),
-                .types = {family == Family::ipv4 ? ir::Type::ipv4_addr : ir::Type::ipv6_addr},
+                .types = {ir::address_type(family)},
                 .interval = true,
                 .map_to = ir::MapTo::verdict};
     map.elements = ir::Elements(map.types, true);

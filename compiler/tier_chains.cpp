@@ -9,15 +9,10 @@ namespace {
 
 using program::By;
 using program::Kind;
-using program::Permissions;
 using program::TierChain;
 
 // The kernel takes names of up to 255 bytes; people don't.
 constexpr std::size_t longest_class_name = 120;
-
-ir::Type address_type(Family family) {
-    return family == Family::ipv4 ? ir::Type::ipv4_addr : ir::Type::ipv6_addr;
-}
 
 // An empty set (or map) for single addresses, and one for ranges.
 struct Pair {
@@ -25,7 +20,7 @@ struct Pair {
     ir::Set ranges;
 
     Pair(const std::string& name, Family family, ir::MapTo map_to) {
-        exact = {.name = name, .types = {address_type(family)}, .map_to = map_to};
+        exact = {.name = name, .types = {ir::address_type(family)}, .map_to = map_to};
         exact.elements = ir::Elements(exact.types, false);
         ranges = {.name = name + "_ranges", .types = exact.types, .interval = true, .map_to = map_to};
         ranges.elements = ir::Elements(ranges.types, true);
@@ -157,8 +152,8 @@ void TierChains::add(ir::Set set) {
 }
 
 // Packets that go the way of who began, and answers: as conntrack tells them apart, or the other way round where it has them turned.
-void TierChains::add_both_ways(std::vector<ir::Rule>& rules, const Permissions& sets, const Statements& verdict,
-                               bool turned, Lookups& lookups) const {
+void TierChains::add_both_ways(std::vector<ir::Rule>& rules, const program::Permissions& sets,
+                               const Statements& verdict, bool turned, Lookups& lookups) const {
     for (const By by : {By::packet, By::answer}) {
         if (turned && by == By::answer && !output_) continue;
         lookups.permissions(rules, sets, verdict,
@@ -175,7 +170,8 @@ void TierChains::add_chains(const ir::Statement& admitted, std::size_t limits, L
     };
     for (const auto& [tier, has] : tiers_) {
         const auto sets = [number = tier](std::size_t limit) {
-            return Permissions{.kind = Kind::allow, .limit = static_cast<std::uint32_t>(limit), .tier = number};
+            return program::Permissions{
+                .kind = Kind::allow, .limit = static_cast<std::uint32_t>(limit), .tier = number};
         };
         if (has.free) {
             std::vector<ir::Rule> rules;

@@ -16,7 +16,7 @@ using program::By;
 using program::Permissions;
 using program::TierChain;
 
-constexpr int deepest = 8;  // jumps; lower() writes four
+constexpr int most_jumps = 8;  // jumps; lower() writes four
 
 Direction direction_of(program::Kind kind) {
     switch (kind) {
@@ -83,7 +83,7 @@ public:
         const auto repeated = std::ranges::unique(reach_.boxes, {}, &LabelledBox::box);
         reach_.boxes.erase(repeated.begin(), repeated.end());
 
-        walk("tiers", {}, deepest);
+        walk("tiers", {}, most_jumps);
         for (auto& [key, tier] : tiers_) {
             if (tier.reachers.empty() || tier.areas.empty()) continue;
             const auto key_of = [](const Area& area) { return std::pair(area.destination, area.ports); };

@@ -11,6 +11,7 @@
 #include "policy/belief.h"
 #include "policy/families.h"
 #include "policy/lock.h"
+#include "policy/text.h"
 
 namespace policyc {
 
@@ -206,7 +207,7 @@ void warn_unused(const Policy& policy, const Lock& lock, Diagnostics& diagnostic
     const bool one = unused.size() == 1;
     diagnostics
         .report(Code::W0316, first,
-                fmt::format("{} {} locked, and the policy does not have {}", list(unused, 4), one ? "is" : "are",
+                fmt::format("{} {} locked, and the policy does not have {}", few(unused, 4), one ? "is" : "are",
                             one ? "it" : "them"),
                 one ? "no line of the policy names it" : fmt::format("the first of {}", unused.size()))
         .note("nothing is allowed for it")

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "policy/text.h"
+
 namespace policyc {
 
 namespace {
@@ -20,13 +22,6 @@ bool no_host(const Address& address) {
 }
 
 }  // namespace
-
-std::string list(const std::vector<std::string>& items, std::size_t most) {
-    std::string out;
-    for (std::size_t i = 0; i < items.size() && i < most; ++i) out += (i == 0 ? "" : ", ") + items[i];
-    if (items.size() > most) out += fmt::format(" and {} more", items.size() - most);
-    return out;
-}
 
 bool denied_family(const Policy& policy, const Address& address) {
     return policy.ipv6 == Ipv6::deny && address.family == Family::ipv6;

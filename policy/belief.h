@@ -5,16 +5,15 @@
 #include <vector>
 
 #include "policy/lock.h"
+#include "policy/text.h"
 
 namespace policyc {
 
-// "a, b and 3 more".
-std::string list(const std::vector<std::string>& items, std::size_t most);
 template <typename T>
 std::string list_of(const std::vector<T>& values, std::size_t most = 4) {
     std::vector<std::string> items;
     for (const T& value : values) items.push_back(to_string(value));
-    return list(items, most);
+    return few(items, most);
 }
 
 // Under ipv6 = "deny" an IPv6 address opens nothing, wherever it is.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "policy/scan.h"
+#include "policy/text.h"
 
 namespace policyc {
 namespace {
@@ -41,14 +42,6 @@ Stretch inside(std::string_view text, Stretch value) {
     return value;
 }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return out;
-}
-
 constexpr std::array<std::string_view, 4> secret_words{"key", "secret", "psk", "password"};
 
 // Whether a key is a name that the policy gives: of a service, a group, a network. `keycloak` is no secret.
@@ -81,13 +74,13 @@ bool is_wireguard_key(std::string_view text) {
 
 bool looks_secret(std::string_view key) {
     if (key == "public_key" || key == "private_key_file") return false;
-    const std::string name = lower(key);
+    const std::string name = lower_case(key);
     return std::ranges::any_of(secret_words,
                                [&](std::string_view word) { return name.find(word) != std::string::npos; });
 }
 
 void mask_secrets(std::string& text) {
-    const std::string all = lower(text);
+    const std::string all = lower_case(text);
     if (std::ranges::none_of(secret_words, [&](std::string_view word) { return all.find(word) != std::string::npos; }))
         return;
     std::vector<std::pair<Stretch, bool>> secrets;  // and whether it is a list

@@ -26,9 +26,9 @@ bool plain_name(std::string_view name) {
            std::none_of(name.begin(), name.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c <= ' '; });
 }
 
-class Reader {
+class LockReader {
 public:
-    Reader(std::uint32_t file, const Sources& sources, Diagnostics& diagnostics)
+    LockReader(std::uint32_t file, const Sources& sources, Diagnostics& diagnostics)
         : file_(file), sources_(sources), diagnostics_(diagnostics) {}
 
     std::optional<Lock> read() {
@@ -275,7 +275,7 @@ std::string time_text(Time time) {
 
 std::optional<Lock> parse_lock(std::uint32_t file, const Sources& sources, Diagnostics& diagnostics) {
     if (std::optional<Lock> lock = read_plain_lock(sources.text(file), file)) return lock;
-    return Reader(file, sources, diagnostics).read();
+    return LockReader(file, sources, diagnostics).read();
 }
 
 std::string write_lock(const Lock& lock) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "policy/text.h"
+
 namespace policyc {
 
 namespace {
@@ -19,11 +21,9 @@ std::string_view next_word(std::string_view& line) {
     return word;
 }
 
-std::string lower(std::string_view name) {
-    std::string out(name);
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
+// As policyc knows a name: in lower case and without a trailing dot.
+std::string known_as(std::string_view name) {
+    std::string out = lower_case(name);
     if (out.size() > 1 && out.back() == '.') out.pop_back();
     return out;
 }
@@ -40,7 +40,7 @@ Addresses parse_hosts(std::string_view text) {
         const std::optional<Address> address = parse_address(next_word(line));
         if (!address) continue;
         for (std::string_view word = next_word(line); !word.empty(); word = next_word(line)) {
-            std::vector<Address>& addresses = found[lower(word)];
+            std::vector<Address>& addresses = found[known_as(word)];
             if (std::find(addresses.begin(), addresses.end(), *address) == addresses.end())
                 addresses.push_back(*address);
         }

@@ -7,6 +7,7 @@
 
 #include "policy/belief.h"
 #include "policy/lock.h"
+#include "policy/text.h"
 
 namespace policyc {
 
@@ -98,7 +99,7 @@ private:
                 diagnostics_.report(error_code(Code::E0302), use.span, outside_message(use.name, outside),
                                     fmt::format("{} answered {}", server(answer), list_of(outside)));
             explain_within(policy_, outside, diagnostic);
-            if (!answer.cnames.empty()) diagnostic.note(fmt::format("by way of the CNAME {}", list(answer.cnames, 4)));
+            if (!answer.cnames.empty()) diagnostic.note(fmt::format("by way of the CNAME {}", few(answer.cnames, 4)));
             diagnostic
                 .note(fmt::format("refused, because a changed DNS record would otherwise open the firewall; {}",
                                   in_force(old)))
@@ -140,8 +141,7 @@ private:
             error_code(absent ? Code::E0301 : Code::E0309), use.span,
             fmt::format("`{}` {}", use.name, absent ? "does not exist (NXDOMAIN)" : "has no address"),
             fmt::format("asked {} just now", server(answer)));
-        if (!answer.cnames.empty())
-            diagnostic.note(fmt::format("it is an alias (CNAME) of {}", list(answer.cnames, 4)));
+        if (!answer.cnames.empty()) diagnostic.note(fmt::format("it is an alias (CNAME) of {}", few(answer.cnames, 4)));
         const std::string near = searched_++ < most_searched ? nearest_locked(use.name, before_) : std::string{};
         if (!near.empty()) {
             const LockEntry& entry = before_.at(near);

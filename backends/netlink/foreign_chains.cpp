@@ -35,7 +35,7 @@ struct Verdicts {
     std::set<std::string> maps;
 };
 
-struct Chain {
+struct SeenChain {
     Key key;
     std::optional<std::uint32_t> hook;
     bool policy_drop = false;
@@ -154,7 +154,7 @@ public:
 
     [[nodiscard]] std::vector<ForeignChain> found() const {
         std::vector<ForeignChain> out;
-        for (const Chain& chain : chains_) {
+        for (const SeenChain& chain : chains_) {
             if (!chain.hook || *chain.hook >= hook_words.size()) continue;
             const auto& [family, table, name] = chain.key;
             ForeignChain foreign{.table = fmt::format("{} {}", family_word(family), table),
@@ -179,7 +179,7 @@ private:
     static bool ours(const Key& key) { return std::get<0>(key) == NFPROTO_INET && std::get<1>(key) == ir::table_name; }
 
     bool take_chain(const nlmsghdr& message) {
-        Chain chain;
+        SeenChain chain;
         auto& [family, table, name] = chain.key;
         family = family_of(message);
         Attributes attributes(message);
@@ -241,7 +241,7 @@ private:
     }
 
     // The chain, itself or one that it leads to, that has a rule that does it; "" where there is none.
-    [[nodiscard]] std::string doing(Does does, const Chain& chain, std::set<std::string>& seen) const {
+    [[nodiscard]] std::string doing(Does does, const SeenChain& chain, std::set<std::string>& seen) const {
         const auto& [family, table, name] = chain.key;
         if (!seen.insert(name).second) return {};
         if (chain.verdicts.does.contains(does)) return name;
@@ -254,7 +254,7 @@ private:
     }
 
     Socket& socket_;
-    std::vector<Chain> chains_;
+    std::vector<SeenChain> chains_;
     std::map<Key, std::size_t> places_;
 };
 

@@ -12,16 +12,12 @@ namespace {
 
 using proof::Boxes;
 using proof::Diagrams;
-using proof::Field;
-using proof::Hook;
 using proof::Interval;
 using proof::Level;
 using proof::Meaning;
-using proof::Set;
-using proof::Side;
 using proof::Way;
 
-constexpr std::size_t level_of(Field field) {
+constexpr std::size_t level_of(proof::Field field) {
     return static_cast<std::size_t>(field);
 }
 
@@ -30,21 +26,21 @@ constexpr u128 icmp = 1, tcp = 6, udp = 17, icmpv6 = 58;
 constexpr u128 echo_request = 8 * 256;
 constexpr u128 echo_request6 = 128 * 256;
 
-constexpr Hook hook_of(Direction direction) {
+constexpr proof::Hook hook_of(Direction direction) {
     switch (direction) {
-        case Direction::forward: return Hook::forward;
-        case Direction::input: return Hook::input;
-        case Direction::output: return Hook::output;
+        case Direction::forward: return proof::Hook::forward;
+        case Direction::input: return proof::Hook::input;
+        case Direction::output: return proof::Hook::output;
     }
     return {};
 }
 
-constexpr Side side_of(explain::Side side) {
+constexpr proof::Side side_of(explain::Side side) {
     switch (side) {
-        case explain::Side::tunnel: return Side::tunnel;
-        case explain::Side::other: return Side::other;
-        case explain::Side::untouched: return Side::untouched;
-        case explain::Side::loopback: return Side::loopback;
+        case explain::Side::tunnel: return proof::Side::tunnel;
+        case explain::Side::other: return proof::Side::other;
+        case explain::Side::untouched: return proof::Side::untouched;
+        case explain::Side::loopback: return proof::Side::loopback;
     }
     return {};
 }
@@ -55,37 +51,37 @@ Interval one(T value) {
 }
 
 // The packets that begin the flows of a part.
-Result<Set> flows_of(const explain::Part& part, const Ports& ports, Diagrams& diagrams) {
+Result<proof::Set> flows_of(const explain::Part& part, const Ports& ports, Diagrams& diagrams) {
     std::vector<Interval> box;
     for (const Level& level : diagrams.levels()) box.push_back({0, level.max});
     Boxes who(diagrams.levels());
     for (const Range& range : part.sources.ranges()) {
         std::vector<Interval> from = box;
-        from[level_of(Field::source)] = {range.lo, range.hi};
+        from[level_of(proof::Field::source)] = {range.lo, range.hi};
         who.add(from);
     }
-    const Result<Set> sources = diagrams.build(who).set;
+    const Result<proof::Set> sources = diagrams.build(who).set;
     if (!sources) return sources;
 
-    box[level_of(Field::hook)] = one(hook_of(part.passage.hook));
-    box[level_of(Field::way)] = one(Way::begin);
-    box[level_of(Field::in)] = one(side_of(part.passage.in));
-    box[level_of(Field::out)] = one(side_of(part.passage.out));
+    box[level_of(proof::Field::hook)] = one(hook_of(part.passage.hook));
+    box[level_of(proof::Field::way)] = one(Way::begin);
+    box[level_of(proof::Field::in)] = one(side_of(part.passage.in));
+    box[level_of(proof::Field::out)] = one(side_of(part.passage.out));
     switch (ports.protocol) {
         case Protocol::any: break;
         case Protocol::tcp:
         case Protocol::udp:
-            box[level_of(Field::protocol)] = one(ports.protocol == Protocol::tcp ? tcp : udp);
-            box[level_of(Field::port)] = {ports.lo, ports.hi};
+            box[level_of(proof::Field::protocol)] = one(ports.protocol == Protocol::tcp ? tcp : udp);
+            box[level_of(proof::Field::port)] = {ports.lo, ports.hi};
             break;
         case Protocol::ping:
-            box[level_of(Field::protocol)] = one(part.family == Family::ipv4 ? icmp : icmpv6);
-            box[level_of(Field::port)] = one(part.family == Family::ipv4 ? echo_request : echo_request6);
+            box[level_of(proof::Field::protocol)] = one(part.family == Family::ipv4 ? icmp : icmpv6);
+            box[level_of(proof::Field::port)] = one(part.family == Family::ipv4 ? echo_request : echo_request6);
             break;
     }
     Boxes flows(diagrams.levels());
     for (const Range& range : part.destinations.ranges()) {
-        box[level_of(Field::destination)] = {range.lo, range.hi};
+        box[level_of(proof::Field::destination)] = {range.lo, range.hi};
         flows.add(box, sources.value());
     }
     return diagrams.build(flows).set;
@@ -107,11 +103,11 @@ Result<explain::Shares> PolicyDiagrams::shares(const explain::Part& part, const 
     if (!known.meaning) return known.meaning.error();
     Diagrams& diagrams = known.diagrams;
     const Meaning& meaning = known.meaning.value();
-    const Result<Set> flows = diagrams.intersect(flows_of(part, ports, diagrams), meaning.possible);
-    const Result<Set> judged = diagrams.intersect(flows, meaning.judged);
-    const Result<Set> allowed = diagrams.intersect(flows, meaning.allowed);
-    const Result<Set> denied = diagrams.subtract(judged, allowed);
-    const Result<Set> unjudged = diagrams.subtract(flows, judged);
+    const Result<proof::Set> flows = diagrams.intersect(flows_of(part, ports, diagrams), meaning.possible);
+    const Result<proof::Set> judged = diagrams.intersect(flows, meaning.judged);
+    const Result<proof::Set> allowed = diagrams.intersect(flows, meaning.allowed);
+    const Result<proof::Set> denied = diagrams.subtract(judged, allowed);
+    const Result<proof::Set> unjudged = diagrams.subtract(flows, judged);
     if (!denied) return denied.error();
     if (!unjudged) return unjudged.error();
     return explain::Shares{allowed.value() != proof::nothing, denied.value() != proof::nothing,

@@ -81,7 +81,7 @@ std::variant<std::vector<std::string>, Error> shaped(int argc, const char* const
     return words;
 }
 
-std::string joined(const std::vector<std::string>& parts) {
+std::string one_of(const std::vector<std::string>& parts) {
     std::string text;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         if (i > 0) text += i + 1 == parts.size() ? " or " : ", ";
@@ -97,7 +97,7 @@ std::optional<Error> check_choice(const OptionRow& row, std::string_view value, 
     const std::vector<std::string> known = choices(value);
     const std::string& given = options.*(*member);
     if (std::find(known.begin(), known.end(), given) != known.end()) return {};
-    return Error{fmt::format("{} takes {}, and not `{}`", row.name, joined(known), given), {}};
+    return Error{fmt::format("{} takes {}, and not `{}`", row.name, one_of(known), given), {}};
 }
 
 std::optional<Error> check_values(const Verb& verb, Options& options) {

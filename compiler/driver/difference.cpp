@@ -10,6 +10,7 @@
 #include "compiler/driver/drift.h"
 #include "compiler/plan.h"
 #include "compiler/program.h"
+#include "policy/text.h"
 
 namespace policyc {
 
@@ -57,14 +58,6 @@ std::vector<std::string> all_of(const Drift& drift) {
     std::vector<std::string> all = drift.foreign;
     all.insert(all.end(), drift.missing.begin(), drift.missing.end());
     return all;
-}
-
-std::string few(const std::vector<std::string>& texts) {
-    constexpr std::size_t shown = 3;
-    const auto end = texts.begin() + static_cast<std::ptrdiff_t>(std::min(shown, texts.size()));
-    std::string text = fmt::format("{}", fmt::join(texts.begin(), end, ", "));
-    if (texts.size() > shown) text += fmt::format(" and {} more", texts.size() - shown);
-    return text;
 }
 
 // What somebody else did to the table since policyc made it, or what another version made otherwise.

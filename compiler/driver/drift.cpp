@@ -10,6 +10,7 @@
 #include "backends/text_words.h"
 #include "compiler/access.h"
 #include "compiler/program.h"
+#include "policy/text.h"
 
 namespace policyc {
 
@@ -112,15 +113,6 @@ std::vector<std::string> range_texts(const ir::Set& from, const ir::Set& in) {
     std::vector<std::size_t> all(rest.elements.size());
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
     return element_texts(rest, all);
-}
-
-std::string few(const std::vector<std::string>& texts) {
-    constexpr std::size_t shown = 3;
-    std::string text = fmt::format(
-        "{}",
-        fmt::join(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(std::min(shown, texts.size())), ", "));
-    if (texts.size() > shown) text += fmt::format(" and {} more", texts.size() - shown);
-    return text;
 }
 
 void compare_sets(const ir::Ruleset& seen, const ir::Ruleset& meant, bool permissions, Drift& out) {

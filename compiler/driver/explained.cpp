@@ -10,7 +10,6 @@
 
 namespace policyc {
 
-using explain::Side;
 using explain::Verdict;
 using explain::Why;
 
@@ -58,12 +57,12 @@ std::string tunnel_of(const Node& node) {
     return node.interface ? node.interface->value : "its tunnel";
 }
 
-std::string interface_text(const Node& node, Side side) {
+std::string side_text(const Node& node, explain::Side side) {
     switch (side) {
-        case Side::tunnel: return tunnel_of(node);
-        case Side::other: return "another interface";
-        case Side::untouched: return "an interface of `untouched`";
-        case Side::loopback: return "loopback";
+        case explain::Side::tunnel: return tunnel_of(node);
+        case explain::Side::other: return "another interface";
+        case explain::Side::untouched: return "an interface of `untouched`";
+        case explain::Side::loopback: return "loopback";
     }
     return {};
 }
@@ -102,13 +101,13 @@ std::string why_text(const Explained& explained, const explain::Finding& finding
 std::string passage_text(const Node& node, const explain::Passage& passage) {
     switch (passage.hook) {
         case Direction::forward:
-            return fmt::format("forwards it from {} to {}", interface_text(node, passage.in),
-                               passage.in == Side::tunnel && passage.out == Side::tunnel
+            return fmt::format("forwards it from {} to {}", side_text(node, passage.in),
+                               passage.in == explain::Side::tunnel && passage.out == explain::Side::tunnel
                                    ? "the same"
-                                   : interface_text(node, passage.out));
+                                   : side_text(node, passage.out));
         case Direction::input:
-            return fmt::format("is where it goes, and it comes from {}", interface_text(node, passage.in));
-        case Direction::output: return fmt::format("sends it itself, to {}", interface_text(node, passage.out));
+            return fmt::format("is where it goes, and it comes from {}", side_text(node, passage.in));
+        case Direction::output: return fmt::format("sends it itself, to {}", side_text(node, passage.out));
     }
     return {};
 }

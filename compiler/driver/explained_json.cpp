@@ -11,11 +11,9 @@ namespace policyc {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using explain::Answer;
 using explain::Finding;
 using explain::Line;
 using explain::Miss;
-using explain::Side;
 using explain::Why;
 
 const char* word(std::optional<explain::Verdict> verdict) {
@@ -78,12 +76,12 @@ const char* word(Followed::Verdict verdict) {
     return "";
 }
 
-const char* word(Side side) {
+const char* word(explain::Side side) {
     switch (side) {
-        case Side::tunnel: return "tunnel";
-        case Side::other: return "other";
-        case Side::untouched: return "untouched";
-        case Side::loopback: return "loopback";
+        case explain::Side::tunnel: return "tunnel";
+        case explain::Side::other: return "other";
+        case explain::Side::untouched: return "untouched";
+        case explain::Side::loopback: return "loopback";
     }
     return "";
 }
@@ -111,7 +109,7 @@ private:
     }
 
     Json answer_of(std::size_t index) const {
-        const Answer& answer = explained_.answers[index];
+        const explain::Answer& answer = explained_.answers[index];
         Json json = {{"who", answer.source.label},
                      {"who_addresses", addresses_of(explained_, answer.source.host)},
                      {"what", answer.target.label},

@@ -8,25 +8,18 @@
 #include "compiler/look_up.h"
 #include "compiler/time_text.h"
 #include "policy/excerpt.h"
+#include "policy/text.h"
 
 namespace policyc {
 
 namespace {
 
-using explain::Answer;
 using explain::Finding;
 using explain::Line;
 using explain::Miss;
 using explain::Verdict;
 
 constexpr std::size_t most_lines = 8;  // of the policy, for one answer
-
-std::string few(const std::vector<std::string>& texts, std::size_t most) {
-    const auto end = texts.begin() + static_cast<std::ptrdiff_t>(std::min(most, texts.size()));
-    std::string text = fmt::format("{}", fmt::join(texts.begin(), end, ", "));
-    if (texts.size() > most) text += fmt::format(" and {} more", texts.size() - most);
-    return text;
-}
 
 // Rows whose columns stand below each other; what is empty at the end of a row leaves no blanks.
 class Columns {
@@ -96,7 +89,7 @@ private:
 
     // ---- one answer ------------------------------------------------------------------------------------------------
 
-    void whole(const Answer& answer) {
+    void whole(const explain::Answer& answer) {
         facts(answer);
         const std::size_t shown = std::min(most_lines, answer.lines.size());
         for (std::size_t i = 0; i < shown; ++i) line(answer, answer.lines[i]);
@@ -106,7 +99,7 @@ private:
         live(answer);
     }
 
-    void facts(const Answer& answer) {
+    void facts(const explain::Answer& answer) {
         Columns facts(2);
         constexpr std::size_t most = 4;
         const auto addresses = [&](const Host& host, const std::string& label) {
@@ -131,7 +124,7 @@ private:
     }
 
     // Where the verdicts differ, each is shown by an example.
-    void reason(const Answer& answer, const Finding& finding, bool mixed) {
+    void reason(const explain::Answer& answer, const Finding& finding, bool mixed) {
         std::string text = why_text(explained_, finding);
         if (text.empty() && !mixed) return;
         if (mixed) {
@@ -143,13 +136,13 @@ private:
         out_ += fmt::format("  why   {}{}{}\n", text, place.empty() ? "" : "  ", place);
     }
 
-    void line(const Answer& answer, const Line& line) {
+    void line(const explain::Answer& answer, const Line& line) {
         std::vector<Label> labels{{line.permission.span, terms(line, true)}};
         if (line.who.valid()) labels.push_back({line.who, "holds " + answer.source.label});
         out_ += "\n" + render_labels(labels, sources_, color_);
     }
 
-    void misses(const Answer& answer) {
+    void misses(const explain::Answer& answer) {
         if (answer.misses.empty()) return;
         out_ += "\n  it would be allowed\n";
         Columns rows(4);
@@ -163,7 +156,7 @@ private:
         if (explained_.answers.empty()) out_ += "  why   " + explained_.nothing + "\n";
         Columns rows(2);
         for (std::size_t i = 0; i < explained_.answers.size(); ++i) {
-            const Answer& answer = explained_.answers[i];
+            const explain::Answer& answer = explained_.answers[i];
             std::vector<std::string> row{answer.source.label, target_text(answer.target),
                                          few(addresses_of(explained_, answer.target.host), 2), word(answer.verdict())};
             if (explained_.live) row.push_back(live_word(explained_.live->flows[i]));
@@ -175,7 +168,7 @@ private:
         out_ += rows.text();
         if (!explained_.answers.empty() && !explained_.verdict())
             out_ += fmt::format("\n  for example, denied: {}\n", counterexample());
-        const auto denied = std::ranges::find_if(explained_.answers, [](const Answer& answer) {
+        const auto denied = std::ranges::find_if(explained_.answers, [](const explain::Answer& answer) {
             return answer.verdict() != Verdict::allowed && answer.verdict() != Verdict::unjudged;
         });
         if (denied != explained_.answers.end())
@@ -184,7 +177,7 @@ private:
         drifted();
     }
 
-    [[nodiscard]] std::pair<std::string, std::string> short_reason(const Answer& answer) const {
+    [[nodiscard]] std::pair<std::string, std::string> short_reason(const explain::Answer& answer) const {
         if (!answer.verdict()) {
             for (const Finding& finding : answer.findings)
                 if (finding.verdict == Verdict::denied)
@@ -205,7 +198,7 @@ private:
     }
 
     [[nodiscard]] std::string counterexample() const {
-        for (const Answer& answer : explained_.answers)
+        for (const explain::Answer& answer : explained_.answers)
             for (const Finding& finding : answer.findings)
                 if (finding.verdict == Verdict::denied) return flow_text(answer, finding.example);
         return "what has no address";
@@ -220,7 +213,7 @@ private:
         return std::ranges::none_of(flows, passes) ? "kernel: dropped" : "kernel: both";
     }
 
-    void live(const Answer& answer) {
+    void live(const explain::Answer& answer) {
         if (!explained_.live) return;
         out_ += "\n  in the kernel\n";
         if (!explained_.live->table) {
@@ -234,7 +227,7 @@ private:
         drifted();
     }
 
-    void live_flow(const Answer& answer, const Finding& finding, const LiveFlow& flow, Columns& rows) const {
+    void live_flow(const explain::Answer& answer, const Finding& finding, const LiveFlow& flow, Columns& rows) const {
         const Followed& kernel = flow.kernel;
         std::string verdict;
         switch (kernel.verdict) {

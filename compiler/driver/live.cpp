@@ -12,7 +12,7 @@ namespace policyc {
 
 namespace {
 
-ir::Hook hook_of(Direction direction) {
+ir::Hook kernel_hook(Direction direction) {
     switch (direction) {
         case Direction::forward: return ir::Hook::forward;
         case Direction::input: return ir::Hook::input;
@@ -40,7 +40,7 @@ std::string interface_of(const Node& node, explain::Side side) {
 }
 
 FirstPacket packet_of(const Node& node, const explain::Flow& flow, const std::optional<std::string>& in) {
-    FirstPacket packet{hook_of(flow.passage.hook), "", "", flow.source, flow.destination, {}, 0};
+    FirstPacket packet{kernel_hook(flow.passage.hook), "", "", flow.source, flow.destination, {}, 0};
     if (packet.hook != ir::Hook::output) packet.in = in ? *in : interface_of(node, flow.passage.in);
     if (packet.hook != ir::Hook::input) packet.out = interface_of(node, flow.passage.out);
     using reach::Slots;

@@ -70,7 +70,7 @@ std::string fields(const std::vector<Field>& list) {
     return text;
 }
 
-struct Printer {
+struct RulesetPrinter {
     std::string operator()(const Lookup& s) const {
         return fmt::format("lookup {} {} @{}", fields(s.fields), s.negate ? "not in" : "in", s.set);
     }
@@ -187,7 +187,7 @@ std::string chain_text(const Chain& chain, const Sources& sources) {
     for (const Rule& rule : chain.rules) {
         std::string line;
         for (const Statement& statement : rule.statements)
-            line += (line.empty() ? "" : "; ") + std::visit(Printer{}, statement);
+            line += (line.empty() ? "" : "; ") + std::visit(RulesetPrinter{}, statement);
         if (!rule.comment.empty()) line += fmt::format(" \"{}\"", rule.comment);
         if (rule.span.valid()) line += fmt::format(" # {}", sources.place(rule.span));
         text += fmt::format("  {}\n", line);

@@ -20,7 +20,6 @@ namespace policyc {
 
 namespace {
 
-using explain::Side;
 using explain::Verdict;
 
 // The policy with the question as its last test.
@@ -38,15 +37,15 @@ std::optional<Loaded> load_question(const Options& options, const World& world, 
 }
 
 // What kind of interface --in is.
-Result<std::optional<Side>> way_in(const Node& node, const std::optional<std::string>& in) {
-    if (!in) return std::optional<Side>();
+Result<std::optional<explain::Side>> way_in(const Node& node, const std::optional<std::string>& in) {
+    if (!in) return std::optional<explain::Side>();
     if (*in == "lo")
         return Error{"nothing comes in through `lo` but what this host sends to itself",
                      fmt::format("ask from {} to {}, without --in", node.name, node.name)};
-    if (node.interface && node.interface->value == *in) return std::optional(Side::tunnel);
+    if (node.interface && node.interface->value == *in) return std::optional(explain::Side::tunnel);
     const bool untouched =
         std::ranges::any_of(node.untouched.interfaces, [&](const auto& name) { return name.value == *in; });
-    return std::optional(untouched ? Side::untouched : Side::other);
+    return std::optional(untouched ? explain::Side::untouched : explain::Side::other);
 }
 
 const char* word(const Followed& followed) {
@@ -112,7 +111,7 @@ int verb_explain(const Options& options, World& world, Report& report) {
     const Result<std::size_t> chosen = choose_node(policy, options, world);
     if (!chosen) return report.fail(chosen.error());
     const Node& node = policy.nodes[chosen.value()];
-    const Result<std::optional<Side>> in = way_in(node, options.in);
+    const Result<std::optional<explain::Side>> in = way_in(node, options.in);
     if (!in) return report.fail(in.error());
     // What is live was made with the state directory's names too.
     const Lock lock = options.live ? join(file->lock, load_state_names(world, report)) : file->lock;

@@ -13,12 +13,12 @@ constexpr Interval privileged{1, 511};
 constexpr u128 most_ports = 16;
 constexpr u128 first_of_range = 1024;
 constexpr u128 last_of_range = 32767;
-constexpr Interval all_ports{1, 65535};
+constexpr Interval served_ports{1, 65535};
 
 void add(const Ports& ports, Servers& servers) {
     if (ports.protocol != Protocol::tcp && ports.protocol != Protocol::udp) return;
     Interval interval{ports.lo, ports.hi};
-    if (interval == all_ports) return;
+    if (interval == served_ports) return;
     const bool tcp = ports.protocol == Protocol::tcp;
     if (interval.hi - interval.lo + 1 > most_ports) {
         if (tcp) interval.lo = std::max(interval.lo, first_of_range);

@@ -19,7 +19,6 @@ if not tidy:
 
 folders = ("policy", "compiler", "backends")
 record = os.path.join(build, "tidy-clean.json")
-together = 8
 
 
 def digest_of_headers():
@@ -79,12 +78,11 @@ def main():
     for path in paths:
         if clean.get(path) != digests[path]:
             todo.setdefault(os.path.dirname(path), []).append(path)
-    batches = [part[at:at + together] for part in todo.values() for at in range(0, len(part), together)]
-    looked_at = sum(len(batch) for batch in batches)
+    looked_at = sum(len(part) for part in todo.values())
     failed = 0
     with tempfile.TemporaryDirectory() as where:
-        for batch in batches:
-            for path, text in run(batch, flags, where):
+        for part in todo.values():
+            for path, text in run(part, flags, where):
                 if not text:
                     clean[path] = digests[path]
                 else:
