@@ -254,7 +254,10 @@ private:
                 const auto same = std::ranges::lower_bound(gains, line->words, std::less(), &Line::words);
                 if (line->known && same != gains.end() && !(line->words < same->words)) reached.push_back(&*same);
             }
-            if (reached.size() != left.size()) continue;
+            if (reached.size() != left.size() || !same_but_for_destinations(left, reached)) continue;
+            if (old_host == new_host &&
+                !std::ranges::all_of(reached, [&](const Line* line) { return came_by_dns(*line); }))
+                continue;
             Change change{.kind = Change::Kind::move,
                           .cause = old_host == new_host ? Cause::dns : Cause::edit,
                           .service = keep(service)};
@@ -273,6 +276,40 @@ private:
             for (Line* line : reached) line->moved = true;
         }
     }
+
+    // Whether each person has the same ports there that were left, at as many addresses.
+    static bool same_but_for_destinations(const std::vector<Line*>& left, const std::vector<Line*>& reached) {
+        const auto shape = [](std::span<const Box> boxes) {
+            std::multiset<std::tuple<Direction, Range, Ports, Family>> all;
+            for (const Box& box : boxes) all.insert({box.direction, box.source, box.ports, box.destination.family});
+            return all;
+        };
+        for (std::size_t i = 0; i < left.size(); ++i)
+            if (shape(left[i]->boxes) != shape(reached[i]->boxes)) return false;
+        return true;
+    }
+
+    // Whether the last policy allows all of it too, with the addresses of now.
+    bool came_by_dns(const Line& line) {
+        if (!last_ || now_.host_name(line.words.service).empty() || !addresses_changed()) return false;
+        if (!last_with_new_addresses_) {
+            View view = last_->view();
+            view.addresses = now_.view().addresses;
+            view.ruleset = nullptr;
+            compile(last_with_new_addresses_, view);
+        }
+        return std::ranges::all_of(line.boxes,
+                                   [&](const Box& box) { return last_with_new_addresses_->find(box).has_value(); });
+    }
+
+    // Whether the new policy would allow all of it, with the addresses of the last one.
+    bool went_by_dns(const Line& line) {
+        if (last_->host_name(line.words.service).empty() || !addresses_changed()) return false;
+        return std::ranges::all_of(line.boxes,
+                                   [&](const Box& box) { return with_old_addresses().find(box).has_value(); });
+    }
+
+    [[nodiscard]] bool addresses_changed() const { return *last_->view().addresses != *now_.view().addresses; }
 
     std::span<const Box> all_boxes(const std::vector<Line*>& lines) {
         std::vector<Box> boxes;
@@ -330,7 +367,7 @@ private:
         if (there) {
             change.cause = Cause::drift;
             change.reason = "was taken out of the kernel, not by policyc";
-        } else if (last_->find(line.words) && !now_.host_name(line.words.service).empty()) {
+        } else if (came_by_dns(line)) {
             change.cause = Cause::dns;
             change.reason = dns_reason(line.words.service);
         }
@@ -347,19 +384,16 @@ private:
             change.reason = "in the kernel, not from policyc";
             return change;
         }
-        if (now_.find(line.words) && !now_.host_name(line.words.service).empty()) {
+        if (went_by_dns(line)) {
+            const std::string host(last_->host_name(line.words.service));
             change.cause = Cause::dns;
-            change.reason = dns_reason(line.words.service);
-            return change;
-        }
-        // The policy still says so, and would allow it at the address that its name had.
-        if (const std::string host(last_->host_name(line.words.service)); !host.empty() && is_gone(host)) {
-            if (const auto still = still_written(*old)) {
-                place(change, now_, still->span);
-                change.cause = Cause::dns;
-                change.reason = keep(fmt::format("{} has no address any more", host));
+            if (!is_gone(host)) {
+                change.reason = dns_reason(line.words.service);
                 return change;
             }
+            if (const auto still = with_old_addresses().find(*old)) place(change, *with_old_addresses_, still->span);
+            change.reason = keep(fmt::format("{} has no address any more", host));
+            return change;
         }
         // What the new policy would still allow on the day of the last apply has only expired.
         if (const auto still = then_ && !now_.find(line.words) ? then_->find(line.words) : std::nullopt) {
@@ -377,15 +411,15 @@ private:
         return found == now_.view().addresses->end() || found->second.empty();
     }
 
-    // The words of a permission in the new policy, with the addresses of the last one.
-    std::optional<Words> still_written(const Words& words) {
+    // The new policy with the addresses of the last one.
+    const Compiled& with_old_addresses() {
         if (!with_old_addresses_) {
             View view = now_.view();
             view.addresses = last_->view().addresses;
             view.ruleset = nullptr;
             compile(with_old_addresses_, view);
         }
-        return with_old_addresses_->find(words);
+        return *with_old_addresses_;
     }
 
     std::shared_ptr<Memory> memory_ = std::make_shared<Memory>();
@@ -394,7 +428,8 @@ private:
     const Reach& new_reach_;
     const Reach* old_reach_ = nullptr;
     Compiled now_;
-    std::optional<Compiled> with_old_addresses_;  // made when it is first asked
+    std::optional<Compiled> with_old_addresses_;       // made when it is first asked
+    std::optional<Compiled> last_with_new_addresses_;  // likewise
     std::optional<Compiled> last_;
     std::optional<Compiled> then_;  // the new policy on the day of the last apply, where that is another day
     std::vector<Change> out_;

@@ -186,14 +186,14 @@ private:
     void implied_ports() {
         const auto was = ports_of(before_, old_);
         const auto is = ports_of(after_, new_);
-        // Where all was let through before, a port that is open now opens nothing.
+        // Where all was let through before, a port that is open now opens nothing; in scope tunnel that was so of what does not come out of it.
         for (const std::string& port : missing_in(is, was)) {
             const std::string text = fmt::format("implied, for WireGuard: {}", port);
-            old_.scope == Scope::host ? opens(text) : neither(text);
+            old_.scope == Scope::none ? neither(text) : opens(text);
         }
-        if (!host()) return;
+        const std::string where = host() ? "" : " in " + tunnel();
         for (const std::string& port : missing_in(was, is))
-            closes(fmt::format("no longer implied, for WireGuard: {}", port));
+            closes(fmt::format("no longer implied{}, for WireGuard: {}", where, port));
     }
 
     void ipv6() {

@@ -260,6 +260,14 @@ void check_node(Context& context, std::size_t index, Lists& lists) {
     node.denied = fields.choice("denied", verdicts).value_or(Denied::drop);
     read_addresses(fields, node, diagnostics);
     read_interface(fields, node, diagnostics);
+    if (node.scope != Scope::none && fields.find("interface") == nullptr) {
+        diagnostics
+            .report(Code::E0104, node.span, fmt::format("[nodes.{}] has no `interface`", node.name),
+                    "what enters and leaves the tunnel is judged here, so it must be known which one that is")
+            .help(
+                "add interface = \"wg0\", by the name that `ip link` shows; or scope = \"none\", to judge nothing "
+                "here");
+    }
     read_endpoint(fields, node, diagnostics);
     if (const auto port = fields.number("listen_port", 1, 65535)) node.listen_port = static_cast<std::uint16_t>(*port);
     if (const Entry* port = fields.find("listen_port"), *endpoint = fields.find("endpoint");

@@ -77,7 +77,8 @@ namespace policyc {
     X(E0701, "a test failed")                                 \
     X(E0702, "a test names what has no address")              \
     X(E0703, "a test is too entangled to be judged")          \
-    X(W0704, "a test waits for an address")
+    X(W0704, "a test waits for an address")                   \
+    X(E0901, "an apply would cut the session it was typed in")
 
 enum class Code : std::uint16_t {
 #define X(code, title) code,

@@ -6,34 +6,19 @@
 #include <algorithm>
 #include <vector>
 
+#include "compiler/driver/prove.h"
+
 namespace policyc {
 
 namespace {
 
 using proof::Boxes;
 using proof::Diagrams;
-using proof::Interval;
+using proof::just;
 using proof::Level;
 using proof::Meaning;
+using proof::place;
 using proof::Way;
-
-constexpr std::size_t level_of(proof::Field field) {
-    return static_cast<std::size_t>(field);
-}
-
-// Numbers of the IANA registry; a ping is type 8 (RFC 792) or 128 (RFC 4443), code 0.
-constexpr u128 icmp = 1, tcp = 6, udp = 17, icmpv6 = 58;
-constexpr u128 echo_request = 8 * 256;
-constexpr u128 echo_request6 = 128 * 256;
-
-constexpr proof::Hook hook_of(Direction direction) {
-    switch (direction) {
-        case Direction::forward: return proof::Hook::forward;
-        case Direction::input: return proof::Hook::input;
-        case Direction::output: return proof::Hook::output;
-    }
-    return {};
-}
 
 constexpr proof::Side side_of(explain::Side side) {
     switch (side) {
@@ -45,43 +30,39 @@ constexpr proof::Side side_of(explain::Side side) {
     return {};
 }
 
-template <typename T>
-Interval one(T value) {
-    return {static_cast<u128>(value), static_cast<u128>(value)};
-}
-
 // The packets that begin the flows of a part.
 Result<proof::Set> flows_of(const explain::Part& part, const Ports& ports, Diagrams& diagrams) {
-    std::vector<Interval> box;
+    std::vector<proof::Interval> box;
     for (const Level& level : diagrams.levels()) box.push_back({0, level.max});
     Boxes who(diagrams.levels());
     for (const Range& range : part.sources.ranges()) {
-        std::vector<Interval> from = box;
-        from[level_of(proof::Field::source)] = {range.lo, range.hi};
+        std::vector<proof::Interval> from = box;
+        from[place(proof::Field::source)] = {range.lo, range.hi};
         who.add(from);
     }
     const Result<proof::Set> sources = diagrams.build(who).set;
     if (!sources) return sources;
 
-    box[level_of(proof::Field::hook)] = one(hook_of(part.passage.hook));
-    box[level_of(proof::Field::way)] = one(Way::begin);
-    box[level_of(proof::Field::in)] = one(side_of(part.passage.in));
-    box[level_of(proof::Field::out)] = one(side_of(part.passage.out));
+    box[place(proof::Field::hook)] = just(proof_hook(part.passage.hook));
+    box[place(proof::Field::way)] = just(Way::begin);
+    box[place(proof::Field::in)] = just(side_of(part.passage.in));
+    box[place(proof::Field::out)] = just(side_of(part.passage.out));
     switch (ports.protocol) {
         case Protocol::any: break;
         case Protocol::tcp:
         case Protocol::udp:
-            box[level_of(proof::Field::protocol)] = one(ports.protocol == Protocol::tcp ? tcp : udp);
-            box[level_of(proof::Field::port)] = {ports.lo, ports.hi};
+            box[place(proof::Field::protocol)] =
+                just(ports.protocol == Protocol::tcp ? proof::tcp_number : proof::udp_number);
+            box[place(proof::Field::port)] = {ports.lo, ports.hi};
             break;
         case Protocol::ping:
-            box[level_of(proof::Field::protocol)] = one(part.family == Family::ipv4 ? icmp : icmpv6);
-            box[level_of(proof::Field::port)] = one(part.family == Family::ipv4 ? echo_request : echo_request6);
+            box[place(proof::Field::protocol)] = just(proof::icmp_of(part.family));
+            box[place(proof::Field::port)] = just(proof::echo_request_of(part.family));
             break;
     }
     Boxes flows(diagrams.levels());
     for (const Range& range : part.destinations.ranges()) {
-        box[level_of(proof::Field::destination)] = {range.lo, range.hi};
+        box[place(proof::Field::destination)] = {range.lo, range.hi};
         flows.add(box, sources.value());
     }
     return diagrams.build(flows).set;

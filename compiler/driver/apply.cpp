@@ -9,6 +9,7 @@
 
 #include "compiler/driver/changes_report.h"
 #include "compiler/driver/folder_lock.h"
+#include "compiler/driver/lockout.h"
 #include "compiler/driver/neighbours.h"
 #include "compiler/driver/past.h"
 #include "compiler/driver/prove.h"
@@ -249,6 +250,13 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             if (sight != nullptr)
                 *sight = sight_of(read.value().moment, tunnel, policy, known, wanted, report, said_again);
             return 0;
+        }
+
+        if (!how.force_lockout && world.own_sessions) {
+            if (const auto cut = find_lockout(world.own_sessions(), before, wanted)) {
+                report_lockout(*cut, chosen, !before, report.diagnostics);
+                return report.stopped();
+            }
         }
 
         const Difference differs =

@@ -9,6 +9,7 @@ namespace policyc {
 struct ApplyOptions {
     bool dry_run = false;
     bool offline = false;
+    bool force_lockout = false;  // even where it cuts the session it was typed in
 };
 
 // Everything after the policy and its lock were read. The caller holds the lock of the state directory, unless this is

@@ -150,8 +150,8 @@ void report_difference(const Difference& difference, const std::string& headline
     report.data += few_lines("missing from the kernel", difference.missing);
     report.data += summary_of(difference, tense);
 
-    report.record["widens"] = difference.opens() || count(difference.changes, Change::Kind::gain) > 0;
-    report.record["narrows"] = difference.closes() || count(difference.changes, Change::Kind::loss) > 0;
+    report.record["widens"] = difference.widens();
+    report.record["narrows"] = difference.narrows();
     if (report.wants_record)
         report.record["changes"] = changes_json(difference.changes, report.record.value("node", ""));
     report.record["elements"] = difference.elements;

@@ -89,6 +89,16 @@ void add_unrecorded(const ir::Ruleset& before, const ir::Ruleset& after, Differe
 
 }  // namespace
 
+bool Difference::widens() const {
+    const auto widens = [](const Change& change) { return change.kind != Change::Kind::loss; };
+    return opens() || std::ranges::any_of(changes, widens);
+}
+
+bool Difference::narrows() const {
+    const auto narrows = [](const Change& change) { return change.kind != Change::Kind::gain; };
+    return closes() || std::ranges::any_of(changes, narrows);
+}
+
 bool Difference::opens() const {
     return !foreign.empty() || !missing.empty() || std::ranges::any_of(remarks, &Term::opens);
 }

@@ -27,6 +27,9 @@ struct Difference {
     std::vector<std::string> missing;  // and what it wrote that is not there any more
     std::vector<std::string> chains;   // the chains that differ
 
+    // By any change or remark. What moves opens where it is now and closes where it was.
+    [[nodiscard]] bool widens() const;
+    [[nodiscard]] bool narrows() const;
     // More than `changes` says: by a remark, or because somebody else had a hand in the table.
     [[nodiscard]] bool opens() const;
     [[nodiscard]] bool closes() const;

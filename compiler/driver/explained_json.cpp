@@ -16,7 +16,7 @@ using explain::Line;
 using explain::Miss;
 using explain::Why;
 
-const char* word(std::optional<explain::Verdict> verdict) {
+const char* json_word(std::optional<explain::Verdict> verdict) {
     if (!verdict) return "partly";
     switch (*verdict) {
         case explain::Verdict::allowed: return "allowed";
@@ -26,7 +26,7 @@ const char* word(std::optional<explain::Verdict> verdict) {
     return "";
 }
 
-const char* word(Why why) {
+const char* json_word(Why why) {
     switch (why) {
         case Why::permission: return "permission";
         case Why::loopback: return "loopback";
@@ -44,7 +44,7 @@ const char* word(Why why) {
     return "";
 }
 
-const char* word(Miss::Kind kind) {
+const char* json_word(Miss::Kind kind) {
     switch (kind) {
         case Miss::Kind::port: return "port";
         case Miss::Kind::grant: return "grant";
@@ -57,7 +57,7 @@ const char* word(Miss::Kind kind) {
     return "";
 }
 
-const char* word(Direction direction) {
+const char* json_word(Direction direction) {
     switch (direction) {
         case Direction::forward: return "forward";
         case Direction::input: return "input";
@@ -66,7 +66,7 @@ const char* word(Direction direction) {
     return "";
 }
 
-const char* word(Followed::Verdict verdict) {
+const char* json_word(Followed::Verdict verdict) {
     switch (verdict) {
         case Followed::Verdict::accept: return "accept";
         case Followed::Verdict::drop: return "drop";
@@ -76,7 +76,7 @@ const char* word(Followed::Verdict verdict) {
     return "";
 }
 
-const char* word(explain::Side side) {
+const char* json_word(explain::Side side) {
     switch (side) {
         case explain::Side::tunnel: return "tunnel";
         case explain::Side::other: return "other";
@@ -91,8 +91,12 @@ public:
     Recorder(const Explained& explained, const Sources& sources) : explained_(explained), sources_(sources) {}
 
     Json run() const {
-        Json record = {{"node", explained_.node().name},        {"from", explained_.from},  {"to", explained_.to},
-                       {"verdict", word(explained_.verdict())}, {"answers", Json::array()}, {"implied", Json::array()}};
+        Json record = {{"node", explained_.node().name},
+                       {"from", explained_.from},
+                       {"to", explained_.to},
+                       {"verdict", json_word(explained_.verdict())},
+                       {"answers", Json::array()},
+                       {"implied", Json::array()}};
         if (!explained_.nothing.empty()) record["nothing"] = explained_.nothing;
         for (std::size_t i = 0; i < explained_.answers.size(); ++i) record["answers"].push_back(answer_of(i));
         if (explained_.node().scope != Scope::none)
@@ -122,7 +126,7 @@ private:
                 json["age"] = (explained_.now - entry->second.resolved).count();
             }
         }
-        json["verdict"] = word(answer.verdict());
+        json["verdict"] = json_word(answer.verdict());
         if (!answer.nothing.empty()) json["nothing"] = answer.nothing;
         json["findings"] = Json::array();
         for (std::size_t i = 0; i < answer.findings.size(); ++i) json["findings"].push_back(finding_of(index, i));
@@ -130,7 +134,7 @@ private:
         for (const Line& line : answer.lines) json["allowed_by"].push_back(line_of(line));
         json["near_misses"] = Json::array();
         for (const Miss& miss : answer.misses) {
-            Json near = {{"kind", word(miss.kind)}, {"text", miss.text}, {"via", miss.via}};
+            Json near = {{"kind", json_word(miss.kind)}, {"text", miss.text}, {"via", miss.via}};
             put_place(near, miss.span);
             json["near_misses"].push_back(std::move(near));
         }
@@ -140,12 +144,12 @@ private:
     Json finding_of(std::size_t index, std::size_t number) const {
         const Finding& finding = explained_.answers[index].findings[number];
         const explain::Flow& flow = finding.example;
-        Json json = {{"verdict", word(std::optional(finding.verdict))},
-                     {"why", word(finding.why)},
+        Json json = {{"verdict", json_word(std::optional(finding.verdict))},
+                     {"why", json_word(finding.why)},
                      {"text", why_text(explained_, finding)},
-                     {"hook", word(flow.passage.hook)},
-                     {"in", word(flow.passage.in)},
-                     {"out", word(flow.passage.out)},
+                     {"hook", json_word(flow.passage.hook)},
+                     {"in", json_word(flow.passage.in)},
+                     {"out", json_word(flow.passage.out)},
                      {"source", to_string(flow.source)},
                      {"destination", to_string(flow.destination)},
                      {"port", reach::to_string(reach::Slots{flow.slot, flow.slot})}};
@@ -163,7 +167,8 @@ private:
     }
 
     static Json kernel_of(const LiveFlow& flow) {
-        Json json = {{"verdict", word(flow.kernel.verdict)}, {"rule", flow.kernel.rule}, {"look_ups", Json::array()}};
+        Json json = {
+            {"verdict", json_word(flow.kernel.verdict)}, {"rule", flow.kernel.rule}, {"look_ups", Json::array()}};
         for (const Asking& asking : flow.kernel.asked)
             json["look_ups"].push_back({{"set", asking.set->name}, {"held", asking.held.has_value()}});
         if (flow.kernel.decisive) {

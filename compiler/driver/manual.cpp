@@ -97,7 +97,7 @@ std::string manual_of_program() {
     text += ".El\n.Sh EXIT STATUS\n.Bl -tag -width Ds\n";
     text += ".It 0\n" + mdoc::line("Fine, or no difference.");
     text += ".It 1\n" + mdoc::line("The answer is no: an error in the policy, a failed test, a difference.");
-    text += ".It 2\n" + mdoc::line("Trouble: usage, files, the network, the kernel.");
+    text += ".It 2\n" + mdoc::line("Trouble: usage, files, the kernel.");
     text += ".El\n.Sh EXAMPLES\n";
     for (const Verb& verb : verbs()) {
         if (verb.group.empty()) continue;

@@ -1,5 +1,9 @@
-// Asks compiler/proof, and says what it found: prove_compiled().
+// Asks compiler/proof, and says what it found: prove_compiled(), check_listed().
 #include "compiler/driver/prove.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
 
 #include "compiler/driver/pipeline.h"
 #include "compiler/proof/prove.h"
@@ -15,11 +19,55 @@ std::vector<proof::Interval> intervals(const std::vector<PortRange>& ports) {
     return all;
 }
 
+proof::Servers servers(const ServerPorts& live) {
+    return {intervals(live.tcp), intervals(live.udp)};
+}
+
+proof::Listed listed(const Box& box, std::span<const Range> people) {
+    const Family family = box.direction == Direction::input ? box.source.family : box.destination.family;
+    proof::Listed flows{.family = family, .box = {}, .sources = people};
+    const std::vector<proof::Level> levels = proof::flow_levels(family);
+    for (std::size_t i = 0; i < flows.box.size(); ++i) flows.box[i] = {0, levels[i].max};
+    const auto narrow = [&flows](proof::Field field, proof::Interval to) { flows.box[proof::place(field)] = to; };
+    // A line names who and what, and that holds at every hook. Where it names this host, it is about what this host takes or sends.
+    if (box.direction != Direction::forward) narrow(proof::Field::hook, proof::just(proof_hook(box.direction)));
+    if (box.direction != Direction::input) narrow(proof::Field::destination, {box.destination.lo, box.destination.hi});
+    if (box.direction != Direction::output && people.empty())
+        narrow(proof::Field::source, {box.source.lo, box.source.hi});
+    switch (box.ports.protocol) {
+        case Protocol::any: break;
+        case Protocol::tcp:
+        case Protocol::udp:
+            narrow(proof::Field::protocol,
+                   proof::just(box.ports.protocol == Protocol::tcp ? proof::tcp_number : proof::udp_number));
+            narrow(proof::Field::port, {box.ports.lo, box.ports.hi});
+            break;
+        case Protocol::ping:
+            narrow(proof::Field::protocol, proof::just(proof::icmp_of(family)));
+            narrow(proof::Field::port, proof::just(proof::echo_request_of(family)));
+            break;
+    }
+    return flows;
+}
+
+void add_listed(std::span<const Box> boxes, std::span<const Range> people, std::vector<proof::Listed>& flows) {
+    for (const Box& box : boxes) flows.push_back(listed(box, people));
+}
+
 }  // namespace
+
+proof::Hook proof_hook(Direction direction) {
+    switch (direction) {
+        case Direction::forward: return proof::Hook::forward;
+        case Direction::input: return proof::Hook::input;
+        case Direction::output: return proof::Hook::output;
+    }
+    return {};
+}
 
 proof::Proof find_proof(const Policy& policy, const Addresses& addresses, std::size_t node, const ir::Ruleset& ruleset,
                         const ServerPorts& live, const World& world) {
-    return proof::prove(policy, addresses, node, today(world), ruleset, {intervals(live.tcp), intervals(live.udp)});
+    return proof::prove(policy, addresses, node, today(world), ruleset, servers(live));
 }
 
 Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, std::size_t node,
@@ -36,6 +84,30 @@ Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, st
         case Found::too_large: return proof.error;
     }
     return {};
+}
+
+void check_listed(const ir::Ruleset& table, const View& now, const ServerPorts& live, const World& world,
+                  Difference& differs) {
+    std::vector<proof::Listed> gains;
+    std::vector<proof::Listed> losses;
+    for (const Change& change : differs.changes) {
+        if (change.kind == Change::Kind::loss)
+            add_listed(change.boxes, change.people, losses);
+        else
+            add_listed(change.boxes, change.people, gains);
+        add_listed(change.left, {}, losses);
+    }
+    // Both know of ports that the other may not: what begins from one of them is no matter of permissions.
+    ServerPorts ports = server_ports_of(table);
+    ports.tcp.insert(ports.tcp.end(), live.tcp.begin(), live.tcp.end());
+    ports.udp.insert(ports.udp.end(), live.udp.begin(), live.udp.end());
+    const proof::Unlisted found =
+        proof::unlisted(*now.policy, *now.addresses, now.node, today(world), table, servers(ports), gains, losses);
+    // What is marked says in words what it is about, which may be any packet.
+    if (!found.opens.empty() && !differs.opens())
+        differs.remarks.push_back({"opens, and nothing above says so: " + found.opens, true, false});
+    if (!found.closes.empty() && !differs.closes())
+        differs.remarks.push_back({"closes, and nothing above says so: " + found.closes, false, true});
 }
 
 }  // namespace policyc

@@ -1,6 +1,8 @@
-// A Ruleset against the policy: prove_compiled() before anything is printed or sent, find_proof() of what the kernel holds.
+// A Ruleset against the policy: prove_compiled() before anything is printed or sent, find_proof() of what the kernel holds, check_listed() of what a list of
+// changes says of both.
 #pragma once
 
+#include "compiler/driver/difference.h"
 #include "compiler/driver/world.h"
 #include "compiler/proof/prove.h"
 #include "compiler/server_ports.h"
@@ -8,6 +10,9 @@
 #include "policy/model.h"
 
 namespace policyc {
+
+// The same hook, as the diagrams know it.
+proof::Hook proof_hook(Direction direction);
 
 // Whether the Ruleset lets through what the policy says, from wherever it is.
 proof::Proof find_proof(const Policy& policy, const Addresses& addresses, std::size_t node, const ir::Ruleset& ruleset,
@@ -18,5 +23,10 @@ proof::Proof find_proof(const Policy& policy, const Addresses& addresses, std::s
 // `live`: ports that something serves at beside those of the policy (pipeline.h, add_live_server_ports).
 Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, std::size_t node,
                             const ir::Ruleset& ruleset, const ServerPorts& live, const World& world);
+
+// Asks the diagrams whether the changes and remarks are all that opens and closes where the policy takes the place of `table`, and adds a remark where they are
+// not. A table with rules that nobody knows, and a policy that is too entangled, are not looked at.
+void check_listed(const ir::Ruleset& table, const View& now, const ServerPorts& live, const World& world,
+                  Difference& differs);
 
 }  // namespace policyc

@@ -46,8 +46,8 @@ int verb_apply(const Options& options, World& world, Report& report) {
     const Result<std::size_t> node = choose_node(loaded->policy, options, world);
     if (!node) return report.fail(node.error());
     std::optional<Sight> sight;
-    const int status =
-        apply_policy(*loaded, *lock, node.value(), {options.dry_run, options.offline}, seen, report, &sight);
+    const int status = apply_policy(*loaded, *lock, node.value(),
+                                    {options.dry_run, options.offline, options.force_lockout}, seen, report, &sight);
     if (sight) timed("keep", [&] { keep_sight(*sight, files, options, world); });
     return status;
 }

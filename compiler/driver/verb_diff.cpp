@@ -5,6 +5,7 @@
 #include "compiler/driver/neighbours.h"
 #include "compiler/driver/past.h"
 #include "compiler/driver/pipeline.h"
+#include "compiler/driver/prove.h"
 #include "compiler/driver/state.h"
 #include "compiler/driver/tunnel.h"
 #include "compiler/lower.h"
@@ -52,13 +53,16 @@ std::optional<Old> load_old(const std::string& path, const std::string& node, co
     return old;
 }
 
-int finish(const Difference& differs, const std::string& node, const std::string& headline, Report& report) {
+int finish(const Difference& differs, const Options& options, const std::string& node, const std::string& headline,
+           Report& report) {
     report.record["node"] = node;
     report.record["same"] = differs.same;
     report_difference(differs, headline, Tense::would, report);
-    if (!differs.same) return 1;
-    report.data = fmt::format("{}: no difference\n", headline);
-    return 0;
+    if (differs.same) {
+        report.data = fmt::format("{}: no difference\n", headline);
+        return 0;
+    }
+    return options.fail_on == "wider" && !differs.widens() ? 0 : 1;
 }
 
 }  // namespace
@@ -87,8 +91,11 @@ int verb_diff(const Options& options, World& world, Report& report) {
         if (!old) return report.error ? 2 : report.stopped();
         const std::string headline = fmt::format("{}: {} against {}", name, options.policy, *options.against);
         // A node that the old policy doesn't have held nothing.
-        if (old->node == old->loaded.policy.nodes.size())
-            return finish(difference(std::nullopt, after, view, {}), name, headline, report);
+        if (old->node == old->loaded.policy.nodes.size()) {
+            report.notes.push_back(fmt::format("{} has no node `{}`: this is compared with a host without a policy",
+                                               *options.against, name));
+            return finish(difference(std::nullopt, after, view, {}), options, name, headline, report);
+        }
         const ir::Ruleset before = lower(old->loaded.policy, old->addresses, old->node, today(world), world.layout);
         const View old_view{.policy = &old->loaded.policy,
                             .addresses = &old->addresses,
@@ -98,7 +105,9 @@ int verb_diff(const Options& options, World& world, Report& report) {
                             .layout = world.layout,
                             .ruleset = &before};
         const auto table = before.empty() ? std::optional<ir::Ruleset>() : before;
-        return finish(difference(table, after, view, Origin{&old_view, &before}), name, headline, report);
+        Difference differs = difference(table, after, view, Origin{&old_view, &before});
+        if (table && !differs.same) timed("diagrams", [&] { check_listed(*table, view, {}, world, differs); });
+        return finish(differs, options, name, headline, report);
     }
 
     const std::unique_ptr<Kernel> kernel = world.kernel();
@@ -106,13 +115,14 @@ int verb_diff(const Options& options, World& world, Report& report) {
     if (!read) return report.fail(read.error());
     const std::optional<ir::Ruleset>& before = read.value().ruleset;
     const std::unique_ptr<Past> past = timed("past", [&] { return find_past(before, name, world); });
-    add_live_server_ports(table_of(before, past), after, world);
+    const ServerPorts live = add_live_server_ports(table_of(before, past), after, world);
     report_tunnel(tunnel_of(policy.nodes[node], report.sources), world, report);
     report_neighbours(!after.empty(), *kernel, report);
     if (!before && !after.empty())
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");
-    const Difference differs = timed("difference", [&] { return difference(before, after, view, origin_of(past)); });
-    return finish(differs, name, fmt::format("{}: {} against the kernel", name, options.policy), report);
+    Difference differs = timed("difference", [&] { return difference(before, after, view, origin_of(past)); });
+    if (before && !differs.same) timed("diagrams", [&] { check_listed(*before, view, live, world, differs); });
+    return finish(differs, options, name, fmt::format("{}: {} against the kernel", name, options.policy), report);
 }
 
 }  // namespace policyc

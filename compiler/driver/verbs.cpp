@@ -101,15 +101,23 @@ std::vector<Verb> make_verbs() {
         .name = "diff",
         .group = "Look",
         .help = "show what the policy would change for whom",
-        .about = {"Compares the live kernel with the policy, and says who gains or loses what.",
-                  "With --against it compares two policies and touches no kernel.",
-                  "Exits 0 when there is no difference and 1 when there is one."},
+        .about =
+            {"Compares the live kernel with the policy, and says who gains or loses what.",
+             "With --against it compares two policies and touches no kernel.",
+             "The diagrams of both say whether a packet would pass that does not now, and that the list is complete: "
+             "what it does not name is marked.",
+             "Exits 0 when there is no difference and 1 when there is one."},
         .arguments = {policy_argument},
         .options = {{"--against", "OLD",
                      "Compare with this policy file (and the lock beside it) instead of the kernel.",
-                     &Options::against}},
+                     &Options::against},
+                    {"--fail-on", "any|wider",
+                     "Exit 1 at any difference, or only where a packet would pass that does not now.",
+                     &Options::fail_on}},
         .examples = {{"policyc diff policy.toml", "what apply would change"},
-                     {"policyc diff policy.toml --against old.toml", "what an edit means"}},
+                     {"policyc diff policy.toml --against old.toml", "what an edit means"},
+                     {"policyc diff policy.toml --against old.toml --fail-on wider",
+                      "for a pipeline: exit 1 only where something opens"}},
         .formats = text_or_json,
         .run = verb_diff,
     });
@@ -152,7 +160,8 @@ std::vector<Verb> make_verbs() {
         .name = "apply",
         .group = "Program the kernel",
         .help = "make the kernel of this node mean what the policy means",
-        .about = {"Replaces table inet policyc in one transaction, reads it back, and says what changed for whom.",
+        .about = {"Makes table inet policyc what the policy says, in one transaction that changes only what differs, "
+                  "reads it back, and says what changed for whom.",
                   "Before it is sent, the transaction is decoded again and proved to mean what the policy means; where "
                   "it doesn't, the "
                   "exit status is 2 and nothing is sent.",
@@ -163,10 +172,13 @@ std::vector<Verb> make_verbs() {
                   "Chains of other tables that drop or reject, by policy or by a rule, are named: what this policy "
                   "allows must be accepted there too.",
                   "An interface that is not there is warned of: the rules hold for it when it comes up.",
+                  "It refuses to cut the SSH session that it is typed in, with exit status 1, unless --force-lockout "
+                  "is given.",
                   "On any error the kernel keeps what it had."},
         .arguments = {policy_argument},
         .options = {{"--dry-run", "", "Say what would change; change and record nothing.", &Options::dry_run},
                     {"--offline", "", "Ask no DNS server.", &Options::offline},
+                    {"--force-lockout", "", "Cut even the SSH session that this is typed in.", &Options::force_lockout},
                     {"--backend", "netlink|libnftables",
                      "How to talk to the kernel: netlink when not given; libnftables replaces the whole table: "
                      "counters go on, rates and timeouts begin anew.",

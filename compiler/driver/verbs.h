@@ -34,6 +34,7 @@ struct Options {
     std::string to = "nft";
     std::string backend = "netlink";
     std::optional<std::string> against;
+    std::string fail_on = "any";
     std::optional<std::string> who;
     std::optional<std::string> what;
     std::optional<std::string> in;
@@ -41,6 +42,7 @@ struct Options {
     bool apply = false;
     bool dry_run = false;
     bool offline = false;
+    bool force_lockout = false;
 
     [[nodiscard]] bool json() const { return format == "json"; }
 };

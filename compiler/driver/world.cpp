@@ -105,6 +105,10 @@ Result<World> real_world(const Options& options) {
     world.resolver = [] { return make_dns_resolver(); };
     world.listening_ports = listening_ports;
     world.links = links;
+    world.own_sessions = [] {
+        const char* said = std::getenv("SSH_CONNECTION");
+        return own_sessions(said != nullptr ? std::optional<std::string>(said) : std::nullopt);
+    };
     world.now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     world.hosts_file = options.hosts;
     world.boot = this_boot(disk);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backends/links.h"
+#include "backends/sessions.h"
 #include "compiler/driver/verbs.h"
 #include "compiler/kernel.h"
 #include "compiler/layout.h"
@@ -21,6 +22,7 @@ struct World {
     std::function<std::unique_ptr<Resolver>()> resolver;
     std::function<std::vector<std::uint16_t>()> listening_ports;
     std::function<std::optional<std::vector<Link>>()> links;
+    std::function<std::vector<Session>()> own_sessions;
     Time now{};  // read once: a run has one time
     std::string host_name;
     std::string hosts_file;

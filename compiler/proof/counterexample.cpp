@@ -39,12 +39,11 @@ std::string protocol_words(u128 protocol, u128 port, Family family) {
 }
 
 bool covers(const Ports& ports, u128 protocol, u128 port, Family family) {
-    const u128 echo_request = family == Family::ipv4 ? 8 * 256 : 128 * 256;
     switch (ports.protocol) {
         case Protocol::any: return true;
         case Protocol::tcp: return protocol == tcp_number && ports.lo <= port && port <= ports.hi;
         case Protocol::udp: return protocol == udp_number && ports.lo <= port && port <= ports.hi;
-        case Protocol::ping: return protocol == icmp_of(family) && port == echo_request;
+        case Protocol::ping: return protocol == icmp_of(family) && port == echo_request_of(family);
     }
     return false;
 }

@@ -11,9 +11,7 @@
 namespace policyc::proof {
 namespace {
 
-// The request that begins a ping, and the types of errors: RFC 792, RFC 4443.
-constexpr u128 echo_request = 8 * 256;
-constexpr u128 echo_request6 = 128 * 256;
+// The types of errors: RFC 792, RFC 4443.
 constexpr std::array<u128, 3> error_types{3, 11, 12};
 constexpr std::array<u128, 4> error_types6{1, 2, 3, 4};
 
@@ -151,7 +149,7 @@ void Reader::narrow(FlowBox& flows, const Ports& ports) const {
             break;
         case Protocol::ping:
             protocol = just(icmp_of(family_));
-            port = just(family_ == Family::ipv4 ? echo_request : echo_request6);
+            port = just(echo_request_of(family_));
             break;
     }
 }

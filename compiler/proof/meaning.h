@@ -60,6 +60,10 @@ inline constexpr u128 icmp_number = 1, tcp_number = 6, udp_number = 17, icmpv6_n
 constexpr u128 icmp_of(Family family) {
     return family == Family::ipv4 ? icmp_number : icmpv6_number;
 }
+// The `port` of a ping: type 8 (RFC 792) or 128 (RFC 4443), code 0.
+constexpr u128 echo_request_of(Family family) {
+    return (family == Family::ipv4 ? 8 : 128) * 256;
+}
 
 struct Meaning {
     Set possible;  // what a packet can be: nothing is forwarded from or to loopback. The others are part of it

@@ -1,10 +1,12 @@
-// The policy's diagram against what the program does, phase by phase; entry point prove().
+// The policy's diagram against what the program does, phase by phase; entry points prove() and unlisted().
 #include "compiler/proof/prove.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <utility>
 
 #include "compiler/proof/counterexample.h"
 #include "compiler/proof/execution.h"
@@ -30,11 +32,13 @@ struct Wanted {
 
 class Prover {
 public:
+    // Is told which packets of a phase would pass (or would be refused) that the policy denies (or allows), where there are any.
+    using Found = std::function<void(Set wrong, const Phase& phase, bool passes)>;
+
     Prover(const Policy& policy, const Addresses& addresses, std::size_t node, const ir::Ruleset& ruleset,
-           const Servers& served, Space& space, const Meaning& meaning)
-        : policy_(policy),
-          addresses_(addresses),
-          index_(node),
+           const Servers& served, Space& space, const Meaning& meaning, Found found)
+        : found_(std::move(found)),
+          policy_(policy),
           node_(policy.nodes[node]),
           ruleset_(ruleset),
           space_(space),
@@ -67,7 +71,22 @@ public:
         prove_masquerade();
     }
 
+    // The first packets of flows, where each rate has room.
+    void prove_beginnings() {
+        const Room room{Room::Kind::all, {}};
+        const Set pass = space_.unite(unjudged_, meaning_.allowed);
+        for (const Hook hook : {Hook::forward, Hook::input, Hook::output})
+            for (const Phase& phase : phases_)
+                if (begins(phase)) compare(hook, phase, room, points_of(hook, phase), {pass, pass});
+    }
+
+    [[nodiscard]] const Phase& first_packet() const { return *std::ranges::find_if(phases_, begins); }
+
 private:
+    static bool begins(const Phase& phase) {
+        return phase.kind == Phase::Kind::flow && phase.way == Way::begin && phase.confirmed != Bit::yes;
+    }
+
     static Servers both(Servers servers, const Servers& more) {
         servers.tcp.insert(servers.tcp.end(), more.tcp.begin(), more.tcp.end());
         servers.udp.insert(servers.udp.end(), more.udp.begin(), more.udp.end());
@@ -171,22 +190,25 @@ private:
         return {};
     }
 
-    void prove(Hook hook, const Phase& phase) {
-        const bool here = hook == (phase.way == Way::begin ? Hook::input : Hook::output);
-        if (phase.kind == Phase::Kind::turned && !here) return;
+    void compare(Hook hook, const Phase& phase, Room room, Set among, const Wanted& wanted) {
         const ir::Hook program_hook = hook == Hook::forward ? ir::Hook::forward
                                       : hook == Hook::input ? ir::Hook::input
                                                             : ir::Hook::output;
         const ir::Chain* base = base_of(program_hook);
+        const Place place{hook, hook != Hook::output, hook != Hook::input, phase, room};
+        const Set denied = space_.subtract(among, wanted.may);
+        refuse(base == nullptr ? denied : execution_.not_surely(Verdict::drop, *base, denied, place), phase, true);
+        if (base == nullptr) return;
+        const Set allowed = space_.intersect(among, wanted.must);
+        refuse(execution_.not_surely(Verdict::pass, *base, allowed, place), phase, false);
+    }
+
+    void prove(Hook hook, const Phase& phase) {
+        const bool here = hook == (phase.way == Way::begin ? Hook::input : Hook::output);
+        if (phase.kind == Phase::Kind::turned && !here) return;
         const Set points = points_of(hook, phase);
-        Place place{hook, hook != Hook::output, hook != Hook::input, phase, {}};
         const auto compare = [&](Room room, Set among, const Wanted& wanted) {
-            place.room = room;
-            const Set denied = space_.subtract(among, wanted.may);
-            refuse(base == nullptr ? denied : execution_.not_surely(Verdict::drop, *base, denied, place), phase, true);
-            if (base == nullptr) return;
-            const Set allowed = space_.intersect(among, wanted.must);
-            refuse(execution_.not_surely(Verdict::pass, *base, allowed, place), phase, false);
+            this->compare(hook, phase, room, among, wanted);
         };
         const Wanted all = wanted(hook, phase);
         compare({}, points, all);
@@ -203,14 +225,8 @@ private:
         for (const auto& [rate, passes] : meaning_.without) over({Room::Kind::all_but, rate}, passes);
     }
 
-    void refuse(Set wrong, const Phase& phase, bool passes) {
-        const auto point = space_.diagrams().witness(wrong);
-        if (!point) return;
-        throw Different{{fmt::format("{} would be {}, and the policy {} it", words_of(*point, phase, space_.family()),
-                                     passes ? "let through" : "refused", passes ? "denies" : "allows"),
-                         {},
-                         passes ? Span{} : line_of(*point, space_.family(), policy_, addresses_, index_)},
-                        *point};
+    void refuse(Set wrong, const Phase& phase, bool passes) const {
+        if (wrong != nothing) found_(wrong, phase, passes);
     }
 
     // What comes out of the tunnel and leaves elsewhere, and nothing else.
@@ -235,9 +251,8 @@ private:
                             *point};
     }
 
+    const Found found_;
     const Policy& policy_;
-    const Addresses& addresses_;
-    const std::size_t index_;
     const Node& node_;
     const ir::Ruleset& ruleset_;
     Space& space_;
@@ -253,6 +268,40 @@ private:
     Set real_ = nothing;    // points of interfaces that there are
 };
 
+// Every point of the listed flows.
+Set cover(std::span<const Listed> listed, Space& space) {
+    Boxes boxes(space.diagrams().levels());
+    for (const Listed& flows : listed) {
+        if (flows.family != space.family()) continue;
+        FlowBox box = flows.box;
+        Set tail = everything;
+        if (!flows.sources.empty()) {
+            box[place(Field::source)] = space.whole()[place(Field::source)];
+            Boxes sources(space.diagrams().levels());
+            for (const Range& range : flows.sources) {
+                FlowBox from = space.whole();
+                from[place(Field::source)] = {range.lo, range.hi};
+                if (range.family == space.family()) sources.add(from);
+            }
+            tail = space.build(sources);
+        }
+        boxes.add(box, tail);
+    }
+    return space.build(boxes);
+}
+
+// What is implied for WireGuard is for everybody who is in the tunnel; from others it is refused as spoofed. Who is in it changes with who is named, and that is told.
+Set implied_in_the_tunnel(const Node& node, Space& space) {
+    const auto port = wireguard_port(node);
+    if (!port) return nothing;
+    FlowBox box = space.whole();
+    box[place(Field::hook)] = just(Hook::input);
+    box[place(Field::in)] = just(Side::tunnel);
+    box[place(Field::protocol)] = just(udp_number);
+    box[place(Field::port)] = just(*port);
+    return space.box(box);
+}
+
 }  // namespace
 
 Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, const ir::Ruleset& ruleset,
@@ -264,12 +313,20 @@ Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, 
         Space space(family);
         const Meant meant = meaning_of(policy, addresses, node, today, family, space.diagrams());
         if (!meant.meaning) return {.found = Proof::Found::too_large, .error = meant.meaning.error()};
+        const auto different = [&](Set wrong, const Phase& phase, bool passes) {
+            const std::vector<u128> point = *space.diagrams().witness(wrong);
+            throw Different{{fmt::format("{} would be {}, and the policy {} it", words_of(point, phase, family),
+                                         passes ? "let through" : "refused", passes ? "denies" : "allows"),
+                             {},
+                             passes ? Span{} : line_of(point, family, policy, addresses, node)},
+                            point};
+        };
         try {
-            Prover(policy, addresses, node, ruleset, served, space, meant.meaning.value()).prove();
-        } catch (const Different& different) {
+            Prover(policy, addresses, node, ruleset, served, space, meant.meaning.value(), different).prove();
+        } catch (const Different& found) {
             Proof::Counterexample example{.family = family};
-            std::ranges::copy(different.point, example.point.begin());
-            return {.found = Proof::Found::differs, .error = different.error, .counterexample = example};
+            std::ranges::copy(found.point, example.point.begin());
+            return {.found = Proof::Found::differs, .error = found.error, .counterexample = example};
         } catch (const Space::TooLarge& large) {
             return {.found = Proof::Found::too_large, .error = large.error};
         }
@@ -277,6 +334,40 @@ Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, 
         proof.bytes = std::max(proof.bytes, space.diagrams().bytes());
     }
     return proof;
+}
+
+Unlisted unlisted(const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
+                  const ir::Ruleset& table, const Servers& served, std::span<const Listed> gains,
+                  std::span<const Listed> losses) {
+    Unlisted result;
+    if (const Result<void> known = understood(table, policy.nodes[node]); !known)
+        return {.found = Proof::Found::not_understood, .error = known.error()};
+    for (const Family family : {Family::ipv4, Family::ipv6}) {
+        Space space(family);
+        const Meant meant = meaning_of(policy, addresses, node, today, family, space.diagrams());
+        if (!meant.meaning) return {.found = Proof::Found::too_large, .error = meant.meaning.error()};
+        try {
+            Set opens = nothing;
+            Set closes = nothing;
+            Prover prover(policy, addresses, node, table, served, space, meant.meaning.value(),
+                          [&](Set wrong, const Phase&, bool passes) {
+                              Set& all = passes ? closes : opens;
+                              all = space.unite(all, wrong);
+                          });
+            prover.prove_beginnings();
+            const Set untold = space.subtract(everything, implied_in_the_tunnel(policy.nodes[node], space));
+            const auto note = [&](Set changed, std::span<const Listed> listed, std::string& words) {
+                const Set unlisted = space.subtract(space.intersect(changed, untold), cover(listed, space));
+                const auto point = space.diagrams().witness(unlisted);
+                if (point && words.empty()) words = words_of(*point, prover.first_packet(), family);
+            };
+            note(opens, gains, result.opens);
+            note(closes, losses, result.closes);
+        } catch (const Space::TooLarge& large) {
+            return {.found = Proof::Found::too_large, .error = large.error};
+        }
+    }
+    return result;
 }
 
 }  // namespace policyc::proof

@@ -1,8 +1,11 @@
-// Compiled = policy: whether a Ruleset lets through what the policy allows, and nothing else. docs/proof.md says what that is worth.
+// Compiled = policy: whether a Ruleset lets through what the policy allows, and nothing else. And whether a list says all that changes
+// where a policy takes the place of a table. docs/proof.md says what that is worth.
 #pragma once
 
 #include <array>
 #include <optional>
+#include <span>
+#include <string>
 
 #include "compiler/ir.h"
 #include "compiler/proof/meaning.h"
@@ -35,5 +38,24 @@ struct Proof {
 };
 Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, const ir::Ruleset& ruleset,
             const Servers& served = {});
+
+// Flows that somebody lists as coming or going. Where there are `sources`, that of the box doesn't count.
+struct Listed {
+    Family family{};
+    FlowBox box;
+    std::span<const Range> sources;
+};
+
+// Where the policy takes the place of the table: the first packet of a flow that did not pass, or not surely, and will, and one the other way round, neither of a flow that is
+// listed. In words, "" where there is none. Rates are taken to have room; nothing is said of what answers, and what is implied for WireGuard inside the tunnel.
+struct Unlisted {
+    Proof::Found found = Proof::Found::same;  // else nothing is known, and `error` says why
+    Error error;
+    std::string opens;
+    std::string closes;
+};
+Unlisted unlisted(const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
+                  const ir::Ruleset& table, const Servers& served, std::span<const Listed> gains,
+                  std::span<const Listed> losses);
 
 }  // namespace policyc::proof

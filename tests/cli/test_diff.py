@@ -87,6 +87,27 @@ def diff_says_what_opens_beyond_permissions(folder):
 
 
 @case
+def fail_on_wider_lets_what_only_closes_pass(folder):
+    with_lock(folder)
+    shutil.copy(folder / "policy.toml", folder / "old.toml")
+    write_policy(folder, POLICY.replace('allow = ["grafana", "jellyfin"]', 'allow = ["jellyfin"]'))
+    narrower = ("diff", "policy.toml", "--against", "old.toml")
+    wider = ("diff", "old.toml", "--against", "policy.toml")
+    expect_exit(1, run(*narrower, cwd=folder))
+    result = run(*narrower, "--fail-on", "wider", cwd=folder)
+    expect_exit(0, result)
+    expect_data("loses  grafana", result)
+    expect_exit(0, run(*narrower, "--fail-on=wider", "--format", "json", cwd=folder))
+    expect_exit(1, run(*wider, "--fail-on", "wider", cwd=folder))
+    # What no permission says opens too.
+    write_policy(folder, POLICY.replace("6/minute", "7/minute"))
+    expect_exit(1, run(*narrower, "--fail-on", "wider", cwd=folder))
+    result = run(*narrower, "--fail-on", "narrower", cwd=folder)
+    expect_exit(2, result)
+    expect_words("--fail-on takes any or wider, and not `narrower`", result)
+
+
+@case
 def diff_shows_a_move_of_dns_as_a_move(folder):
     with_lock(folder)
     (folder / "old").mkdir()
@@ -99,6 +120,45 @@ def diff_shows_a_move_of_dns_as_a_move(folder):
     expect_exit(1, result)
     expect_data("10.69.13.30 -> 10.69.13.31", result)
     expect_data("1 moved", result)
+    expect_exit(1, run("diff", "policy.toml", "--against", "old/policy.toml", "--fail-on", "wider", cwd=folder))
+
+
+def edited_and_resolved(folder, target, addresses):
+    """The changes of diff as (change, cause, who, destination, port) and widens, where grafana was at 10.69.13.30:3000 for laptop and phone."""
+    old = folder / "old"
+    old.mkdir(exist_ok=True)
+    text = "\n".join([
+        "version = 1", "[networks]", 'home = ["10.69.13.0/24"]', "[nodes.gw]", 'role = "gateway"', 'address = "10.69.50.2"', 'interface = "wg0"',
+        "[nodes.laptop]", 'address = "10.69.50.11"', "[services]", 'grafana = "mon.home.example:3000"', "[tiers.vpn]", 'who = ["laptop"]',
+        'allow = ["grafana"]', ""])
+    lock = 'version = 1\n\n[names."mon.home.example"]\naddresses = [{}]\nttl = 60\nresolved = "2026-11-24T11:00:00Z"\n'
+    listed = ", ".join(f'"{address}"' for address in addresses)
+    for where, policy, locked in ((old, text, '"10.69.13.30"'), (folder, text.replace("mon.home.example:3000", target), listed)):
+        (where / "policy.toml").write_text(policy)
+        (where / "policy.lock").write_text(lock.format(locked))
+    record = record_of(run("diff", "policy.toml", "--against", "old/policy.toml", "--format", "json", cwd=folder))
+    return sorted((c["change"], c["cause"], c["destination"], c["port"]) for c in record["changes"]), record["widens"], record["narrows"]
+
+
+@case
+def an_edit_is_an_edit_and_dns_is_dns(folder):
+    was = ("loss", "edit", "10.69.13.30", "3000")
+    expect_equal(([("gain", "edit", "10.69.13.30", "22"), was], True, True), edited_and_resolved(folder, "mon.home.example:22", ["10.69.13.30"]), "a port")
+    expect_equal(([("gain", "edit", "10.69.13.31", "*"), was], True, True), edited_and_resolved(folder, "mon.home.example:*", ["10.69.13.31"]), "a port and an address")
+    expect_equal(([("gain", "edit", "10.69.13.30", "3001-3010")], True, False), edited_and_resolved(folder, "mon.home.example:3000-3010", ["10.69.13.30"]), "more ports")
+    expect_equal(([("move", "dns", "10.69.13.31", "3000")], True, True), edited_and_resolved(folder, "mon.home.example:3000", ["10.69.13.31"]), "an address")
+    more = [("gain", "dns", "10.69.13.31", "3000"), ("gain", "dns", "10.69.13.32", "3000"), ("loss", "dns", "10.69.13.30", "3000")]
+    expect_equal((more, True, True), edited_and_resolved(folder, "mon.home.example:3000", ["10.69.13.31", "10.69.13.32"]), "two addresses")
+    expect_equal(([("loss", "dns", "10.69.13.30", "3000")], False, True), edited_and_resolved(folder, "mon.home.example:3000", []), "no address")
+
+
+@case
+def an_old_policy_without_the_node_is_said(folder):
+    with_lock(folder)
+    write_policy(folder, POLICY.replace("extgw01", "gw"), "old.toml")
+    result = run("diff", "policy.toml", "--against", "old.toml", "--node", "extgw01", cwd=folder)
+    expect_exit(1, result)
+    expect_words("old.toml has no node `extgw01`: this is compared with a host without a policy", result)
 
 
 @case

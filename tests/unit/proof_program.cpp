@@ -333,3 +333,52 @@ TEST_CASE("proof: random policies, in every form") {
         }
     }
 }
+
+TEST_CASE("a list of what comes and goes is complete, or a packet shows what it leaves out") {
+    const Program before(tunnel_policy());
+    const Program after(base + tier("\"laptop\"", "\"home:8080/udp\""));
+    proof::Listed web{.family = Family::ipv4, .box = {}, .sources = {}};
+    const auto levels = proof::flow_levels(Family::ipv4);
+    for (std::size_t i = 0; i < levels.size(); ++i) web.box[i] = {0, levels[i].max};
+    const auto narrow = [](proof::Listed& flows, proof::Field field, proof::Interval to) {
+        flows.box[proof::place(field)] = to;
+    };
+    const auto bits = [](const char* address) { return parse_address(address)->bits; };
+    narrow(web, proof::Field::source, proof::just(bits("10.69.50.11")));
+    proof::Listed udp = web;
+    narrow(web, proof::Field::destination, proof::just(bits("10.69.13.80")));
+    narrow(web, proof::Field::protocol, proof::just(proof::tcp_number));
+    narrow(web, proof::Field::port, proof::just(443));
+    narrow(udp, proof::Field::destination, {bits("10.69.13.0"), bits("10.69.13.255")});
+    narrow(udp, proof::Field::protocol, proof::just(proof::udp_number));
+    narrow(udp, proof::Field::port, proof::just(8080));
+    const std::vector gains{udp};
+    const std::vector losses{web};
+    const auto ask = [&](std::span<const proof::Listed> come, std::span<const proof::Listed> go) {
+        return proof::unlisted(*after.checked.policy, {}, after.node, today, before.ruleset, {}, come, go);
+    };
+    const proof::Unlisted whole = ask(gains, losses);
+    CHECK(whole.found == Found::same);
+    CHECK(whole.opens == "");
+    CHECK(whole.closes == "");
+    CHECK(
+        ask({}, losses).opens ==
+        "the first packet of a flow from 10.69.50.11 to 10.69.13.0, 8080/udp, forwarded from the tunnel to the tunnel");
+    CHECK(
+        ask(gains, {}).closes ==
+        "the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp, forwarded from the tunnel to the tunnel");
+    // A port too few, and one that begins in the wrong place.
+    proof::Listed less = udp;
+    narrow(less, proof::Field::destination, {bits("10.69.13.0"), bits("10.69.13.254")});
+    CHECK(ask(std::vector{less}, losses).opens.find("to 10.69.13.255, 8080/udp") != std::string::npos);
+    proof::Listed here = udp;
+    narrow(here, proof::Field::hook, proof::just(proof::Hook::input));
+    CHECK(ask(std::vector{here}, losses).opens != "");
+    // Many people as one.
+    const std::vector<Range> people{range_of(*parse_address("10.69.50.10")), range_of(*parse_address("10.69.50.11"))};
+    proof::Listed many = udp;
+    many.sources = people;
+    CHECK(ask(std::vector{many}, losses).opens == "");
+    many.sources = std::span(people).first(1);
+    CHECK(ask(std::vector{many}, losses).opens != "");
+}

@@ -1,0 +1,205 @@
+// Finds the caller's own SSH session: own_sessions().
+#include "backends/sessions.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <sstream>
+
+namespace policyc {
+
+namespace {
+
+constexpr const char* established = "01";  // enum in net/tcp_states.h, as the files show it
+constexpr int most_ancestors = 64;
+
+std::string text_of(const std::string& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+template <typename T>
+std::optional<T> number(std::string_view text, int base = 10) {
+    T value{};
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    if (read.ec != std::errc{} || read.ptr != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+// "0100007F" or 32 digits: words of 32 bits as the host has them in memory, each in network byte order there.
+std::optional<Address> address_in(std::string_view digits) {
+    if (digits.size() != 8 && digits.size() != 32) return std::nullopt;
+    u128 bits = 0;
+    for (std::size_t at = 0; at < digits.size(); at += 8) {
+        const auto word = number<std::uint32_t>(digits.substr(at, 8), 16);
+        if (!word) return std::nullopt;
+        std::array<unsigned char, 4> bytes{};
+        std::memcpy(bytes.data(), &*word, bytes.size());
+        for (const unsigned char byte : bytes) bits = bits << 8U | byte;
+    }
+    constexpr u128 mapped = 0xffff;
+    if (digits.size() == 8) return Address{Family::ipv4, bits};
+    if (bits >> 32U == mapped) return Address{Family::ipv4, bits & UINT32_MAX};
+    return Address{Family::ipv6, bits};
+}
+
+std::optional<std::pair<Address, std::uint16_t>> endpoint_in(std::string_view text) {
+    const std::size_t colon = text.find(':');
+    if (colon == std::string_view::npos) return std::nullopt;
+    const auto address = address_in(text.substr(0, colon));
+    const auto port = number<std::uint16_t>(text.substr(colon + 1), 16);
+    if (!address || !port) return std::nullopt;
+    return std::pair(*address, *port);
+}
+
+// The name and the parent of a process: "Name:\tsshd" and "PPid:\t1" of /proc/PID/status.
+struct Process {
+    std::string name;
+    pid_t parent = 0;
+};
+
+Process process_of(pid_t process) {
+    Process found;
+    std::istringstream lines(text_of("/proc/" + std::to_string(process) + "/status"));
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("Name:\t")) found.name = line.substr(6);
+        if (line.starts_with("PPid:\t")) found.parent = number<pid_t>(std::string_view(line).substr(6)).value_or(0);
+    }
+    return found;
+}
+
+// The inodes of a process' sockets: its open files that are "socket:[4711]".
+std::set<std::uint64_t> sockets_of(pid_t process) {
+    std::set<std::uint64_t> inodes;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/fd", error)) {
+        const std::string target = std::filesystem::read_symlink(entry.path(), error).string();
+        if (!target.starts_with("socket:[") || !target.ends_with(']')) continue;
+        if (const auto inode = number<std::uint64_t>(std::string_view(target).substr(8, target.size() - 9)))
+            inodes.insert(*inode);
+    }
+    return inodes;
+}
+
+// OpenSSH calls the process of a session sshd, and since 9.8 sshd-session.
+std::set<std::uint64_t> sockets_above() {
+    std::set<std::uint64_t> inodes;
+    pid_t process = getppid();
+    for (int i = 0; i < most_ancestors && process > 1; ++i) {
+        const Process found = process_of(process);
+        if (found.name.starts_with("sshd")) inodes.merge(sockets_of(process));
+        process = found.parent;
+    }
+    return inodes;
+}
+
+struct CloseSocket {
+    void operator()(mnl_socket* netlink) const { mnl_socket_close(netlink); }
+};
+
+void put(nlmsghdr* request, std::uint16_t type, const Address& address) {
+    std::array<unsigned char, 16> bytes{};
+    const std::size_t size = address.family == Family::ipv4 ? 4 : 16;
+    for (std::size_t i = 0; i < size; ++i)
+        bytes.at(i) = static_cast<unsigned char>(address.bits >> (8 * (size - 1 - i)) & 0xffU);
+    mnl_attr_put(request, type, size, bytes.data());
+}
+
+int take_attribute(const nlattr* attribute, void* data) {
+    if (mnl_attr_get_type(attribute) == RTA_OIF && mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
+        *static_cast<unsigned*>(data) = mnl_attr_get_u32(attribute);
+    return MNL_CB_OK;
+}
+
+int take_route(const nlmsghdr* message, void* data) {
+    return mnl_attr_parse(message, sizeof(rtmsg), take_attribute, data);
+}
+
+// Where this host sends what goes to that address, from that one of its own. (RTM_GETROUTE, rtnetlink(7))
+std::string interface_to(const Address& to, const Address& from) {
+    const std::unique_ptr<mnl_socket, CloseSocket> netlink(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
+    if (!netlink || mnl_socket_bind(netlink.get(), 0, MNL_SOCKET_AUTOPID) < 0) return {};
+    alignas(nlmsghdr) std::array<char, 8192> buffer{};
+    constexpr std::uint32_t sequence = 1;
+    nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
+    request->nlmsg_type = RTM_GETROUTE;
+    request->nlmsg_flags = NLM_F_REQUEST;
+    request->nlmsg_seq = sequence;
+    auto* route = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(rtmsg)));
+    route->rtm_family = to.family == Family::ipv4 ? AF_INET : AF_INET6;
+    const auto width = static_cast<unsigned char>(to.family == Family::ipv4 ? 32 : 128);
+    route->rtm_dst_len = width;
+    route->rtm_src_len = width;
+    put(request, RTA_DST, to);
+    put(request, RTA_SRC, from);
+    if (mnl_socket_sendto(netlink.get(), request, request->nlmsg_len) < 0) return {};
+    const ssize_t length = mnl_socket_recvfrom(netlink.get(), buffer.data(), buffer.size());
+    unsigned index = 0;
+    if (length < 0 || mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), sequence,
+                                 mnl_socket_get_portid(netlink.get()), take_route, &index) < 0)
+        return {};
+    std::array<char, IF_NAMESIZE> name{};
+    return index != 0 && if_indextoname(index, name.data()) != nullptr ? name.data() : "";
+}
+
+}  // namespace
+
+std::optional<Session> parse_ssh_connection(const std::string& text) {
+    std::istringstream words(text);
+    std::string client, client_port, here, port, more;
+    if (!(words >> client >> client_port >> here >> port) || words >> more) return std::nullopt;
+    const auto address = [](const std::string& word) { return parse_address(word.substr(0, word.find('%'))); };
+    const auto from = address(client);
+    const auto to = address(here);
+    const auto from_port = number<std::uint16_t>(client_port);
+    const auto to_port = number<std::uint16_t>(port);
+    if (!from || !to || !from_port || !to_port || from->family != to->family) return std::nullopt;
+    return Session{*from, *from_port, *to, *to_port, {}};
+}
+
+std::map<std::uint64_t, Session> open_connections_in(const std::string& text) {
+    std::map<std::uint64_t, Session> found;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        // sl local_address rem_address st queues timer retransmits uid timeout inode
+        std::istringstream words(line);
+        std::array<std::string, 10> columns;
+        for (std::string& column : columns) words >> column;
+        if (!words || columns[3] != established) continue;
+        const auto here = endpoint_in(columns[1]);
+        const auto client = endpoint_in(columns[2]);
+        const auto inode = number<std::uint64_t>(columns[9]);
+        if (here && client && inode)
+            found.emplace(*inode, Session{client->first, client->second, here->first, here->second, {}});
+    }
+    return found;
+}
+
+std::vector<Session> own_sessions(const std::optional<std::string>& ssh_connection) {
+    const std::optional<Session> said = ssh_connection ? parse_ssh_connection(*ssh_connection) : std::nullopt;
+    const std::set<std::uint64_t> above = said ? std::set<std::uint64_t>() : sockets_above();
+    std::vector<Session> sessions;
+    for (const char* path : {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"}) {
+        for (const auto& [inode, session] : open_connections_in(text_of(path))) {
+            const bool mine =
+                said ? session.client == said->client && session.here == said->here && session.port == said->port
+                     : above.contains(inode);
+            if (mine) sessions.push_back(session);
+        }
+    }
+    for (Session& session : sessions) session.interface = interface_to(session.client, session.here);
+    return sessions;
+}
+
+}  // namespace policyc

@@ -1,0 +1,37 @@
+// The SSH session that a command was typed in, and where its packets come in: own_sessions().
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "policy/address.h"
+
+namespace policyc {
+
+// A TCP connection to this host. `interface` is where this host would send its answers, so where its packets come in: "" where the kernel doesn't say.
+struct Session {
+    Address client;
+    std::uint16_t client_port = 0;
+    Address here;
+    std::uint16_t port = 0;
+    std::string interface;
+
+    bool operator==(const Session&) const = default;
+};
+
+// By SSH_CONNECTION (ssh(1)), as `ssh_connection` has it: the open connections of this network namespace from that client to that port, whichever port they come from, since a
+// terminal that was left and joined again keeps the old words. Without it (sudo takes it away) those of the sshd that this process descends from.
+// Empty where it was typed elsewhere.
+std::vector<Session> own_sessions(const std::optional<std::string>& ssh_connection);
+
+// "10.69.99.4 51544 10.69.50.2 22". Nothing where it is something else.
+std::optional<Session> parse_ssh_connection(const std::string& text);
+
+// The open connections in the text of /proc/PID/net/tcp or tcp6 (proc(5)), by the inode of their socket, without their interfaces. IPv4 in IPv6 (RFC 4291, 2.5.5.2) is IPv4.
+std::map<std::uint64_t, Session> open_connections_in(const std::string& text);
+
+}  // namespace policyc

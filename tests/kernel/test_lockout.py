@@ -1,0 +1,103 @@
+"""apply refuses to cut the SSH session that it is typed in: with a real sshd, over a real tunnel, in a fresh table and in one that is there."""
+
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
+from cases import check, ran, run, skipped  # noqa: E402
+from lab import TUNNEL, Lab  # noqa: E402
+
+GATEWAY = TUNNEL["extgw01"]
+SSH_LINE = 'input.ssh  = { from = ["clients"], limit = "6/minute" }           # the bastion'
+PHONE_ONLY = 'input.ssh  = { from = ["phone"], limit = "60/minute" }'
+BOTH = 'input.ssh  = { from = ["clients"], limit = "60/minute" }'
+
+
+def typed(lab, client, *options, before="", timeout=60):
+    """What `policyc apply` says that is typed in an ssh session from there."""
+    # (The leak sanitizer of a build that has one can't read /proc there.)
+    words = [before, "env", "ASAN_OPTIONS=detect_leaks=0", f"{os.environ['POLICYC_BUILD']}/policyc", "--node", "extgw01"]
+    words += ["--state-dir", f"{lab.directory}/state", "apply", lab.policy, "--offline", *options]
+    line = ["nsenter", f"--net={lab.spaces.path(client)}", *lab.ssh_command(GATEWAY, " ".join(words))]
+    return subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def refused(done, what):
+    check(done.returncode == 1, f"{what}: wanted exit 1, saw {done.returncode}\n{done.stdout}{done.stderr}")
+    for words in ("error[E0901]: apply refused: your own SSH session would be cut", "input.ssh", f"your session comes from {TUNNEL['laptop']} over wg-ext",
+                  f"-> {GATEWAY}:22/tcp is ", "denied by this policy", "--force-lockout"):
+        check(words in done.stderr, f"{what}: no `{words}` in\n{done.stderr}")
+
+
+def a_first_apply_is_refused(lab):
+    lab.edit(SSH_LINE, PHONE_ONLY)
+    refused(typed(lab, "laptop"), "a first apply")
+    check(lab.nft("extgw01", "list", "ruleset") == "", "there are rules after an apply that was refused")
+    refused(typed(lab, "laptop", "--dry-run"), "a dry run")
+    # sudo takes SSH_CONNECTION away; then the sshd above tells. (The lab's has processes of its own, and would see /proc of others.)
+    refused(typed(lab, "laptop", before="mount -t proc proc /proc && env -u SSH_CONNECTION"), "a first apply without SSH_CONNECTION")
+
+
+def what_is_no_session_here_is_not_believed(lab):
+    ran(typed(lab, "laptop", "--dry-run", before='SSH_CONNECTION="10.69.50.99 1 10.69.50.2 22"'), 0, "a session of nobody")
+
+
+def who_is_allowed_may_apply(lab):
+    ran(typed(lab, "phone"), 0, "an apply from where ssh is allowed")
+    # Laptop's are refused now, so there is nothing to cut.
+    lab.edit(PHONE_ONLY, BOTH)
+    ran(typed(lab, "phone"), 0, "an apply that lets laptop in")
+
+
+def an_apply_that_changes_the_table_is_refused(lab):
+    before = lab.nft("extgw01", "-j", "list", "ruleset")
+    lab.edit(BOTH, PHONE_ONLY)
+    done = typed(lab, "laptop")
+    refused(done, "an apply")
+    check("allowed by the live ruleset" in done.stderr, done.stderr)
+    check(without_traffic(lab.nft("extgw01", "-j", "list", "ruleset")) == without_traffic(before), "the rules changed in an apply that was refused")
+    # Not for those who are not concerned, and not for what nobody typed: a session of laptop does not keep what takes laptop's permission from being applied.
+    ran(typed(lab, "phone", "--dry-run"), 0, "an apply from elsewhere")
+    ran(lab.policyc("extgw01", "apply", lab.policy, "--offline", "--dry-run"), 0, "an apply that nobody typed")
+
+
+def force_lockout_cuts_it(lab):
+    # No answer comes: the session is cut in the middle of it.
+    try:
+        done = typed(lab, "laptop", "--force-lockout", ";", "sleep", "2", ";", "echo", "alive", timeout=6)
+        check("alive" not in done.stdout, f"the session lives on: {done.stdout}")
+    except subprocess.TimeoutExpired as expired:
+        check(b"alive" not in (expired.stdout or b""), "the session lives on")
+    check(lab.policyc("extgw01", "diff", lab.policy).returncode == 0, "it was not applied")
+    check(typed(lab, "laptop", "--version").returncode == 255, "laptop can still log in")
+
+
+def without_traffic(text):
+    """Without the numbers of counters and what is in buckets."""
+    def strip(node):
+        if isinstance(node, dict):
+            return {key: strip(value) for key, value in node.items() if key not in ("packets", "bytes", "expires")}
+        return [strip(one) for one in node] if isinstance(node, list) else node
+
+    objects = [one for one in strip(json.loads(text))["nftables"]]
+    for one in objects:
+        if one.get("set", {}).get("name", "").startswith("rate"):
+            one["set"].pop("elem", None)
+    return objects
+
+
+def main():
+    why = Lab.missing()
+    if why:
+        return skipped(why)
+    with Lab() as lab:
+        lab.edit('only = ["grafana", "media", "dns", "extgw01:22", "extgw01:ping"]', 'deny = ["home:23"]')
+        ran(lab.policyc("extgw01", "resolve", lab.policy), 0, "resolve")
+        return run([a_first_apply_is_refused, what_is_no_session_here_is_not_believed, who_is_allowed_may_apply, an_apply_that_changes_the_table_is_refused,
+                    force_lockout_cuts_it], lab)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

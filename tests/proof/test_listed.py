@@ -1,0 +1,85 @@
+"""Random edits of random small policies: `diff` lists all that comes and goes, or the diagrams of both find a packet that it does not name.
+
+    test_listed.py [--policies N] [--first SEED]
+
+Prints the seed, the edit and the packet where something was left out."""
+
+import argparse
+import difflib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..", folder) for folder in ("lab", "reference", "kernel")]
+from random_policy import generate  # noqa: E402
+from test_random import LAYOUTS  # noqa: E402
+
+PROGRAM = os.path.join(os.environ["POLICYC_BUILD"], "policyc")
+# What can be left out of a policy and mostly leaves one.
+OPTIONAL = ("input", "output", "limit", "untouched", "expires", "ipv6", "scope", "listen_port", "source", "serves", "denied", "log")
+
+
+def edited(text, rng):
+    """The policy with one line less, or one entry less in a list."""
+    lines = text.splitlines()
+    entries = [i for i, line in enumerate(lines) if line.startswith(("who", "allow", "input", "output", "serves")) and line.count('", "')]
+    if entries and rng.random() < 0.6:
+        at = rng.choice(entries)
+        begin = lines[at].rindex("[")
+        end = lines[at].index("]", begin)
+        items = lines[at][begin + 1 : end].split(", ")
+        del items[rng.randrange(len(items))]
+        lines[at] = lines[at][: begin + 1] + ", ".join(items) + lines[at][end:]
+    else:
+        optional = [i for i, line in enumerate(lines) if line.startswith(OPTIONAL)]
+        if not optional:
+            return text
+        del lines[rng.choice(optional)]
+    return "\n".join(lines) + "\n"
+
+
+def record_of(folder, new, old, layout):
+    done = subprocess.run(
+        [PROGRAM, "diff", f"{new}.toml", "--against", f"{old}.toml", "--node", "gw", "--lock", "policy.lock", "--format", "json", "--layout", layout],
+        cwd=folder, capture_output=True, text=True, check=False)
+    record = json.loads(done.stdout)
+    if done.returncode == 2:
+        sys.exit(f"trouble: {done.stdout}{done.stderr}")
+    return record if "remarks" in record else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--policies", type=int, default=1500 if os.environ.get("POLICYC_FULL") else 150)
+    parser.add_argument("--first", type=int, default=1)
+    options = parser.parse_args()
+    compared = differing = silent = incomplete = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(options.first, options.first + options.policies):
+            rng = random.Random(seed)
+            case = generate(seed)
+            texts = {"new": case.text, "old": edited(case.text, rng) if rng.random() < 0.8 else generate(seed + 1_000_000).text}
+            files = {f"{name}.toml": text for name, text in texts.items()} | dict.fromkeys(("policy.lock", "old.lock", "new.lock"), case.lock())
+            for name, text in files.items():
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                    file.write(text)
+            for new, old in (("new", "old"), ("old", "new")):
+                record = record_of(folder, new, old, LAYOUTS[seed % len(LAYOUTS)])
+                if record is None:  # the edit made something that is no policy
+                    continue
+                compared += 1
+                differing += not record["same"]
+                silent += not any(remark["widens"] or remark["narrows"] for remark in record["remarks"])
+                left_out = [remark["text"] for remark in record["remarks"] if "nothing above says so" in remark["text"]]
+                if left_out:
+                    incomplete += 1
+                    print(f"seed {seed}, {new} against {old}: {left_out}")
+                    print("\n".join(difflib.unified_diff(texts[old].splitlines(), texts[new].splitlines(), old, new, lineterm="")))
+    print(f"{compared} comparisons, {differing} with a difference, {silent} without a remark, {incomplete} left something out")
+    return 1 if incomplete or differing < options.policies else 0
+
+
+sys.exit(main())
