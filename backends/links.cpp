@@ -1,9 +1,10 @@
-// Asks rtnetlink for all interfaces; entry point links().
+// Asks rtnetlink for interfaces and routes; entry points links() and interface_to().
 #include "backends/links.h"
 
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -42,6 +43,24 @@ int take(const nlmsghdr* message, void* data) {
     return MNL_CB_OK;
 }
 
+void put(nlmsghdr* request, std::uint16_t type, const Address& address) {
+    std::array<unsigned char, 16> bytes{};
+    const std::size_t size = address.family == Family::ipv4 ? 4 : 16;
+    for (std::size_t i = 0; i < size; ++i)
+        bytes.at(i) = static_cast<unsigned char>(address.bits >> (8 * (size - 1 - i)) & 0xffU);
+    mnl_attr_put(request, type, size, bytes.data());
+}
+
+int take_interface(const nlattr* attribute, void* data) {
+    if (mnl_attr_get_type(attribute) == RTA_OIF && mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
+        *static_cast<unsigned*>(data) = mnl_attr_get_u32(attribute);
+    return MNL_CB_OK;
+}
+
+int take_route(const nlmsghdr* message, void* data) {
+    return mnl_attr_parse(message, sizeof(rtmsg), take_interface, data);
+}
+
 }  // namespace
 
 std::optional<std::vector<Link>> links() {
@@ -65,6 +84,32 @@ std::optional<std::vector<Link>> links() {
     }
     if (more < 0) return {};
     return found;
+}
+
+std::string interface_to(const Address& to, const Address& from) {
+    const std::unique_ptr<mnl_socket, CloseSocket> netlink(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
+    if (!netlink || mnl_socket_bind(netlink.get(), 0, MNL_SOCKET_AUTOPID) < 0) return {};
+    alignas(nlmsghdr) std::array<char, 8192> buffer{};
+    constexpr std::uint32_t sequence = 1;
+    nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
+    request->nlmsg_type = RTM_GETROUTE;
+    request->nlmsg_flags = NLM_F_REQUEST;
+    request->nlmsg_seq = sequence;
+    auto* route = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(rtmsg)));
+    route->rtm_family = to.family == Family::ipv4 ? AF_INET : AF_INET6;
+    const auto width = static_cast<unsigned char>(to.family == Family::ipv4 ? 32 : 128);
+    route->rtm_dst_len = width;
+    route->rtm_src_len = width;
+    put(request, RTA_DST, to);
+    put(request, RTA_SRC, from);
+    if (mnl_socket_sendto(netlink.get(), request, request->nlmsg_len) < 0) return {};
+    const ssize_t length = mnl_socket_recvfrom(netlink.get(), buffer.data(), buffer.size());
+    unsigned index = 0;
+    if (length < 0 || mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), sequence,
+                                 mnl_socket_get_portid(netlink.get()), take_route, &index) < 0)
+        return {};
+    std::array<char, IF_NAMESIZE> name{};
+    return index != 0 && if_indextoname(index, name.data()) != nullptr ? name.data() : "";
 }
 
 }  // namespace policyc

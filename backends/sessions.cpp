@@ -1,27 +1,23 @@
 // Finds the caller's own SSH session: own_sessions().
 #include "backends/sessions.h"
 
-#include <libmnl/libmnl.h>
-#include <linux/rtnetlink.h>
-#include <net/if.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <memory>
 #include <sstream>
+
+#include "backends/links.h"
 
 namespace policyc {
 
 namespace {
 
-constexpr const char* established = "01";  // enum in net/tcp_states.h, as the files show it
+constexpr const char* open_state = "01";  // enum in net/tcp_states.h, as the files show it
 constexpr int most_ancestors = 64;
 
 std::string text_of(const std::string& path) {
@@ -104,55 +100,6 @@ std::set<std::uint64_t> sockets_above() {
     return inodes;
 }
 
-struct CloseSocket {
-    void operator()(mnl_socket* netlink) const { mnl_socket_close(netlink); }
-};
-
-void put(nlmsghdr* request, std::uint16_t type, const Address& address) {
-    std::array<unsigned char, 16> bytes{};
-    const std::size_t size = address.family == Family::ipv4 ? 4 : 16;
-    for (std::size_t i = 0; i < size; ++i)
-        bytes.at(i) = static_cast<unsigned char>(address.bits >> (8 * (size - 1 - i)) & 0xffU);
-    mnl_attr_put(request, type, size, bytes.data());
-}
-
-int take_attribute(const nlattr* attribute, void* data) {
-    if (mnl_attr_get_type(attribute) == RTA_OIF && mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
-        *static_cast<unsigned*>(data) = mnl_attr_get_u32(attribute);
-    return MNL_CB_OK;
-}
-
-int take_route(const nlmsghdr* message, void* data) {
-    return mnl_attr_parse(message, sizeof(rtmsg), take_attribute, data);
-}
-
-// Where this host sends what goes to that address, from that one of its own. (RTM_GETROUTE, rtnetlink(7))
-std::string interface_to(const Address& to, const Address& from) {
-    const std::unique_ptr<mnl_socket, CloseSocket> netlink(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
-    if (!netlink || mnl_socket_bind(netlink.get(), 0, MNL_SOCKET_AUTOPID) < 0) return {};
-    alignas(nlmsghdr) std::array<char, 8192> buffer{};
-    constexpr std::uint32_t sequence = 1;
-    nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
-    request->nlmsg_type = RTM_GETROUTE;
-    request->nlmsg_flags = NLM_F_REQUEST;
-    request->nlmsg_seq = sequence;
-    auto* route = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(rtmsg)));
-    route->rtm_family = to.family == Family::ipv4 ? AF_INET : AF_INET6;
-    const auto width = static_cast<unsigned char>(to.family == Family::ipv4 ? 32 : 128);
-    route->rtm_dst_len = width;
-    route->rtm_src_len = width;
-    put(request, RTA_DST, to);
-    put(request, RTA_SRC, from);
-    if (mnl_socket_sendto(netlink.get(), request, request->nlmsg_len) < 0) return {};
-    const ssize_t length = mnl_socket_recvfrom(netlink.get(), buffer.data(), buffer.size());
-    unsigned index = 0;
-    if (length < 0 || mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), sequence,
-                                 mnl_socket_get_portid(netlink.get()), take_route, &index) < 0)
-        return {};
-    std::array<char, IF_NAMESIZE> name{};
-    return index != 0 && if_indextoname(index, name.data()) != nullptr ? name.data() : "";
-}
-
 }  // namespace
 
 std::optional<Session> parse_ssh_connection(const std::string& text) {
@@ -176,7 +123,7 @@ std::map<std::uint64_t, Session> open_connections_in(const std::string& text) {
         std::istringstream words(line);
         std::array<std::string, 10> columns;
         for (std::string& column : columns) words >> column;
-        if (!words || columns[3] != established) continue;
+        if (!words || columns[3] != open_state) continue;
         const auto here = endpoint_in(columns[1]);
         const auto client = endpoint_in(columns[2]);
         const auto inode = number<std::uint64_t>(columns[9]);

@@ -112,11 +112,7 @@ public:
         const Reach& meant_reach = reached(meant);
         last_.emplace(*last, meant, meant_reach);
         old_reach_ = same(before, meant) ? &meant_reach : &reached(before);
-        if (last->today == view.today) return;
-        View then = view;
-        then.today = last->today;
-        then.ruleset = nullptr;
-        compile(then_, then);
+        addresses_changed_ = *last->addresses != *view.addresses;
     }
 
     Changes run(const ir::Ruleset& before, const ir::Ruleset& after) {
@@ -291,7 +287,7 @@ private:
 
     // Whether the last policy allows all of it too, with the addresses of now.
     bool came_by_dns(const Line& line) {
-        if (!last_ || now_.host_name(line.words.service).empty() || !addresses_changed()) return false;
+        if (!last_ || now_.host_name(line.words.service).empty() || !addresses_changed_) return false;
         if (!last_with_new_addresses_) {
             View view = last_->view();
             view.addresses = now_.view().addresses;
@@ -304,12 +300,10 @@ private:
 
     // Whether the new policy would allow all of it, with the addresses of the last one.
     bool went_by_dns(const Line& line) {
-        if (last_->host_name(line.words.service).empty() || !addresses_changed()) return false;
+        if (last_->host_name(line.words.service).empty() || !addresses_changed_) return false;
         return std::ranges::all_of(line.boxes,
                                    [&](const Box& box) { return with_old_addresses().find(box).has_value(); });
     }
-
-    [[nodiscard]] bool addresses_changed() const { return *last_->view().addresses != *now_.view().addresses; }
 
     std::span<const Box> all_boxes(const std::vector<Line*>& lines) {
         std::vector<Box> boxes;
@@ -395,9 +389,8 @@ private:
             change.reason = keep(fmt::format("{} has no address any more", host));
             return change;
         }
-        // What the new policy would still allow on the day of the last apply has only expired.
-        if (const auto still = then_ && !now_.find(line.words) ? then_->find(line.words) : std::nullopt) {
-            place(change, *then_, still->span);
+        if (const auto still = now_.find(line.words) ? std::nullopt : before_any_expiry().find(line.words)) {
+            place(change, *before_any_expiry_, still->span);
             change.reason = "expired";
             return change;
         }
@@ -409,6 +402,17 @@ private:
     [[nodiscard]] bool is_gone(const std::string& host) const {
         const auto found = now_.view().addresses->find(host);
         return found == now_.view().addresses->end() || found->second.empty();
+    }
+
+    // The new policy on a day when nothing of it had expired.
+    const Compiled& before_any_expiry() {
+        if (!before_any_expiry_) {
+            View view = now_.view();
+            view.today = Days{};
+            view.ruleset = nullptr;
+            compile(before_any_expiry_, view);
+        }
+        return *before_any_expiry_;
     }
 
     // The new policy with the addresses of the last one.
@@ -431,7 +435,8 @@ private:
     std::optional<Compiled> with_old_addresses_;       // made when it is first asked
     std::optional<Compiled> last_with_new_addresses_;  // likewise
     std::optional<Compiled> last_;
-    std::optional<Compiled> then_;  // the new policy on the day of the last apply, where that is another day
+    bool addresses_changed_ = false;  // since last_
+    std::optional<Compiled> before_any_expiry_;
     std::vector<Change> out_;
 };
 

@@ -210,7 +210,7 @@ void warn_unused(const Policy& policy, const Lock& lock, Diagnostics& diagnostic
                 fmt::format("{} {} locked, and the policy does not have {}", few(unused, 4), one ? "is" : "are",
                             one ? "it" : "them"),
                 one ? "no line of the policy names it" : fmt::format("the first of {}", unused.size()))
-        .note("nothing is allowed for it")
+        .note(one ? "nothing is allowed for it" : "nothing is allowed for them")
         .help(fmt::format("`policyc resolve` takes {} out of {}", one ? "it" : "them", policy.resolve.lock));
 }
 

@@ -79,11 +79,22 @@ std::string help_within(const Policy& policy) {
 // Looks for a name that may have been meant among those that are locked; a search over very many is not worth its time.
 std::string nearest_locked(const std::string& name, const Lock& lock) {
     if (lock.size() > 10'000) return {};
-    std::vector<std::string> known;
+    // The hosts of a domain have much in common that says nothing: one with another first label, or one of another domain, and not both.
+    const auto label_of = [](const std::string& host) { return host.substr(0, host.find('.')); };
+    const std::string label = label_of(name);
+    const std::string domain = name.substr(label.size());
+    std::vector<std::string> labels;
+    std::vector<std::string> elsewhere;
     for (const auto& [locked, entry] : lock) {
-        if (!entry.addresses.empty() && locked != name) known.push_back(locked);
+        if (entry.addresses.empty() || locked == name) continue;
+        const std::string other = label_of(locked);
+        if (locked.substr(other.size()) == domain)
+            labels.push_back(other);
+        else if (other == label)
+            elsewhere.push_back(locked);
     }
-    return nearest(name, known);
+    const std::string near = nearest(label, labels);
+    return near.empty() ? nearest(name, elsewhere) : near + domain;
 }
 
 }  // namespace policyc

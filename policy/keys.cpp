@@ -51,7 +51,7 @@ const std::vector<KeyInfo>& all_keys() {
          "public WireGuard endpoint, forwards into networks, or a device"},
         {node, "address", "\"10.69.50.2\", or a list of one IPv4 and one IPv6 address", "required",
          "its address in the tunnel"},
-        {node, "interface", "\"wg0\"", "none", "its WireGuard interface; required where the node is compiled"},
+        {node, "interface", "\"wg0\"", "none", "its WireGuard interface; required where the scope is not none"},
         {node, "endpoint", "\"host:port\"", "none", "where others dial it, UDP"},
         {node, "listen_port", "51820", "none", "the UDP port it listens on without being an endpoint"},
         {node, "peer", "a node", "none", "the node it dials"},

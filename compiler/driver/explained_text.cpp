@@ -60,7 +60,7 @@ public:
         const auto verdict = explained_.verdict();
         const char* escape = verdict == Verdict::denied ? "\x1b[1;31m" : !verdict ? "\x1b[1;33m" : "\x1b[1;32m";
         const bool one = explained_.answers.size() == 1;
-        out_ = paint(escape, word(verdict)) +
+        out_ = paint(escape, policyc::word(verdict)) +
                fmt::format(": {} -> {}\n\n", printable(explained_.from),
                            printable(one ? target_text(explained_.answers.front().target) : explained_.to));
         if (one)
@@ -129,7 +129,7 @@ private:
         if (text.empty() && !mixed) return;
         if (mixed) {
             const std::string example =
-                fmt::format("{}, for example: {}", word(finding.verdict), flow_text(answer, finding.example));
+                fmt::format("{}, for example: {}", policyc::word(finding.verdict), flow_text(answer, finding.example));
             text = text.empty() ? example : fmt::format("{}\n        {}", example, text);
         }
         const std::string place = sources_.place(finding.span);
@@ -158,7 +158,8 @@ private:
         for (std::size_t i = 0; i < explained_.answers.size(); ++i) {
             const explain::Answer& answer = explained_.answers[i];
             std::vector<std::string> row{answer.source.label, target_text(answer.target),
-                                         few(addresses_of(explained_, answer.target.host), 2), word(answer.verdict())};
+                                         few(addresses_of(explained_, answer.target.host), 2),
+                                         policyc::word(answer.verdict())};
             if (explained_.live) row.push_back(live_word(explained_.live->flows[i]));
             const auto [place, why] = short_reason(answer);
             row.push_back(place);

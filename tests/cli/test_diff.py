@@ -153,6 +153,17 @@ def an_edit_is_an_edit_and_dns_is_dns(folder):
 
 
 @case
+def what_an_edit_lets_expire_has_expired(folder):
+    with_lock(folder)
+    shutil.copy(folder / "policy.toml", folder / "old.toml")
+    write_policy(folder, POLICY.replace('allow = ["grafana", "jellyfin"]', 'allow = ["grafana", "jellyfin"]\nexpires = 2020-01-01'))
+    result = run("diff", "policy.toml", "--against", "old.toml", cwd=folder)
+    expect_exit(1, result)
+    losses = [line for line in result.stdout.splitlines() if line.startswith("  - ")]
+    expect(losses and all(line.endswith("expired") for line in losses), result)
+
+
+@case
 def an_old_policy_without_the_node_is_said(folder):
     with_lock(folder)
     write_policy(folder, POLICY.replace("extgw01", "gw"), "old.toml")

@@ -175,6 +175,18 @@ TEST_CASE("silence keeps the last answer") {
     }
 }
 
+TEST_CASE("what hosts of a domain have in common does not make them near") {
+    const Lock before = {{"jelly.home.example", entry({address("10.69.13.42")})}};
+    for (const char* name : {"radar.home.example", "bar.home.example"}) {
+        Run run(policy_of({name}), before, {{name, answer(Outcome::no_such_name)}});
+        CHECK(run.text().find("did you mean") == std::string::npos);
+    }
+    Run label(policy_of({"jely.home.example"}), before, {{"jely.home.example", answer(Outcome::no_such_name)}});
+    CHECK(label.text().find("did you mean `jelly.home.example`?") != std::string::npos);
+    Run domain(policy_of({"jelly.hone.example"}), before, {{"jelly.hone.example", answer(Outcome::no_such_name)}});
+    CHECK(domain.text().find("did you mean `jelly.home.example`?") != std::string::npos);
+}
+
 TEST_CASE("a name that does not exist") {
     const Lock before = {{"radarr-jail.home.example", entry({address("10.69.13.42")})}};
     Run never(policy_of({"radar-jail.home.example"}), before,
