@@ -19,6 +19,15 @@ struct CloseSocket {
     void operator()(mnl_socket* netlink) const { mnl_socket_close(netlink); }
 };
 
+using Socket = std::unique_ptr<mnl_socket, CloseSocket>;
+
+// Nothing where the kernel doesn't give one.
+Socket open_route_socket() {
+    Socket netlink(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
+    if (netlink && mnl_socket_bind(netlink.get(), 0, MNL_SOCKET_AUTOPID) < 0) netlink.reset();
+    return netlink;
+}
+
 bool is_text(const nlattr* attribute) {
     return mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0;
 }
@@ -64,8 +73,8 @@ int take_route(const nlmsghdr* message, void* data) {
 }  // namespace
 
 std::optional<std::vector<Link>> links() {
-    const std::unique_ptr<mnl_socket, CloseSocket> netlink(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
-    if (!netlink || mnl_socket_bind(netlink.get(), 0, MNL_SOCKET_AUTOPID) < 0) return {};
+    const Socket netlink = open_route_socket();
+    if (!netlink) return {};
     alignas(nlmsghdr) std::array<char, 32768> buffer{};
     constexpr std::uint32_t sequence = 1;
     nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
@@ -87,8 +96,8 @@ std::optional<std::vector<Link>> links() {
 }
 
 std::string interface_to(const Address& to, const Address& from) {
-    const std::unique_ptr<mnl_socket, CloseSocket> netlink(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
-    if (!netlink || mnl_socket_bind(netlink.get(), 0, MNL_SOCKET_AUTOPID) < 0) return {};
+    const Socket netlink = open_route_socket();
+    if (!netlink) return {};
     alignas(nlmsghdr) std::array<char, 8192> buffer{};
     constexpr std::uint32_t sequence = 1;
     nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
