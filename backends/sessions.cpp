@@ -79,8 +79,11 @@ Process process_of(pid_t process) {
 std::set<std::uint64_t> sockets_of(pid_t process) {
     std::set<std::uint64_t> inodes;
     std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/fd", error)) {
-        const std::string target = std::filesystem::read_symlink(entry.path(), error).string();
+    // The process may end meanwhile.
+    std::filesystem::directory_iterator entry("/proc/" + std::to_string(process) + "/fd", error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+        std::error_code gone;
+        const std::string target = std::filesystem::read_symlink(entry->path(), gone).string();
         if (!target.starts_with("socket:[") || !target.ends_with(']')) continue;
         if (const auto inode = number<std::uint64_t>(std::string_view(target).substr(8, target.size() - 9)))
             inodes.insert(*inode);

@@ -25,7 +25,7 @@ Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, st
                             const ir::Ruleset& ruleset, const ServerPorts& live, const World& world);
 
 // Asks the diagrams whether the changes and remarks are all that opens and closes where the policy takes the place of `table`, and adds a remark where they are
-// not. A table with rules that nobody knows, and a policy that is too entangled, are not looked at.
+// not. Tables with rules that nobody knows, or without a chain that the policy needs, and policies that are too entangled, are not looked at.
 void check_listed(const ir::Ruleset& table, const View& now, const ServerPorts& live, const World& world,
                   Difference& differs);
 

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "checked.h"
+#include "compiler/driver/prove.h"
 #include "compiler/layout.h"
 #include "compiler/lower.h"
 #include "compiler/proof/prove.h"
@@ -381,4 +382,28 @@ TEST_CASE("a list of what comes and goes is complete, or a packet shows what it 
     CHECK(ask(std::vector{many}, losses).opens == "");
     many.sources = std::span(people).first(1);
     CHECK(ask(std::vector{many}, losses).opens != "");
+}
+
+TEST_CASE("what a list leaves out is marked as opening") {
+    const Program before(tunnel_policy());
+    const Program after(base + tier("\"laptop\"", "\"web\", \"home:8080/udp\""));
+    const Addresses addresses;
+    const View now{.policy = &*after.checked.policy,
+                   .addresses = &addresses,
+                   .sources = &after.checked.sources,
+                   .node = after.node,
+                   .today = today};
+    World world;
+    world.now = Time(std::chrono::duration_cast<std::chrono::seconds>(today.time_since_epoch()));
+    Difference silent;
+    check_listed(before.ruleset, now, {}, world, silent);
+    REQUIRE(silent.remarks.size() == 1);
+    CHECK(silent.remarks[0].text.starts_with(
+        "opens, and nothing above says so: the first packet of a flow from 10.69.50.11"));
+    CHECK(silent.widens());
+    CHECK_FALSE(silent.narrows());
+
+    Difference same;
+    check_listed(after.ruleset, now, {}, world, same);
+    CHECK(same.remarks.empty());
 }
