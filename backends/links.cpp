@@ -19,11 +19,11 @@ struct CloseSocket {
     void operator()(mnl_socket* netlink) const { mnl_socket_close(netlink); }
 };
 
-using Socket = std::unique_ptr<mnl_socket, CloseSocket>;
+using RouteSocket = std::unique_ptr<mnl_socket, CloseSocket>;
 
 // Nothing where the kernel doesn't give one.
-Socket open_route_socket() {
-    Socket netlink(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
+RouteSocket open_route_socket() {
+    RouteSocket netlink(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
     if (netlink && mnl_socket_bind(netlink.get(), 0, MNL_SOCKET_AUTOPID) < 0) netlink.reset();
     return netlink;
 }
@@ -73,7 +73,7 @@ int take_route(const nlmsghdr* message, void* data) {
 }  // namespace
 
 std::optional<std::vector<Link>> links() {
-    const Socket netlink = open_route_socket();
+    const RouteSocket netlink = open_route_socket();
     if (!netlink) return {};
     alignas(nlmsghdr) std::array<char, 32768> buffer{};
     constexpr std::uint32_t sequence = 1;
@@ -96,7 +96,7 @@ std::optional<std::vector<Link>> links() {
 }
 
 std::string interface_to(const Address& to, const Address& from) {
-    const Socket netlink = open_route_socket();
+    const RouteSocket netlink = open_route_socket();
     if (!netlink) return {};
     alignas(nlmsghdr) std::array<char, 8192> buffer{};
     constexpr std::uint32_t sequence = 1;
