@@ -163,10 +163,7 @@ Result<std::vector<std::string>> Disk::match(const std::string& directory, const
         if (entry == nullptr) break;
         const char* name = static_cast<const char*>(entry->d_name);
         if (::fnmatch(pattern.c_str(), name, FNM_PATHNAME | FNM_PERIOD) != 0) continue;
-        std::string path = prefix + name;
-        struct stat status {};
-        if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) continue;
-        paths.push_back(std::move(path));
+        paths.push_back(prefix + name);
     }
     std::sort(paths.begin(), paths.end());
     return paths;

@@ -46,9 +46,10 @@ void take_targets(const std::vector<Target>& targets, std::map<std::string, Span
     }
 }
 
-// The names that settle() has told about already: that they are not locked either is no news.
+// The names that settle() has told about already: that they are not locked either, or without an address, is no news.
 std::set<Span> unsettled(const Diagnostics& diagnostics) {
-    constexpr std::array codes{Code::E0301, Code::E0302, Code::E0303, Code::E0304, Code::E0309, Code::W0306};
+    constexpr std::array codes{Code::E0301, Code::E0302, Code::E0303, Code::E0304,
+                               Code::E0309, Code::W0306, Code::W0308};
     std::set<Span> spans;
     for (const Diagnostic& diagnostic : diagnostics.all()) {
         if (std::ranges::find(codes, diagnostic.code) != codes.end()) spans.insert(diagnostic.primary.span);
@@ -155,6 +156,7 @@ Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& 
         const std::vector<Address>& addresses = from_lock ? locked->second.addresses : local->second;
         const std::string& origin = from_lock ? policy.resolve.lock : "/etc/hosts";
         if (addresses.empty()) {
+            if (told.contains(use.span)) continue;
             diagnostics
                 .report(Code::W0308, use.span, fmt::format("`{}` has no address", use.name),
                         fmt::format("{} says so", origin))
@@ -180,7 +182,7 @@ Addresses addresses_of(const Policy& policy, const Lock& lock, const Addresses& 
                                                         fmt::format("{} has {}", origin, list_of(outside)));
             explain_within(policy, outside, diagnostic);
             diagnostic.note("refused, because a changed record would otherwise open the firewall")
-                .help(help_within(policy));
+                .help(help_within(policy, outside));
         }
         std::vector<Address>& usable = out[use.name];
         std::copy_if(addresses.begin(), addresses.end(), std::back_inserter(usable), [&](const Address& address) {

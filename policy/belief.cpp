@@ -70,7 +70,10 @@ std::string too_many_message(const std::string& name) {
     return fmt::format("`{}` has more than {} addresses", name, max_addresses_per_name);
 }
 
-std::string help_within(const Policy& policy) {
+std::string help_within(const Policy& policy, const std::vector<Address>& outside) {
+    if (std::all_of(outside.begin(), outside.end(), no_host))
+        return "correct the record on the resolver; a resolver that blocks names answers so for one that is on its "
+               "list";
     if (policy.resolve.within.empty())
         return "write within = [\"NETWORK\", ...] below [resolve]: the networks that the policy's hosts are in";
     return "if this move is meant, add the new network to [networks] and to `within`";

@@ -25,7 +25,7 @@ bool too_old(const Policy& policy, const LockEntry& entry, Time now);
 std::string outside_message(const std::string& name, const std::vector<Address>& outside);
 // The second half of every message about an answer outside `within`.
 void explain_within(const Policy& policy, const std::vector<Address>& outside, Diagnostic& diagnostic);
-std::string help_within(const Policy& policy);
+std::string help_within(const Policy& policy, const std::vector<Address>& outside);
 std::string too_many_message(const std::string& name);
 inline constexpr const char* too_many_help =
     "give the service a host name of its own, or name its network instead: \"NETWORK:PORT\"";

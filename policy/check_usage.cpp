@@ -25,13 +25,17 @@ void warn_unused(const Context& context, const Lists& lists) {
                     "no tier names it")
             .help("add it to the `allow` of a tier, or remove it");
     }
-    std::vector<bool> held(policy.groups.size());
     for (std::size_t i = 0; i < policy.groups.size(); ++i) {
-        if (lists.uses_group(i)) continue;
-        context.diagnostics
-            .report(Code::W0503, policy.groups[i].span, fmt::format("nothing uses group `{}`", policy.groups[i].name),
-                    "no list names it")
-            .help("name it in a tier, or remove it");
+        const Group& group = policy.groups[i];
+        if (!lists.uses_group(i)) {
+            context.diagnostics
+                .report(Code::W0503, group.span, fmt::format("nothing uses group `{}`", group.name), "no list names it")
+                .help("name it in a tier, or remove it");
+        } else if (group.members.empty()) {
+            context.diagnostics
+                .report(Code::W0504, group.span, fmt::format("group `{}` is empty", group.name), "nothing is in it")
+                .help("an empty group is nobody, or nothing, and never everything");
+        }
     }
 }
 

@@ -18,9 +18,9 @@ public:
     // directory, is not a regular file, is larger than the limit.
     [[nodiscard]] virtual Result<std::string> read(const std::string& path, std::size_t limit) const = 0;
 
-    // What is in `directory` (the current one when empty) and no directory itself, whose name matches `pattern` (fnmatch(3): `*`, `?`, `[...]`;
-    // a leading dot only by a dot), sorted by name, as paths that begin with `directory`. A directory that does not exist has none. A
-    // dangling link or a FIFO that matches is listed: read() then says what it is, where leaving it out would drop its tests in silence.
+    // What is in `directory` (the current one when empty) and whose name matches `pattern` (fnmatch(3): `*`, `?`, `[...]`; a leading dot only
+    // by a dot), sorted by name, as paths that begin with `directory`. A directory that does not exist has none. A directory, a dangling
+    // link or a FIFO that matches is listed: read() then says what it is, where leaving it out would drop its tests in silence.
     [[nodiscard]] virtual Result<std::vector<std::string>> match(const std::string& directory,
                                                                  const std::string& pattern) const = 0;
 

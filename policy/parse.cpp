@@ -216,7 +216,7 @@ public:
     std::optional<Table> read(const std::string& path, Span named) {
         Result<std::string> text = files_.read(path, max_policy_bytes);
         if (!text) {
-            Diagnostic& diagnostic = diagnostics_.report(Code::E0001, named, text.error().message);
+            Diagnostic& diagnostic = diagnostics_.report(Code::E0001, named, text.error().message, "included here");
             if (!text.error().help.empty()) diagnostic.help(text.error().help);
             return {};
         }
@@ -224,7 +224,8 @@ public:
         if (bytes_ > max_policy_bytes) {
             diagnostics_.report(Code::E0001, named,
                                 fmt::format("cannot read {}: the policy's files together are larger than {} MiB", path,
-                                            max_policy_bytes >> 20U));
+                                            max_policy_bytes >> 20U),
+                                "included here");
             return {};
         }
         if (text.value().starts_with("\xef\xbb\xbf")) text.value().erase(0, 3);
@@ -274,7 +275,7 @@ private:
         if (directory.size() > 1) directory.pop_back();
         const Result<std::vector<std::string>> paths = files_.match(directory, name);
         if (!paths) {
-            diagnostics_.report(Code::E0001, item.span, paths.error().message);
+            diagnostics_.report(Code::E0001, item.span, paths.error().message, "included here");
             return;
         }
         for (const std::string& path : paths.value()) found.emplace(path, item.span);

@@ -103,7 +103,7 @@ private:
             diagnostic
                 .note(fmt::format("refused, because a changed DNS record would otherwise open the firewall; {}",
                                   in_force(old)))
-                .help(help_within(policy_));
+                .help(help_within(policy_, outside));
             return keep;
         }
         if (old != nullptr && old->addresses == answer.addresses && old->cnames == answer.cnames) {

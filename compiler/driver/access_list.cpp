@@ -15,8 +15,8 @@ namespace policyc {
 
 namespace {
 
-bool shows(const std::optional<std::string>& filter, const std::string& name) {
-    return !filter || *filter == name;
+bool shows(const std::optional<std::set<std::string>>& filter, const std::string& name) {
+    return !filter || filter->contains(name);
 }
 
 bool same_host(const Host& a, const Host& b) {
@@ -186,6 +186,24 @@ private:
 };
 
 }  // namespace
+
+std::set<std::string> members_of(const Policy& policy, const std::string& name) {
+    std::set<std::string> names;
+    std::set<std::string> seen{name};
+    std::vector<std::string> open{name};
+    while (!open.empty()) {
+        const std::string next = std::move(open.back());
+        open.pop_back();
+        const auto group = std::ranges::find(policy.groups, next, &Group::name);
+        if (group == policy.groups.end()) {
+            names.insert(next);
+            continue;
+        }
+        for (const std::string& member : group->members)
+            if (seen.insert(member).second) open.push_back(member);
+    }
+    return names;
+}
 
 std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node) {
     std::vector<ImpliedRow> rows;

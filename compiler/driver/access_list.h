@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,11 +38,14 @@ struct AccessList {
     std::vector<ImpliedRow> implied;
 };
 
-// The rows to show: those of that person, of that service, or of both; else all.
+// The rows to show: those of these people, of these services, or of both; else all.
 struct ListFilter {
-    std::optional<std::string> who;
-    std::optional<std::string> what;
+    std::optional<std::set<std::string>> who;
+    std::optional<std::set<std::string>> what;
 };
+
+// The names that a group stands for, or `name` itself where no group has it.
+std::set<std::string> members_of(const Policy& policy, const std::string& name);
 
 // What that node allows without being written.
 std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node);

@@ -277,8 +277,9 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
 
         // A disk that is full or read-only is found here, before the kernel is touched.
         if (const auto prepared = timed("record", [&] { return prepare_applied(applied, world); }); !prepared) {
-            return report.fail({prepared.error().message,
-                                prepared.error().help.empty() ? "nothing was changed" : prepared.error().help});
+            const std::string& help = prepared.error().help;
+            return report.fail({prepared.error().message + ", so nothing was applied",
+                                help.empty() ? "apply keeps a record there; --state-dir names another place" : help});
         }
 
         if (before) carry_counters(*before, wanted);

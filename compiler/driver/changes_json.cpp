@@ -81,16 +81,21 @@ std::set<std::string> addresses_left(const Change& change, const Place& place) {
     return texts;
 }
 
+// What a move of many has none of, or what nobody named, is null.
+Json known(std::string_view text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+}
+
 void add_cause(const Change& change, Json& record) {
     record["cause"] = word(change.cause);
-    record["file"] = change.file;
-    record["line"] = change.line;
+    record["file"] = known(change.file);
+    record["line"] = change.file.empty() ? Json(nullptr) : Json(change.line);
     record["reason"] = change.reason;
 }
 
 // Every one of the sources, and every one of the flows of each.
 Json of_many(const Change& change) {
-    Json one = {{"change", word(change.kind)}, {"who", change.who}, {"service", change.service}};
+    Json one = {{"change", word(change.kind)}, {"who", known(change.who)}, {"service", known(change.service)}};
     one["sources"] = Json::array();
     for (const Range& source : change.people) one["sources"].push_back(to_string(source));
     one["flows"] = Json::array();
@@ -114,7 +119,7 @@ Json changes_json(const Changes& changes, const std::string& node) {
         }
         for (const auto& [place, sources] : places_of(change.boxes)) {
             const auto& [direction, destination, ports] = place;
-            Json one = {{"change", word(change.kind)}, {"who", change.who}, {"service", change.service}};
+            Json one = {{"change", word(change.kind)}, {"who", known(change.who)}, {"service", known(change.service)}};
             one["sources"] = Json::array();
             if (direction != Direction::output)
                 for (const Range& source : sources) one["sources"].push_back(to_string(source));

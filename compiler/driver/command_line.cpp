@@ -42,10 +42,15 @@ bool is_flag(std::string_view name, const OptionRow* row) {
     return name == "--help" || name == "--version";
 }
 
+struct Words {
+    std::vector<std::string> all;
+    std::vector<std::string> plain;  // those that are neither options nor their values
+};
+
 // The words of the command line, or what is wrong with the shape of an option among them. A word after `--` is never an
 // option: every argument that may begin with a dash is a path, and is made to look like one.
-std::variant<std::vector<std::string>, Error> shaped(int argc, const char* const* argv) {
-    std::vector<std::string> words;
+std::variant<Words, Error> shaped(int argc, const char* const* argv) {
+    Words words;
     std::set<std::string> seen;
     const Verb* verb = nullptr;
     bool plain = false;
@@ -53,14 +58,15 @@ std::variant<std::vector<std::string>, Error> shaped(int argc, const char* const
         const std::string word = argv[i];
         if (plain || !word.starts_with('-')) {
             if (verb == nullptr) verb = find_verb(word);
-            words.push_back(word.starts_with('-') ? "./" + word : word);
+            words.plain.push_back(word.starts_with('-') ? "./" + word : word);
+            words.all.push_back(words.plain.back());
             continue;
         }
         if (word == "--") {
             plain = true;
             continue;
         }
-        words.push_back(word);
+        words.all.push_back(word);
         const std::size_t equals = word.find('=');
         const std::string name = word.substr(0, equals);
         const OptionRow* row = find_option(name, verb);
@@ -74,7 +80,7 @@ std::variant<std::vector<std::string>, Error> shaped(int argc, const char* const
         if (!seen.insert(name).second) return Error{fmt::format("{} is given twice", name), usage};
         const bool next =
             equals == std::string::npos && i + 1 < argc && !std::string_view(argv[i + 1]).starts_with("-");
-        if (next) words.emplace_back(argv[++i]);
+        if (next) words.all.emplace_back(argv[++i]);
         if (equals == std::string::npos ? !next : equals + 1 == word.size())
             return Error{fmt::format("{} wants a value", name), usage};
     }
@@ -138,6 +144,14 @@ Error unexpected(const std::string& given, const Verb& verb) {
             near.empty() ? usage : fmt::format("did you mean `{}`?", near)};
 }
 
+// `policyc help [VERB]`, as git and systemctl have it.
+std::variant<Command, Spoken, Error> helped(const std::vector<std::string>& words) {
+    if (words.size() == 1) return Spoken{general_help()};
+    const Verb* verb = find_verb(words[1]);
+    if (verb == nullptr) return unknown_verb(words[1]);
+    return Spoken{help_of(*verb)};
+}
+
 }  // namespace
 
 bool asks_for_json(int argc, const char* const* argv) {
@@ -173,7 +187,9 @@ std::variant<Command, Spoken, Error> read_command_line(int argc, const char* con
 
     auto words = shaped(argc, argv);
     if (const auto* error = std::get_if<Error>(&words)) return *error;
-    std::vector<std::string>& given = std::get<std::vector<std::string>>(words);
+    const std::vector<std::string>& plain = std::get<Words>(words).plain;
+    if (!plain.empty() && plain.front() == "help") return helped(plain);
+    std::vector<std::string>& given = std::get<Words>(words).all;
     std::ranges::reverse(given);  // as CLI11 wants them
     std::string trouble;
     try {

@@ -83,7 +83,10 @@ std::optional<LockFile> load_lock(const Loaded& loaded, const std::optional<std:
     Result<std::string> text = files.read(file.path, max_policy_bytes);
     if (!text) {
         if (!exists(file.path) && (!given || may_miss)) return file;
-        report.fail(text.error());
+        const bool absent = !exists(file.path);
+        report.fail(absent ? Error{text.error().message,
+                                   fmt::format("`policyc resolve {} --lock {}` writes it", loaded.path, file.path)}
+                           : text.error());
         return {};
     }
     file.text = std::move(text.value());

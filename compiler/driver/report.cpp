@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 
 namespace policyc {
 
@@ -18,6 +19,16 @@ std::size_t warnings(const Diagnostics& diagnostics) {
     return diagnostics.all().size() - diagnostics.errors();
 }
 
+// The file that all of it is about, where that is another than the policy, such as its lock; else the policy.
+std::string subject_of(const Report& report) {
+    std::set<std::string> files;
+    for (const Diagnostic& diagnostic : report.diagnostics.all()) {
+        const Span span = diagnostic.primary.span;
+        files.insert(span.valid() ? report.sources.name(span.file) : report.subject);
+    }
+    return files.size() == 1 ? *files.begin() : report.subject;
+}
+
 // "policy.toml: 2 errors, 1 warning", or nothing when there is neither.
 std::string summary(const Report& report) {
     std::string text;
@@ -27,7 +38,8 @@ std::string summary(const Report& report) {
         text += count_of(warnings(report.diagnostics), "warning");
     }
     if (text.empty()) return {};
-    return report.subject.empty() ? text + "\n" : fmt::format("{}: {}\n", report.subject, text);
+    const std::string subject = subject_of(report);
+    return subject.empty() ? text + "\n" : fmt::format("{}: {}\n", subject, text);
 }
 
 std::string words(const Report& report, bool color) {

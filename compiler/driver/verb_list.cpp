@@ -32,20 +32,28 @@ nlohmann::ordered_json row_json(const AccessRow& row, const Sources& sources) {
 // More than anybody reads or any program draws; as JSON it takes 0.9 GB of memory.
 constexpr std::size_t most_rows = 250000;
 
-std::optional<Error> unknown(const std::optional<std::string>& name, const std::vector<std::string>& known,
-                             const std::string& does) {
-    if (!name || std::ranges::binary_search(known, *name)) return {};
-    const std::string near = nearest(*name, known);
+std::optional<Error> unknown(const Policy& policy, const std::optional<std::string>& name,
+                             const std::vector<std::string>& known, const std::string& does) {
+    if (!name) return {};
+    const auto is_known = [&](const std::string& one) { return std::ranges::binary_search(known, one); };
+    if (std::ranges::any_of(members_of(policy, *name), is_known)) return {};
+    if (std::ranges::find(policy.groups, *name, &Group::name) != policy.groups.end())
+        return Error{fmt::format("the policy has nothing in the group `{}` that {}", *name, does),
+                     "`policyc list` shows the names"};
+    std::vector<std::string> names = known;
+    for (const Group& group : policy.groups) names.push_back(group.name);
+    const std::string near = nearest(*name, names);
     return Error{fmt::format("the policy has no `{}` that {}", *name, does),
                  near.empty() ? "`policyc list` shows the names" : fmt::format("did you mean `{}`?", near)};
 }
 
 // Why that list can't be shown.
-std::optional<Error> refusal(const Policy& policy, std::optional<std::size_t> node, const ListFilter& filter) {
+std::optional<Error> refusal(const Policy& policy, std::optional<std::size_t> node, const Options& options,
+                             const ListFilter& filter) {
     if (filter.who || filter.what) {
         const ListNames names = list_names(policy);
-        if (auto error = unknown(filter.who, names.who, "reaches anything")) return error;
-        if (auto error = unknown(filter.what, names.what, "anybody reaches")) return error;
+        if (auto error = unknown(policy, options.who, names.who, "reaches anything")) return error;
+        if (auto error = unknown(policy, options.what, names.what, "anybody reaches")) return error;
     }
     const std::size_t rows = count_rows(policy, node, filter);
     if (rows <= most_rows) return {};
@@ -70,8 +78,10 @@ int verb_list(const Options& options, World& world, Report& report) {
         if (!chosen) return report.fail(chosen.error());
         node = chosen.value();
     }
-    const ListFilter filter{options.who, options.what};
-    if (const auto error = refusal(loaded->policy, node, filter)) return report.fail(*error);
+    ListFilter filter;
+    if (options.who) filter.who = members_of(loaded->policy, *options.who);
+    if (options.what) filter.what = members_of(loaded->policy, *options.what);
+    if (const auto error = refusal(loaded->policy, node, options, filter)) return report.fail(*error);
     const Addresses addresses =
         addresses_of(loaded->policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();

@@ -69,7 +69,7 @@ void report_changes(const Lock& before, const Settled& settled, Report& report) 
     for (const std::string& name : settled.changed) {
         const std::string now = addresses_text(settled.lock, name);
         const std::string old = addresses_text(before, name);
-        const std::string what = old == now              ? now + "  (by another way)"
+        const std::string what = old == now              ? now + "  (as before, by other CNAMEs)"
                                  : before.contains(name) ? fmt::format("{} -> {}", old, now)
                                                          : now;
         report.data += fmt::format("{:<{}}  {}\n", name, width, what);

@@ -33,6 +33,11 @@ def help_goes_to_stdout_and_exits_0(folder):
     for verb in VERBS:
         expect_data(f"\n  {verb}", run("--help", cwd=folder))
         expect_data(f"usage: policyc {verb}", run(verb, "--help", cwd=folder))
+        expect_equal(run(verb, "--help", cwd=folder).stdout, run("help", verb, cwd=folder).stdout, f"help {verb}")
+    expect_equal(run("--help", cwd=folder).stdout, run("help", cwd=folder).stdout, "help")
+    wrong = run("help", "dif", cwd=folder)
+    expect_exit(2, wrong)
+    expect_words("did you mean `policyc diff`?", wrong)
 
 
 @case

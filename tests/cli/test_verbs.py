@@ -300,6 +300,24 @@ def list_shows_who_reaches_what(folder):
 
 
 @case
+def list_takes_a_group_for_who_is_in_it(folder):
+    groups = '\n[groups]\nall = ["mobile", "laptop"]\nmobile = ["phone"]\nwatch = ["jellyfin"]\n'
+    with_lock(folder, LISTED + groups)
+
+    def listed(*arguments):
+        return sorted((row["who"], row["what"]) for row in record_of(run("list", *arguments, "policy.toml", "--format", "json", cwd=folder))["access"])
+
+    everything = listed()
+    expect_equal(everything, listed("--who", "all"), "the whole of it")
+    expect_equal([row for row in everything if row[0] == "phone"], listed("--who", "mobile"), "one of them")
+    expect_equal([row for row in everything if row[1] == "jellyfin"], listed("--what", "watch"), "what is in it")
+    wrong = run("list", "policy.toml", "--what", "mobile", cwd=folder)
+    expect_exit(2, wrong)
+    expect_words("the policy has nothing in the group `mobile` that anybody reaches", wrong)
+    expect_words("did you mean `mobile`?", run("list", "policy.toml", "--who", "mobil", cwd=folder))
+
+
+@case
 def list_says_where_a_name_has_no_address(folder):
     write_policy(folder)
     expect_data("monitoring01.home.example (no address)", run("list", "policy.toml", cwd=folder))

@@ -81,7 +81,7 @@ TEST_CASE("a pattern matches names of one directory, sorted") {
     fs::create_directory(folder / "d.toml");
     put(folder / "d.toml/e.toml", "x");
     CHECK(Disk().match(folder.path, "*.toml").value() ==
-          std::vector<std::string>{folder / "a.toml", folder / "b.toml"});
+          std::vector<std::string>{folder / "a.toml", folder / "b.toml", folder / "d.toml"});
     CHECK(Disk().match(folder.path, "[bc].*").value() == std::vector<std::string>{folder / "b.toml", folder / "c.txt"});
     CHECK(Disk().match(folder.path + "/", "a*").value() == std::vector<std::string>{folder / "a.toml"});
     CHECK(Disk().match(folder.path, "none").value().empty());

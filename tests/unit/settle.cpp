@@ -205,6 +205,9 @@ TEST_CASE("a name that does not exist") {
     CHECK(gone.settled.lock.at("radarr-jail.home.example").addresses.empty());
     CHECK(gone.settled.lock.at("radarr-jail.home.example").resolved == now);
     CHECK(gone.settled.changed.size() == 1);
+    // Whoever looks the lock up next, in the same run, has nothing to add.
+    addresses_of(policy_of({"radarr-jail.home.example"}), gone.settled.lock, {}, now, gone.diagnostics);
+    CHECK(gone.codes() == "W0308 ");
     CHECK(gone.text().find("note: 10.69.13.42, resolved 2 hours ago, is no longer allowed\n") != std::string::npos);
 
     Run still(policy_of({"radarr-jail.home.example"}), gone.settled.lock,
