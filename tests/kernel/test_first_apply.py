@@ -132,6 +132,7 @@ class Sessions:
     """What is alive before the first apply."""
 
     def __init__(self, lab):
+        self.lab = lab
         self.idle = lab.open("laptop", HOSTS["monitoring01"], 3000, 3)
         self.ticker = lab.open("phone", OTHER, 9999, 3)
         self.forbidden = lab.open("laptop", OTHER, 8097, 3)
@@ -168,14 +169,23 @@ class Sessions:
         self.ssh_quiet.say(b"who is there\n")
         check(self.ssh_quiet.hears(b"who is there\n", 4), "ssh: no answer where the client spoke first")
         check(hears(self.idle, b"still", 4, b"still"), "grafana: no answer where the client spoke first")
-        for ticker in (self.ticker, self.tick_permitted):
+        for name, ticker in (("the house's", self.ticker), ("the gateway's", self.tick_permitted)):
             drain(ticker)
-            check(hears(ticker, b"tick", 5, b"."), "what the server goes on saying no longer arrives")
+            if not hears(ticker, b"tick", 5, b"."):
+                check(False, f"{name} ticker, {'after the apply' if late else 'forgotten'}: {self.why_dead(ticker)}")
         lost = sum(not hears(one, b"!", 2, b"!") for one in self.many)
         check(lost == 0, f"{lost} of 8 sessions are gone under a rate that is for new ones")
         check(is_heard(self.udp_tick, 3), "udp: what the client says no longer arrives")
         check(hears(self.late, b"late" if late else b"more", 6, b"more"), "no answer where the server spoke first")
         check(hears(self.house, b"!", 2, b"!"), "a session of the house with the gateway itself is gone")
+
+    def why_dead(self, connection):
+        """What became of a connection that says nothing: its state at either end, and what the gateway refused."""
+        ends = [self.lab.spaces.run(space, "ss", "-tinH", f"sport = :{connection.getpeername()[1]}").stdout for space in ("extgw01", "house")]
+        error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        counters = self.lab.nft("extgw01", "list", "counters")
+        return f"no tick for 5 s (error {error}, state {state})\n{ends}\n{counters}"
 
     def close(self):
         for session in (self.idle, self.ticker, self.forbidden, self.house, self.late, self.tick_forbidden, self.tick_permitted, self.udp_tick, *self.many):
