@@ -1,4 +1,4 @@
-// Asks rtnetlink for interfaces and routes; entry points links() and interface_to().
+// Asks rtnetlink for interfaces and routes; entry points links() and way_to().
 #include "backends/links.h"
 
 #include <libmnl/libmnl.h>
@@ -60,14 +60,28 @@ void put(nlmsghdr* request, std::uint16_t type, const Address& address) {
     mnl_attr_put(request, type, size, bytes.data());
 }
 
-int take_interface(const nlattr* attribute, void* data) {
+struct Route {
+    unsigned interface = 0;
+    Family family{};
+    std::optional<Address> source;
+};
+
+int take_route_part(const nlattr* attribute, void* data) {
+    auto& route = *static_cast<Route*>(data);
     if (mnl_attr_get_type(attribute) == RTA_OIF && mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
-        *static_cast<unsigned*>(data) = mnl_attr_get_u32(attribute);
+        route.interface = mnl_attr_get_u32(attribute);
+    const std::size_t size = route.family == Family::ipv4 ? 4 : 16;
+    if (mnl_attr_get_type(attribute) == RTA_PREFSRC && mnl_attr_get_payload_len(attribute) == size) {
+        const auto* bytes = static_cast<const unsigned char*>(mnl_attr_get_payload(attribute));
+        u128 bits = 0;
+        for (std::size_t i = 0; i < size; ++i) bits = bits << 8U | bytes[i];
+        route.source = Address{route.family, bits};
+    }
     return MNL_CB_OK;
 }
 
 int take_route(const nlmsghdr* message, void* data) {
-    return mnl_attr_parse(message, sizeof(rtmsg), take_interface, data);
+    return mnl_attr_parse(message, sizeof(rtmsg), take_route_part, data);
 }
 
 }  // namespace
@@ -95,7 +109,7 @@ std::optional<std::vector<Link>> links() {
     return found;
 }
 
-std::string interface_to(const Address& to, const Address& from) {
+WayOut way_to(const Address& to, const std::optional<Address>& from, std::uint32_t mark) {
     const RouteSocket netlink = open_route_socket();
     if (!netlink) return {};
     alignas(nlmsghdr) std::array<char, 8192> buffer{};
@@ -108,17 +122,21 @@ std::string interface_to(const Address& to, const Address& from) {
     route->rtm_family = to.family == Family::ipv4 ? AF_INET : AF_INET6;
     const auto width = static_cast<unsigned char>(to.family == Family::ipv4 ? 32 : 128);
     route->rtm_dst_len = width;
-    route->rtm_src_len = width;
     put(request, RTA_DST, to);
-    put(request, RTA_SRC, from);
+    if (from) {
+        route->rtm_src_len = width;
+        put(request, RTA_SRC, *from);
+    }
+    if (mark != 0) mnl_attr_put_u32(request, RTA_MARK, mark);
     if (mnl_socket_sendto(netlink.get(), request, request->nlmsg_len) < 0) return {};
     const ssize_t length = mnl_socket_recvfrom(netlink.get(), buffer.data(), buffer.size());
-    unsigned index = 0;
+    Route found{.family = to.family, .source = from};
     if (length < 0 || mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), sequence,
-                                 mnl_socket_get_portid(netlink.get()), take_route, &index) < 0)
+                                 mnl_socket_get_portid(netlink.get()), take_route, &found) < 0)
         return {};
     std::array<char, IF_NAMESIZE> name{};
-    return index != 0 && if_indextoname(index, name.data()) != nullptr ? name.data() : "";
+    if (found.interface == 0 || if_indextoname(found.interface, name.data()) == nullptr) return {};
+    return {name.data(), from ? from : found.source};
 }
 
 }  // namespace policyc

@@ -1,6 +1,7 @@
-// The network interfaces of this network namespace, and which of them leads where: links(), interface_to().
+// The network interfaces of this network namespace, and which of them leads where: links(), way_to().
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,7 +18,12 @@ struct Link {
 // In the kernel's order. Nothing where it doesn't say.
 std::optional<std::vector<Link>> links();
 
-// Where this host sends what goes to that address, from that one of its own: "" where the kernel doesn't say. (RTM_GETROUTE, rtnetlink(7))
-std::string interface_to(const Address& to, const Address& from);
+struct WayOut {
+    std::string interface;          // "" where the kernel doesn't say
+    std::optional<Address> source;  // the address of this host that it would choose; where one was given, that
+};
+
+// Where this host sends what goes to that address, from that one of its own and with that mark, where there are such. (RTM_GETROUTE, rtnetlink(7))
+WayOut way_to(const Address& to, const std::optional<Address>& from, std::uint32_t mark = 0);
 
 }  // namespace policyc

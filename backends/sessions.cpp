@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "backends/links.h"
+#include "backends/wireguard.h"
 
 namespace policyc {
 
@@ -103,6 +104,18 @@ std::set<std::uint64_t> sockets_above() {
     return inodes;
 }
 
+std::optional<TunnelFlow> tunnel_of(const Session& session) {
+    if (session.interface.empty()) return {};
+    const std::optional<WireguardDevice> device = wireguard_device(session.interface);
+    if (!device) return {};
+    const WireguardPeer* peer = device->peer_of(session.client);
+    if (peer == nullptr || !peer->endpoint) return {};
+    const WayOut way = way_to(*peer->endpoint, {}, device->mark);
+    if (!way.source) return {};
+    return TunnelFlow{*peer->endpoint,     peer->endpoint_port, *way.source,
+                      device->listen_port, way.interface,       peer->keeps_alive};
+}
+
 }  // namespace
 
 std::optional<Session> parse_ssh_connection(const std::string& text) {
@@ -148,7 +161,10 @@ std::vector<Session> own_sessions(const std::optional<std::string>& ssh_connecti
             if (mine) sessions.push_back(session);
         }
     }
-    for (Session& session : sessions) session.interface = interface_to(session.client, session.here);
+    for (Session& session : sessions) {
+        session.interface = way_to(session.client, session.here).interface;
+        session.tunnel = tunnel_of(session);
+    }
     return sessions;
 }
 

@@ -12,6 +12,18 @@
 
 namespace policyc {
 
+// The flow that carries a WireGuard tunnel, between this host and the endpoint of a peer.
+struct TunnelFlow {
+    Address peer;
+    std::uint16_t peer_port = 0;
+    Address here;
+    std::uint16_t port = 0;
+    std::string interface;     // of this host
+    bool keeps_alive = false;  // this host sends by itself, and would begin the flow anew
+
+    bool operator==(const TunnelFlow&) const = default;
+};
+
 // A TCP connection to this host. `interface` is where this host would send its answers, so where its packets come in: "" where the kernel doesn't say.
 struct Session {
     Address client;
@@ -19,6 +31,8 @@ struct Session {
     Address here;
     std::uint16_t port = 0;
     std::string interface;
+    std::optional<TunnelFlow> tunnel =
+        std::nullopt;  // that it comes through, where that is a tunnel whose endpoint is known
 
     bool operator==(const Session&) const = default;
 };

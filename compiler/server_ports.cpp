@@ -72,7 +72,13 @@ std::vector<PortRange> named_server_ports(const Policy& policy, const Addresses&
         const bool wide = p.hi - p.lo >= listening_ports;
         const auto hi = wide ? std::min<std::uint16_t>(p.hi, first_ephemeral_port - 1) : p.hi;
         const auto lo = wide && protocol == Protocol::tcp ? std::max(p.lo, first_user_port) : p.lo;
-        if (lo <= hi) ports.emplace_back(lo, hi);
+        // WireGuard's own is open both ways, whoever names it.
+        const auto implied =
+            node.scope == Scope::host && protocol == Protocol::udp ? wireguard_port(node) : std::nullopt;
+        const bool split = implied && lo <= *implied && *implied <= hi;
+        if (!split && lo <= hi) ports.emplace_back(lo, hi);
+        if (split && lo < *implied) ports.emplace_back(lo, *implied - 1);
+        if (split && *implied < hi) ports.emplace_back(*implied + 1, hi);
     };
     for (const Input& input : node.inputs) std::ranges::for_each(input.ports, add);
     // By its address in the tunnel, or in a network of this side, where it may have another.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <span>
 #include <unordered_map>
 
@@ -15,6 +16,7 @@ namespace {
 
 // A policy in which more entries overlap than this is not worth the time that a warning about it takes.
 constexpr std::size_t most_looks = 5'000'000;
+constexpr std::size_t most_covers_shown = 3;
 
 // "laptop, phone", with at most three of them.
 std::string names_of(const std::vector<Source>& sources) {
@@ -23,8 +25,8 @@ std::string names_of(const std::vector<Source>& sources) {
     return sources.size() > 3 ? text + ", ..." : text;
 }
 
-// Compares what the entries of all tiers open: ranges and ports, not names. An entry is redundant where each thing it stands for is covered by one that another
-// entry stands for, which is not redundant itself.
+// Compares what the entries of all tiers open: ranges and ports, not names. An entry is redundant where each thing it stands for is covered by those of other
+// entries, be it by several together, which are not redundant themselves.
 class Redundancy {
 public:
     Redundancy(const Context& context, const Lists& lists) : context_(context), policy_(context.policy), lists_(lists) {
@@ -45,9 +47,9 @@ public:
             for (std::size_t i = entries_.size(); i-- > 0 && looks_ < most_looks;) {
                 const Entry& entry = entries_[i];
                 if ((entry.member->what == ListMember::What::group) != groups || entry.things.empty()) continue;
-                if (const std::optional<std::size_t> cover = covered(i)) {
+                if (const std::set<std::size_t> covers = covers_of(i); !covers.empty()) {
                     gone_[i] = true;
-                    report(entry, *cover);
+                    report(entry, covers);
                 }
             }
         }
@@ -129,25 +131,24 @@ private:
         return {};
     }
 
-    // Whether all that tier `b` lets in, `a` lets in for as long and as often.
-    bool covers_tier(std::size_t a, std::size_t b) {
+    static bool outlasts(const std::optional<Spanned<Days>>& one, const std::optional<Spanned<Days>>& other) {
+        return !one || (other && other->value <= one->value);
+    }
+
+    // Whether tier `a` lets in whom it lets in for as long and as often as tier `b` does. Who they are is not asked here.
+    bool as_good_a_tier(std::size_t a, std::size_t b) {
         if (a == b) return true;
         const auto [known, fresh] = tiers_.try_emplace({a, b}, false);
         if (!fresh) return known->second;
         const Tier& one = policy_.tiers[a];
         const Tier& other = policy_.tiers[b];
-        const bool as_good = !one.grant && !one.bastion && !one.limit && (one.log_new || !other.log_new) &&
-                             outlasts(one.expires, other.expires) && !who_[b].empty();
-        known->second =
-            as_good && std::ranges::all_of(who_[b].ranges(), [&](const Range& range) { return who_[a].holds(range); });
+        const auto shared = [&](const Range& range) { return who_[a].meets(range); };
+        known->second = !one.grant && !one.bastion && !one.limit && (one.log_new || !other.log_new) &&
+                        outlasts(one.expires, other.expires) && std::ranges::any_of(who_[b].ranges(), shared);
         return known->second;
     }
 
-    static bool outlasts(const std::optional<Spanned<Days>>& one, const std::optional<Spanned<Days>>& other) {
-        return !one || (other && other->value <= one->value);
-    }
-
-    // Whether `a` opens its hosts and ports for as long and as often as `b` does. Where they are is not asked here.
+    // Whether `a` opens its hosts and ports for as long and as often as `b` does, to somebody whom `b` lets in. Where they are is not asked here.
     bool as_good(std::size_t a, std::size_t b) {
         const Target& one = *things_[a].target;
         const Target& other = *things_[b].target;
@@ -156,43 +157,76 @@ private:
         const auto logs = [&](const Target& target) {
             return target.service && policy_.services[*target.service].log_new;
         };
-        return (!logs(other) || logs(one)) && covers_tier(things_[a].tier, things_[b].tier);
+        return (!logs(other) || logs(one)) && as_good_a_tier(things_[a].tier, things_[b].tier);
     }
 
-    // An entry that has what covers this part of a thing of entry `i`.
-    std::optional<std::size_t> cover_of(const reach::Area& area, std::size_t i) {
+    bool covers_tier(std::size_t a, std::size_t b) {
+        const auto held = [&](const Range& range) { return who_[a].holds(range); };
+        return a == b || std::ranges::all_of(who_[b].ranges(), held);
+    }
+
+    // Adds the entries that cover this part of a thing of entry `i`: one that does so alone, else several together.
+    bool add_covers(const reach::Area& area, std::size_t i, std::set<std::size_t>& covers) {
         found_.clear();
         index_of(area.owner).meeting(area, found_);
         looks_ += found_.size();
+        std::erase_if(found_, [&](const reach::Area& other) {
+            return other.owner == area.owner || !as_good(other.owner, area.owner) || !holder(other.owner, i);
+        });
         for (const reach::Area& other : found_) {
-            if (other.owner == area.owner || !other.holds(area) || !as_good(other.owner, area.owner)) continue;
-            if (const auto entry = holder(other.owner, i)) return entry;
+            if (!other.holds(area) || !covers_tier(things_[other.owner].tier, things_[area.owner].tier)) continue;
+            covers.insert(*holder(other.owner, i));
+            return true;
         }
-        return {};
+        return found_.size() > 1 && add_covers_together(area, i, covers);
     }
 
-    // The entry that covers the first thing of entry `i`, where all of it is covered.
-    std::optional<std::size_t> covered(std::size_t i) {
-        std::optional<std::size_t> first;
+    bool add_covers_together(const reach::Area& area, std::size_t i, std::set<std::size_t>& covers) {
+        if (who_[things_[area.owner].tier].empty()) return false;
+        const std::size_t all = most_looks - std::min(most_looks, looks_);
+        reach::Budget budget(all);
+        bool whole = true;
+        std::size_t left_over = 0;
+        reach::cut(area, found_, budget, [&](const reach::Area&, const std::vector<std::size_t>& owners) {
+            if (!whole) return;
+            AddressSet left = who_[things_[area.owner].tier];
+            for (const std::size_t owner : owners) {
+                if (left.empty()) break;
+                const std::size_t tier = things_[owner].tier;
+                const std::vector<Range>& served = who_[tier].ranges();
+                looks_ += served.size();
+                if (std::ranges::none_of(served, [&](const Range& range) { return left.meets(range); })) continue;
+                for (const Range& range : served) left.subtract(range);
+                covers.insert(*holder(owner, i));
+            }
+            whole = left.empty();
+            if (whole) return;
+            left_over = budget.left();
+            budget.spend(left_over);  // nothing more is to be learned
+        });
+        looks_ += all - budget.left() - left_over;
+        return whole && !budget.spent();
+    }
+
+    // The entries that cover all of the things of entry `i`; none where something is left that only it opens.
+    std::set<std::size_t> covers_of(std::size_t i) {
+        std::set<std::size_t> covers;
         for (const std::uint32_t local : entries_[i].things) {
             const std::size_t thing = entries_[i].first + local;
-            std::optional<std::size_t> cover = holder(thing, i);
-            if (!cover) {
-                areas_.clear();
-                add_areas(thing, areas_);
-                if (areas_.empty()) return {};
-                for (const reach::Area& area : areas_) {
-                    cover = cover_of(area, i);
-                    if (!cover) return {};
-                }
+            if (const auto cover = holder(thing, i)) {
+                covers.insert(*cover);
+                continue;
             }
-            if (!first) first = cover;
+            areas_.clear();
+            add_areas(thing, areas_);
+            if (areas_.empty()) return {};
+            for (const reach::Area& area : areas_)
+                if (!add_covers(area, i, covers)) return {};
         }
-        return first;
+        return covers;
     }
 
-    void report(const Entry& entry, std::size_t cover) const {
-        const Entry& other = entries_[cover];
+    void report(const Entry& entry, const std::set<std::size_t>& covers) const {
         const Tier& tier = policy_.tiers[entry.tier];
         const Target& first = *things_[entry.first + entry.things.front()].target;
         const std::string what = tier.who.empty()
@@ -200,15 +234,30 @@ private:
                                      : fmt::format("allows {} -> {}", names_of(tier.who), short_text(first));
         Diagnostic& diagnostic =
             context_.diagnostics.report(Code::W0501, entry.member->value->span, "this entry allows nothing new", what);
+        std::size_t shown = 0;
+        for (const std::size_t cover : covers) {
+            if (++shown > most_covers_shown) break;
+            point_at(entry, entries_[cover], covers.size() > 1, diagnostic);
+        }
+        if (covers.size() > most_covers_shown)
+            diagnostic.note(fmt::format("{} entries cover it together", covers.size()));
+        diagnostic.help(fmt::format("remove \"{}\" here, or keep it and silence this line with  # policyc: allow W0501",
+                                    *entry.member->value->string()));
+    }
+
+    // Where another entry is that has all of this one, or a part.
+    void point_at(const Entry& entry, const Entry& other, bool part, Diagnostic& diagnostic) const {
         const Value* member = lists_.member_like(*other.member, entry.member->label);
         const bool same = member != nullptr || *other.member->value->string() == *entry.member->value->string();
         if (member != nullptr) diagnostic.also(member->span, fmt::format("already in `{}` ...", other.member->label));
-        std::string here = member != nullptr ? "... which is here" : same ? "which is here too" : "covers it";
+        std::string here = member != nullptr ? "... which is here"
+                           : part            ? "covers a part of it"
+                           : same            ? "which is here too"
+                                             : "covers it";
         if (other.tier != entry.tier)
-            here += fmt::format(", in tier `{}`, for all of them", policy_.tiers[other.tier].name);
-        diagnostic.also(other.member->value->span, here)
-            .help(fmt::format("remove \"{}\" here, or keep it and silence this line with  # policyc: allow W0501",
-                              *entry.member->value->string()));
+            here +=
+                fmt::format(", in tier `{}`, for {} of them", policy_.tiers[other.tier].name, part ? "some" : "all");
+        diagnostic.also(other.member->value->span, here);
     }
 
     const Context& context_;

@@ -71,6 +71,8 @@ namespace policyc {
     X(W0502, "nobody may reach a service")                    \
     X(W0503, "nothing uses a group")                          \
     X(W0504, "an empty list")                                 \
+    X(W0505, "an expiry is near")                             \
+    X(W0506, "something has expired")                         \
     X(W0601, "a host has an IPv6 address that is denied")     \
     X(W0602, "IPv6 is written and denied")                    \
     X(W0603, "allowed in one family only")                    \

@@ -76,6 +76,7 @@ public:
         return left_ > 0;
     }
     [[nodiscard]] bool spent() const { return left_ == 0; }
+    [[nodiscard]] std::size_t left() const { return left_; }
 
 private:
     std::size_t left_;

@@ -17,6 +17,7 @@
 #include "compiler/lower.h"
 #include "compiler/timing.h"
 #include "policy/expect.h"
+#include "policy/expiry.h"
 
 namespace policyc {
 
@@ -200,6 +201,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         timed("names", [&] { return addresses_of(policy, known, hosts, world.now, report.diagnostics); });
 
     warn_unused(policy, lock.lock, report.diagnostics);
+    warn_expiry(policy, today(world), report.diagnostics);
 
     // What must stay true is true, or nothing goes any further.
     timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics, Nameless::waits); });

@@ -42,15 +42,15 @@ bool is_flag(std::string_view name, const OptionRow* row) {
     return name == "--help" || name == "--version";
 }
 
-struct Words {
+struct CommandWords {
     std::vector<std::string> all;
     std::vector<std::string> plain;  // those that are neither options nor their values
 };
 
 // The words of the command line, or what is wrong with the shape of an option among them. A word after `--` is never an
 // option: every argument that may begin with a dash is a path, and is made to look like one.
-std::variant<Words, Error> shaped(int argc, const char* const* argv) {
-    Words words;
+std::variant<CommandWords, Error> shaped(int argc, const char* const* argv) {
+    CommandWords words;
     std::set<std::string> seen;
     const Verb* verb = nullptr;
     bool plain = false;
@@ -187,9 +187,9 @@ std::variant<Command, Spoken, Error> read_command_line(int argc, const char* con
 
     auto words = shaped(argc, argv);
     if (const auto* error = std::get_if<Error>(&words)) return *error;
-    const std::vector<std::string>& plain = std::get<Words>(words).plain;
+    const std::vector<std::string>& plain = std::get<CommandWords>(words).plain;
     if (!plain.empty() && plain.front() == "help") return helped(plain);
-    std::vector<std::string>& given = std::get<Words>(words).all;
+    std::vector<std::string>& given = std::get<CommandWords>(words).all;
     std::ranges::reverse(given);  // as CLI11 wants them
     std::string trouble;
     try {

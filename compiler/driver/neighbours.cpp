@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "compiler/driver/surroundings.h"
+
 namespace policyc {
 
 std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report) {
@@ -15,6 +17,17 @@ std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report) {
     }
     std::size_t notes = 0;
     for (const ForeignChain& chain : chains.value()) {
+        // What lets packets past the policy, or may: verify would say that the policy doesn't hold.
+        if (const Surrounding beside = surrounding(chain); beside.effect >= Surrounding::Effect::widens) {
+            ++notes;
+            report.notes.push_back(fmt::format("warning: {}: {}", beside.words, beside.why));
+            report.record["foreign_chains"].push_back({{"table", chain.table},
+                                                       {"chain", chain.name},
+                                                       {"hook", chain.hook},
+                                                       {"effect", word(beside.effect)},
+                                                       {"why", beside.why}});
+            continue;
+        }
         // What comes in and goes out is refused for other reasons than a policy's; verify has all of it.
         const bool early_or_late = chain.hook == "ingress" || chain.hook == "prerouting" || chain.hook == "postrouting";
         if (chain.does != ForeignChain::Does::refuses || (early_or_late && !chain.rule_in.empty())) continue;

@@ -15,41 +15,6 @@ namespace {
 using Effect = Surrounding::Effect;
 using Does = ForeignChain::Does;
 
-Surrounding surrounding(const ForeignChain& chain) {
-    const std::string who = fmt::format("chain {} of table {}", chain.name, chain.table);
-    const std::string where =
-        fmt::format("({} hook{})", chain.hook,
-                    chain.rule_in.empty() || chain.rule_in == chain.name ? "" : ", in chain " + chain.rule_in);
-    const auto say = [&](Effect effect, const char* does, const char* why) {
-        return Surrounding{effect, fmt::format("{} {} {}", who, does, where), why};
-    };
-    switch (chain.does) {
-        case Does::refuses:
-            return chain.rule_in.empty()
-                       ? say(Effect::narrows, "drops what it does not accept itself",
-                             "what the policy allows must be accepted there too")
-                       : say(Effect::narrows, "has a rule that refuses", "it could refuse what the policy allows");
-        case Does::translates:
-            if (chain.hook == "prerouting" || chain.hook == "output")
-                return say(Effect::narrows, "rewrites destinations",
-                           "policyc refuses a flow whose destination was rewritten");
-            return say(Effect::neither, "rewrites sources", "after the packet was judged");
-        case Does::untracks:
-            return say(Effect::narrows, "takes packets from connection tracking",
-                       "policyc refuses what is not tracked");
-        case Does::rewrites:
-            return say(Effect::widens, "writes addresses or ports into packets",
-                       "a packet may go elsewhere than it was judged to go");
-        case Does::hands_over:
-            return say(Effect::widens, "hands packets to a program or another host",
-                       "who gets them may let them pass without policyc, or send them on in its own name");
-        case Does::offloads:
-            return say(Effect::breaks, "hands flows to a flowtable",
-                       "their packets meet no chain any more: a permission that is taken away does not end them");
-    }
-    return {};
-}
-
 // A file of one short line, as those below /proc/sys.
 std::optional<std::string> line_of(const std::string& path, const World& world) {
     constexpr std::size_t longest = 4096;
@@ -122,6 +87,41 @@ const char* word(Surrounding::Effect effect) {
         case Effect::breaks: return "breaks";
     }
     return "";
+}
+
+Surrounding surrounding(const ForeignChain& chain) {
+    const std::string who = fmt::format("chain {} of table {}", chain.name, chain.table);
+    const std::string where =
+        fmt::format("({} hook{})", chain.hook,
+                    chain.rule_in.empty() || chain.rule_in == chain.name ? "" : ", in chain " + chain.rule_in);
+    const auto say = [&](Effect effect, const char* does, const char* why) {
+        return Surrounding{effect, fmt::format("{} {} {}", who, does, where), why};
+    };
+    switch (chain.does) {
+        case Does::refuses:
+            return chain.rule_in.empty()
+                       ? say(Effect::narrows, "drops what it does not accept itself",
+                             "what the policy allows must be accepted there too")
+                       : say(Effect::narrows, "has a rule that refuses", "it could refuse what the policy allows");
+        case Does::translates:
+            if (chain.hook == "prerouting" || chain.hook == "output")
+                return say(Effect::narrows, "rewrites destinations",
+                           "policyc refuses a flow whose destination was rewritten");
+            return say(Effect::neither, "rewrites sources", "after the packet was judged");
+        case Does::untracks:
+            return say(Effect::narrows, "takes packets from connection tracking",
+                       "policyc refuses what is not tracked");
+        case Does::rewrites:
+            return say(Effect::widens, "writes addresses or ports into packets",
+                       "a packet may go elsewhere than it was judged to go");
+        case Does::hands_over:
+            return say(Effect::widens, "hands packets to a program or another host",
+                       "who gets them may let them pass without policyc, or send them on in its own name");
+        case Does::offloads:
+            return say(Effect::breaks, "hands flows to a flowtable",
+                       "their packets meet no chain any more: a permission that is taken away does not end them");
+    }
+    return {};
 }
 
 Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& node, Kernel& kernel,

@@ -25,6 +25,9 @@ struct Surrounding {
 
 const char* word(Surrounding::Effect effect);
 
+// What that chain can do.
+Surrounding surrounding(const ForeignChain& chain);
+
 // The chains of other tables, the tables of iptables-legacy, and the settings of the kernel (networking/ip-sysctl) that matter to that node. The worst first.
 Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& node, Kernel& kernel,
                                               const World& world);

@@ -6,6 +6,7 @@
 #include "compiler/lower.h"
 #include "compiler/timing.h"
 #include "policy/expect.h"
+#include "policy/expiry.h"
 
 namespace policyc {
 
@@ -23,6 +24,7 @@ int verb_check(const Options& options, World& world, Report& report) {
     }
     const Addresses addresses = addresses_of(policy, lock->lock, load_hosts(world), world.now, report.diagnostics);
     warn_unused(policy, lock->lock, report.diagnostics);
+    warn_expiry(policy, today(world), report.diagnostics);
     judge(policy, addresses, today(world), report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
     for (std::size_t node = 0; node < policy.nodes.size(); ++node) {

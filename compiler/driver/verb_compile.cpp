@@ -9,6 +9,7 @@
 #include "compiler/lower.h"
 #include "compiler/timing.h"
 #include "policy/expect.h"
+#include "policy/expiry.h"
 
 namespace policyc {
 
@@ -25,6 +26,7 @@ int verb_compile(const Options& options, World& world, Report& report) {
     const Addresses addresses = timed(
         "names", [&] { return addresses_of(policy, lock.lock, load_hosts(world), world.now, report.diagnostics); });
     warn_unused(policy, lock.lock, report.diagnostics);
+    warn_expiry(policy, today(world), report.diagnostics);
     timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics); });
     if (report.diagnostics.errors() > 0) return report.stopped();
 

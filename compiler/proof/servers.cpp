@@ -27,6 +27,16 @@ void add(const Ports& ports, Servers& servers) {
     if (interval.lo <= interval.hi) (tcp ? servers.tcp : servers.udp).push_back(interval);
 }
 
+// WireGuard's own port is open already, and not for what a permission says.
+std::vector<Interval> without(const std::vector<Interval>& intervals, u128 port) {
+    std::vector<Interval> out;
+    for (const Interval& interval : intervals) {
+        if (interval.lo < port) out.push_back({interval.lo, std::min(interval.hi, port - 1)});
+        if (interval.hi > port) out.push_back({std::max(interval.lo, port + 1), interval.hi});
+    }
+    return out;
+}
+
 }  // namespace
 
 Servers servers_of(const Policy& policy, const Addresses& addresses, std::size_t node) {
@@ -47,6 +57,8 @@ Servers servers_of(const Policy& policy, const Addresses& addresses, std::size_t
             if (std::ranges::any_of(ranges, names_this_host)) add(target.ports, servers);
         }
     }
+    if (policy.nodes[node].scope == Scope::host)
+        if (const auto port = wireguard_port(policy.nodes[node])) servers.udp = without(servers.udp, *port);
     servers.tcp = joined(std::move(servers.tcp));
     servers.udp = joined(std::move(servers.udp));
     return servers;

@@ -3,7 +3,7 @@
 //
 //   floor load N [SHARD]    table inet policyc with N elements `ipv4_addr . ipv4_addr . inet_service`, in sets of SHARD (default: one set)
 //   floor replace N [SHARD] the same where a table is
-//   floor change            one element goes and another comes, in the table that `load` made
+//   floor change [MB]       one element goes and another comes, in the table that `load` made; after writing to so much memory
 //   floor read              every element of every set of table inet policyc, one line on stdout: their number
 //
 // On stderr it says how long it all, encoding and the kernel took: `timing: NAME SECONDS`.
@@ -180,7 +180,15 @@ void load(std::uint32_t count, std::uint32_t shard, bool replace) {
     batch->send(netlink);
 }
 
-void change() {
+// Writes to so many megabytes: what the caches held of the kernel's code and tables is gone, as after a policy was compiled.
+void forget(std::uint32_t megabytes) {
+    std::vector<char> room(std::size_t{megabytes} << 20U);
+    for (std::size_t i = 0; i < room.size(); i += 64) room[i] = static_cast<char>(i);
+    asm volatile("" : : "r"(room.data()) : "memory");
+}
+
+void change(std::uint32_t megabytes) {
+    forget(megabytes);
     const Timing all("program");
     const Netlink netlink = open_netlink();
     Batch batch(4096);
@@ -257,11 +265,11 @@ int main(int argc, char** argv) {
     if ((verb == "load" || verb == "replace") && count != 0) {
         load(count, shard, verb == "replace");
     } else if (verb == "change") {
-        change();
+        change(count);
     } else if (verb == "read") {
         read();
     } else {
-        std::fputs("usage: floor load|replace N [SHARD] | change | read\n", stderr);
+        std::fputs("usage: floor load|replace N [SHARD] | change [MEGABYTES] | read\n", stderr);
         return 2;
     }
     return 0;

@@ -1,5 +1,5 @@
 // Any text as a policy: it is read, checked, judged and lowered for each node in several layouts, or told why not; and what is lowered
-// comes through the encoder and the decoder as it was.
+// comes through the encoder and the decoder as it was, and means what the policy means.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include "backends/json.h"
 #include "backends/text.h"
 #include "compiler/lower.h"
+#include "compiler/proof/prove.h"
 #include "messages.h"
 #include "policy/check.h"
 #include "policy/expect.h"
@@ -46,6 +47,10 @@ void lower_and_back(const Policy& policy, const Sources& sources, const Addresse
     const auto back = fuzz::decoded(batch.bytes, understood);
     fuzz::require(understood && back.has_value(), "what was encoded can be decoded");
     fuzz::require(same(*back, ruleset), "what was lowered comes back as it was");
+    const proof::Proof proof = proof::prove(policy, addresses, node, today, *back);
+    if (proof.found == proof::Proof::Found::same || proof.found == proof::Proof::Found::too_large) return;
+    fmt::print(stderr, "{}\n", proof.error.message);
+    fuzz::require(false, "what was lowered means what the policy means");
 }
 
 }  // namespace

@@ -268,6 +268,19 @@ def other_chains_that_may_refuse_are_named(folder):
     expect_equal(0, apply(folder).stderr.count("note: chain"), "chains named")
 
 
+@case
+def other_chains_that_may_let_packets_past_are_warned_of(folder):
+    clear()
+    nft("-f", "-", input="table ip f {\nchain c { type filter hook postrouting priority 0; ip daddr set 10.69.13.9; }\n}\n")
+    with_lock(folder)
+    for _ in range(2):
+        result = apply(folder)
+        expect_exit(0, result)
+        expect_words("warning: chain c of table ip f writes addresses or ports into packets (postrouting hook): a packet may go elsewhere than it was judged to go", result)
+    record = record_of(policyc(folder, "diff", "policy.toml", "--format", "json"))
+    expect_equal(["widens"], [one["effect"] for one in record["foreign_chains"]], "the record")
+
+
 def notes_of_chains(result):
     return sorted(line.removeprefix("note: chain ").split(":")[0] for line in result.stderr.splitlines() if line.startswith("note: chain"))
 

@@ -11,6 +11,8 @@ from lab import TUNNEL, Lab  # noqa: E402
 
 GATEWAY = TUNNEL["extgw01"]
 SSH_LINE = 'input.ssh  = { from = ["clients"], limit = "6/minute" }           # the bastion'
+SCOPE_LINE = 'scope      = "tunnel"                     # judge only what enters or leaves wg-ext (the default)'
+MUTE = 'scope = "host"\noutput = ["dns"]'
 PHONE_ONLY = 'input.ssh  = { from = ["phone"], limit = "60/minute" }'
 BOTH = 'input.ssh  = { from = ["clients"], limit = "60/minute" }'
 
@@ -63,6 +65,24 @@ def an_apply_that_changes_the_table_is_refused(lab):
     ran(lab.policyc("extgw01", "apply", lab.policy, "--offline", "--dry-run"), 0, "an apply that nobody typed")
 
 
+def an_apply_that_cuts_the_tunnel_is_refused(lab):
+    """The gateway dials the vps, and would no longer be allowed to."""
+    before = without_traffic(lab.nft("extgw01", "-j", "list", "ruleset"))
+    lab.edit(SCOPE_LINE, MUTE)
+    done = typed(lab, "phone")
+    check(done.returncode == 1, f"wanted exit 1, saw {done.returncode}\n{done.stdout}{done.stderr}")
+    for words in ("error[E0901]: apply refused: the tunnel that your own SSH session comes through would be cut", "[nodes.extgw01]",
+                  "192.0.2.1:51821 -> ", ":51820/udp, which carries wg-ext, is allowed by the live ruleset and denied by this policy",
+                  "write listen_port = 51820 for this node"):
+        check(words in done.stderr, f"no `{words}` in\n{done.stderr}")
+    check(without_traffic(lab.nft("extgw01", "-j", "list", "ruleset")) == before, "the rules changed in an apply that was refused")
+    lab.edit(MUTE, MUTE.replace('["dns"]', '["dns", "192.0.2.1:51821/udp"]'))
+    ran(typed(lab, "phone"), 0, "an apply that lets the gateway dial")
+    ran(typed(lab, "phone", "--dry-run"), 0, "an apply over the tunnel that was kept")
+    lab.edit(MUTE.replace('["dns"]', '["dns", "192.0.2.1:51821/udp"]'), SCOPE_LINE)
+    ran(typed(lab, "phone"), 0, "back again")
+
+
 def force_lockout_cuts_it(lab):
     # No answer comes: the session is cut in the middle of it.
     try:
@@ -95,7 +115,7 @@ def main():
     with Lab() as lab:
         lab.edit('only = ["grafana", "media", "dns", "extgw01:22", "extgw01:ping"]', 'deny = ["home:23"]')
         ran(lab.policyc("extgw01", "resolve", lab.policy), 0, "resolve")
-        return run([a_first_apply_is_refused, what_is_no_session_here_is_not_believed, who_is_allowed_may_apply, an_apply_that_changes_the_table_is_refused,
+        return run([a_first_apply_is_refused, what_is_no_session_here_is_not_believed, who_is_allowed_may_apply, an_apply_that_cuts_the_tunnel_is_refused, an_apply_that_changes_the_table_is_refused,
                     force_lockout_cuts_it], lab)
 
 

@@ -5,12 +5,15 @@ Each policy is compiled, in one of the forms that its sets can have, and loaded 
 probed at the boundaries of every address, port and protocol it names: forwarded, to the host and from it, and the
 answers to what arrived. Conntrack is flushed between policies.
 
+The diagrams of the proof are asked too, of packets at their own boundaries: each edge of a box that is allowed, one beside it, one inside.
+
     test_random.py [--policies N] [--first SEED] [--keep]
 
 A disagreement prints the seed, the policy, the packet and both verdicts; `--policies 1 --first SEED` runs that one
 again."""
 
 import argparse
+import datetime
 import ipaddress
 import json
 import multiprocessing
@@ -38,6 +41,7 @@ LOCALS = {
 FORWARD_PATHS = [(a, b) for a in EGRESS for b in EGRESS]
 LIKELY_PATHS = [("wg0", "lan0"), ("wg0", "lan0"), ("wg0", "wg0"), ("lan0", "wg0"), ("lan0", "dmz0"), ("wg0", "old0")]
 PROBES = 1200  # about, per policy
+BOUNDARIES = 130  # more, at those of its diagrams
 # Fewer with the backend that is not the default, unless all is asked for.
 POLICIES = 1000 if IN_PLACE or os.environ.get("POLICYC_FULL") else 150
 # By seed in turn: as a small policy is, tiers with sets of their own, and all that only large ones are split into.
@@ -53,6 +57,7 @@ LAYOUTS = [
 gateway = None
 own_addresses = None  # the gateway's
 scratch = None
+points = None  # the program that knows the diagrams
 
 
 # ---- where to probe ------------------------------------------------------------------------------------------------
@@ -180,6 +185,51 @@ class Probes:
             self.add("host", rng.choice(list(EGRESS)), kind, rng.choice(locals_), destination, port)
 
 
+def kind_of(protocol, port, version):
+    """What the prober sends for a point of a diagram; None where it has no such packet."""
+    icmp, echo = (1, 8 * 256) if version == 4 else (58, 128 * 256)
+    if protocol in (6, 17):
+        return ("tcp" if protocol == 6 else "udp"), port
+    if protocol == icmp:
+        return ("ping", 0) if port == echo else ("timestamp", 0) if (version, port) == (4, 13 * 256) else (None, 0)
+    return (None, 0) if protocol in (1, 58) else ("other", 0)
+
+
+class DiagramProbes(Probes):
+    """Those at the boundaries of the diagrams, of which `points` tells. Not those that `others` has."""
+
+    def __init__(self, case, others):
+        super().__init__(case)
+        self.others = set(others.found)
+        self.untagged = set(others.untagged)
+
+    def collect(self):
+        points.stdin.write(f"boundaries {8 * BOUNDARIES} {self.case.seed}\n")
+        points.stdin.flush()
+        lines = []
+        while line := points.stdout.readline().split():
+            lines.append(line)
+        for hook, side_in, side_out, source, destination, protocol, port in lines:
+            if len(self.found.keys() - self.others) >= BOUNDARIES:
+                break
+            source, destination = ipaddress.ip_address(source), ipaddress.ip_address(destination)
+            kind, port = kind_of(int(protocol), int(port), source.version)
+            if kind is None or "loopback" in (side_in, side_out) or not routable(source) or not routable(destination):
+                continue
+            # What comes to the gateway, or from it, bears an address of its own, though the policy says nothing of it.
+            own = sorted(a for a in own_addresses if a.version == source.version)
+            if hook == "input" and destination not in own:
+                destination = self.rng.choice(own)
+            if hook == "output" and source not in own:
+                source = self.rng.choice(own)
+            way_in, way_out = ("host" if side == "-" else self.interface(side) for side in (side_in, side_out))
+            self.add(way_in, way_out, kind, source, destination, port)
+        return [probe for probe in self.found if probe not in self.others]
+
+    def interface(self, side):
+        return {"tunnel": "wg0", "untouched": "old0", "other": self.rng.choice(["lan0", "dmz0"])}[side]
+
+
 # ---- what should happen --------------------------------------------------------------------------------------------
 
 
@@ -214,6 +264,28 @@ class Expected:
         return way_in == "wg0" and way_out not in ("wg0", "host")
 
 
+def numbers(kind, port, version):
+    """Protocol and port of a point."""
+    icmp, echo = (1, 8 * 256) if version == 4 else (58, 128 * 256)
+    return {"tcp": (6, port), "udp": (17, port), "ping": (icmp, echo), "timestamp": (icmp, 13 * 256), "other": (47, 0)}[kind]
+
+
+def said_by_diagrams(probes):
+    """As Expected.judge() has it, of each."""
+    questions = []
+    for probe in probes:
+        way_in, way_out, kind, source, destination, port = probe
+        way_in, way_out = ("-" if way == "host" else way for way in (way_in, way_out))
+        hook = hook_of(probe[0], probe[1])
+        back = {"forward": "forward", "input": "output", "output": "input"}[hook]
+        flow = f"{source} {destination} {' '.join(map(str, numbers(kind, port, source.version)))}"
+        questions += [f"{hook} begin {way_in} {way_out} {flow}", f"{back} reply {way_out} {way_in} {flow}"]
+    points.stdin.write("".join(f"{line}\n" for line in questions))
+    points.stdin.flush()
+    answers = [points.stdout.readline().rstrip("\n") for _ in questions]
+    return [(there, back if wants_reply(probe) else None) for probe, there, back in zip(probes, answers[::2], answers[1::2])]
+
+
 def wants_reply(probe):
     way_in, way_out, kind, source, _, _ = probe
     if way_in != "host" and source in own_addresses:
@@ -235,8 +307,9 @@ def agrees(expected, verdict, masquerade):
 
 
 def start_worker(directory=None):
-    global gateway, own_addresses, scratch
+    global gateway, own_addresses, scratch, points
     own_network_namespace()
+    points = subprocess.Popen([os.path.join(os.environ["POLICYC_BUILD"], "points")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     gateway = Gateway.build(LOCALS)
     own_addresses = {ipaddress.ip_address(a) for a in gateway.locals}
     scratch = tempfile.mkdtemp(dir=directory)
@@ -277,14 +350,22 @@ def load(case):
 def run(seed):
     """A record of one policy: probes, what was let through, disagreements."""
     case = generate(seed)
-    record = {"seed": seed, "probes": 0, "passed": 0, "answers": 0, "rejected": 0, "wrong": [], "trouble": ""}
+    record = {"seed": seed, "probes": 0, "boundaries": 0, "passed": 0, "answers": 0, "rejected": 0, "wrong": [], "trouble": ""}
     subprocess.run(["nft", "delete table inet policyc"], capture_output=True)
     record["trouble"] = load(case)
     if record["trouble"]:
         record["trouble"] += case.text
         return record
     gateway.prober.command("flush -")
-    probes = Probes(case).collect()
+    points.stdin.write(f"load {scratch}/policy.toml {scratch}/policy.lock gw {(datetime.date.today() - datetime.date(1970, 1, 1)).days}\n")
+    points.stdin.flush()
+    if (answer := points.stdout.readline()).split()[:1] != ["ok"]:
+        record["trouble"] = answer + case.text
+        return record
+    collected = Probes(case)
+    probes = collected.collect()
+    ours = len(probes)
+    probes += DiagramProbes(case, collected).collect()
     text = cache(str)  # of addresses, which come again and again
     lines = []
     for probe in probes:
@@ -293,7 +374,9 @@ def run(seed):
         lines.append(f"{way_in} {way_out} {kind} {text(source)} {text(destination)} {port}{reply}")
     verdicts = gateway.prober.go(lines)
     expected = Expected(case)
-    for probe, line, verdict in zip(probes, lines, verdicts):
+    record["boundaries"] = len(probes) - ours
+    said = [None] * ours + said_by_diagrams(probes[ours:])
+    for probe, line, verdict, diagram in zip(probes, lines, verdicts, said):
         wanted = expected.judge(probe)
         record["probes"] += 1
         record["passed"] += verdict[0] in "+m"
@@ -301,6 +384,8 @@ def run(seed):
         record["rejected"] += verdict[0] == "r"
         if not agrees(wanted, verdict, expected.masquerades(probe)):
             record["wrong"].append(f"{line}: evaluator {wanted[0]}, answer {wanted[1]}; kernel {verdict}")
+        elif diagram and not agrees(diagram, verdict, expected.masquerades(probe)):
+            record["wrong"].append(f"{line}: diagram {diagram[0]}, answer {diagram[1]}; kernel {verdict}")
     if record["wrong"]:
         record["policy"] = case.text + "\n" + json.dumps(case.names)
     return record
@@ -315,7 +400,7 @@ def main():
         print("SKIPPED: needs root, to make network namespaces")
         return 77
     began = time.monotonic()
-    totals = {"probes": 0, "passed": 0, "answers": 0, "rejected": 0}
+    totals = {"probes": 0, "boundaries": 0, "passed": 0, "answers": 0, "rejected": 0}
     wrong = trouble = 0
     seeds = range(arguments.first, arguments.first + arguments.policies)
     workers = min(2, os.cpu_count() or 1)
@@ -341,7 +426,7 @@ def main():
         pool.join()
     seconds = time.monotonic() - began
     print(
-        f"{len(seeds)} policies, {totals['probes']} probes ({totals['passed']} let through, {totals['answers']} answered, "
+        f"{len(seeds)} policies, {totals['probes']} probes ({totals['boundaries']} at boundaries of diagrams, {totals['passed']} let through, {totals['answers']} answered, "
         f"{totals['rejected']} rejected by ICMP) in {seconds:.1f} s; "
         f"{wrong} policies disagree, {trouble} were not loaded ({BACKEND})"
     )

@@ -277,6 +277,23 @@ TEST_CASE("proof: scope host, with all that is implied, outputs and what serves 
               .find("picked up the wrong way round") != std::string::npos);
 }
 
+TEST_CASE("proof: an input may name WireGuard's own port, which is open already") {
+    const std::string both = std::string("version = 1\nipv6 = \"dual\"\n") + R"([nodes.gw]
+role = "gateway"
+address = ["10.69.50.2", "fd69:50::2"]
+interface = "wg0"
+listen_port = 51821
+scope = "host"
+input.wireguard = { from = ["203.0.113.0/24"] }
+)";
+    for (const char* layout : layouts) {
+        CHECK(Program(both, layout).said() == "same");
+        CHECK(Program(both + "output = [\"10.69.13.5:53/udp\"]\n", layout).said() == "same");
+        CHECK(Program(both + "input.many = { from = [\"10.69.13.0/24\"], ports = [\"51810-51830/udp\"] }\n", layout)
+                  .said() == "same");
+    }
+}
+
 TEST_CASE("proof: random policies, in every form") {
     std::mt19937 random(7);
     const auto chance = [&](unsigned percent) { return random() % 100 < percent; };

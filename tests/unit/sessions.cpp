@@ -76,9 +76,9 @@ TEST_CASE("a session is cut where it passes now, and would not") {
     const ir::Ruleset narrow = compiled(phone);
     const ir::Ruleset wide = compiled(both);
     const Session laptop = session("10.69.50.11", "wg0");
-    CHECK(find_lockout({laptop}, std::nullopt, narrow) == laptop);
-    CHECK(find_lockout({laptop}, wide, narrow) == laptop);
-    CHECK(find_lockout({session("10.69.50.12", "wg0"), laptop}, wide, narrow) == laptop);
+    CHECK(find_lockout({laptop}, std::nullopt, narrow) == Lockout{laptop});
+    CHECK(find_lockout({laptop}, wide, narrow) == Lockout{laptop});
+    CHECK(find_lockout({session("10.69.50.12", "wg0"), laptop}, wide, narrow) == Lockout{laptop});
     // It is refused already; it is allowed; it comes by another way, which is not judged; nothing is judged.
     CHECK_FALSE(find_lockout({laptop}, narrow, narrow));
     CHECK_FALSE(find_lockout({laptop}, narrow, wide));
@@ -86,13 +86,44 @@ TEST_CASE("a session is cut where it passes now, and would not") {
     CHECK_FALSE(find_lockout({laptop}, wide, {}));
     CHECK_FALSE(find_lockout({}, wide, narrow));
     // The port counts.
-    CHECK(find_lockout({session("10.69.50.11", "wg0", 2222)}, std::nullopt, wide));
+    CHECK(find_lockout({session("10.69.50.11", "wg0", 2222)}, std::nullopt, wide).has_value());
     // Rules that nobody knows may let it pass.
     ir::Ruleset odd = narrow;
     for (ir::Chain& chain : odd.chains)
         if (chain.base && chain.base->hook == ir::Hook::input)
             chain.rules.insert(chain.rules.begin(), ir::Rule{{ir::Unknown{"odd"}}});
-    CHECK(find_lockout({laptop}, odd, narrow) == laptop);
+    CHECK(find_lockout({laptop}, odd, narrow) == Lockout{laptop});
+}
+
+TEST_CASE("a session is cut with the tunnel that carries it, unless this host begins that anew") {
+    const std::string host = std::string(gateway) + "scope = \"host\"\ninput.ssh = { from = [\"laptop\"] }\n";
+    const ir::Ruleset deaf = compiled(Checked(host + people));
+    const ir::Ruleset listens = compiled(Checked(host + "listen_port = 51820\n" + people));
+    const ir::Ruleset mute = compiled(Checked(host + "output = [\"10.69.13.5:53\"]\n" + people));
+    Session laptop = session("10.69.50.11", "wg0");
+    CHECK_FALSE(find_lockout({laptop}, std::nullopt, deaf));
+    laptop.tunnel = TunnelFlow{*parse_address("203.0.113.7"), 40000, *parse_address("192.0.2.1"), 51820, "eth0", false};
+    const Lockout by_tunnel{.session = laptop, .by_tunnel = true};
+    CHECK(find_lockout({laptop}, std::nullopt, deaf) == by_tunnel);
+    CHECK(find_lockout({laptop}, listens, deaf) == by_tunnel);
+    CHECK_FALSE(find_lockout({laptop}, deaf, deaf));
+    CHECK_FALSE(find_lockout({laptop}, std::nullopt, listens));
+    // Where this host sends by itself, its own packets are enough, if they may go.
+    Session dialled = laptop;
+    dialled.tunnel->keeps_alive = true;
+    CHECK_FALSE(find_lockout({dialled}, std::nullopt, deaf));
+    CHECK(find_lockout({dialled}, std::nullopt, mute) == Lockout{.session = dialled, .by_tunnel = true});
+    // It listens elsewhere than the policy says.
+    laptop.tunnel->port = 51821;
+    const Checked checked(host + "listen_port = 51820\n" + people);
+    CHECK(find_lockout({laptop}, std::nullopt, listens) == Lockout{.session = laptop, .by_tunnel = true});
+    Diagnostics diagnostics;
+    report_lockout({.session = laptop, .by_tunnel = true}, checked.policy->nodes[0], true, diagnostics);
+    const std::string said = render(diagnostics, checked.sources, false);
+    CHECK(said.find("203.0.113.7:40000 -> 192.0.2.1:51821/udp, which carries wg0, is let through now") !=
+          std::string::npos);
+    CHECK(said.find("write listen_port = 51821 for this node (it says 51820, and the interface listens on another)") !=
+          std::string::npos);
 }
 
 TEST_CASE("the place of a lock-out is the input of that port, or the node") {
@@ -100,8 +131,8 @@ TEST_CASE("the place of a lock-out is the input of that port, or the node") {
     REQUIRE(phone.policy);
     const Node& node = phone.policy->nodes[0];
     Diagnostics diagnostics;
-    report_lockout(session("10.69.50.11", "wg0"), node, false, diagnostics);
-    report_lockout(session("10.69.50.11", "", 2222), node, true, diagnostics);
+    report_lockout({session("10.69.50.11", "wg0")}, node, false, diagnostics);
+    report_lockout({session("10.69.50.11", "", 2222)}, node, true, diagnostics);
     REQUIRE(diagnostics.all().size() == 2);
     CHECK(diagnostics.all()[0].primary.span == node.inputs[0].span);
     CHECK(diagnostics.all()[0].primary.text == "your session comes from 10.69.50.11 over wg0");

@@ -1,0 +1,12 @@
+// What ends soon, or has ended.
+#pragma once
+
+#include "policy/diagnostic.h"
+#include "policy/model.h"
+
+namespace policyc {
+
+// Warns of tiers and services that hold for a week more at most (W0505), or no longer (W0506).
+void warn_expiry(const Policy& policy, Days today, Diagnostics& diagnostics);
+
+}  // namespace policyc
