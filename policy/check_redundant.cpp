@@ -160,7 +160,7 @@ private:
         return (!logs(other) || logs(one)) && as_good_a_tier(things_[a].tier, things_[b].tier);
     }
 
-    bool covers_tier(std::size_t a, std::size_t b) {
+    [[nodiscard]] bool covers_tier(std::size_t a, std::size_t b) const {
         const auto held = [&](const Range& range) { return who_[a].holds(range); };
         return a == b || std::ranges::all_of(who_[b].ranges(), held);
     }
@@ -255,8 +255,8 @@ private:
                            : same            ? "which is here too"
                                              : "covers it";
         if (other.tier != entry.tier)
-            here +=
-                fmt::format(", in tier `{}`, for {} of them", policy_.tiers[other.tier].name, part ? "some" : "all");
+            here += fmt::format(", in tier `{}`, for {} of them", policy_.tiers[other.tier].name,
+                                covers_tier(other.tier, entry.tier) ? "all" : "some");
         diagnostic.also(other.member->value->span, here);
     }
 

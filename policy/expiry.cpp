@@ -26,7 +26,7 @@ void warn(std::string_view name, const std::optional<Spanned<Days>>& expires, Da
     } else if (days <= near) {
         diagnostics
             .report(Code::W0505, expires->span, fmt::format("`{}` {}", name, when(days)), "the last day it holds")
-            .note("from the day after, nothing is allowed by it")
+            .note("an apply after that day closes what it allows")
             .help("write a later day where it is still wanted");
     }
 }

@@ -216,7 +216,8 @@ public:
     std::optional<Table> read(const std::string& path, Span named) {
         Result<std::string> text = files_.read(path, max_policy_bytes);
         if (!text) {
-            Diagnostic& diagnostic = diagnostics_.report(Code::E0001, named, text.error().message, "included here");
+            Diagnostic& diagnostic =
+                diagnostics_.report(Code::E0001, named, text.error().message, named.valid() ? "included here" : "");
             if (!text.error().help.empty()) diagnostic.help(text.error().help);
             return {};
         }

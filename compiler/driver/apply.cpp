@@ -239,6 +239,8 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
                 {fmt::format("table inet policyc is not `{}`'s: this would remove it", chosen.name),
                  "name the node that this host is, as in --node NAME; to be without a firewall here: `nft delete "
                  "table inet policyc`"});
+        if (const auto last = past ? past->policy.nodes[past->view.node].interface : std::nullopt)
+            if (auto open = leaves_open(tunnel, last->value, world)) return report.fail(std::move(*open));
         if (attempt == 0)
             said_again = report_tunnel(tunnel, world, report) + report_neighbours(!wanted.empty(), *kernel, report);
 

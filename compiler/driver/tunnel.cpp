@@ -37,6 +37,19 @@ Tunnel tunnel_of(const Node& node, const Sources& sources) {
     return tunnel;
 }
 
+std::optional<Error> leaves_open(const Tunnel& tunnel, const std::string& last, const World& world) {
+    if (tunnel.interface.empty() || tunnel.judges_all || last == tunnel.interface || !world.links) return {};
+    const std::optional<std::vector<Link>> links = world.links();
+    if (!links) return {};
+    const auto is_here = [&](const std::string& name) {
+        return std::ranges::find(*links, name, &Link::name) != links->end();
+    };
+    if (!is_here(last) || is_here(tunnel.interface)) return {};
+    return Error{fmt::format("{}: there is no interface `{}` here, and `{}`, which is judged now, would be left open",
+                             tunnel.place, tunnel.interface, last),
+                 fmt::format("if `{}` is meant, write that; if not, bring `{}` up first", last, tunnel.interface)};
+}
+
 std::size_t report_tunnel(const Tunnel& tunnel, const World& world, Report& report) {
     if (tunnel.interface.empty() || !world.links) return 0;
     const std::optional<std::vector<Link>> links = world.links();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "compiler/driver/report.h"
@@ -18,6 +19,10 @@ struct Tunnel {
 };
 
 Tunnel tunnel_of(const Node& node, const Sources& sources);
+
+// Why the tunnel must not take the place of `last`, which is what the table that is there was made for: that interface is here and would no longer be judged, and the new one, a
+// name that is mistaken perhaps, is not.
+std::optional<Error> leaves_open(const Tunnel& tunnel, const std::string& last, const World& world);
 
 // Warns where the interface isn't there now: a name that is mistaken judges nothing. Never an error, since at boot the interface may come
 // after the rules. Returns the number of notes.

@@ -269,6 +269,28 @@ def other_chains_that_may_refuse_are_named(folder):
 
 
 @case
+def a_tunnel_that_is_there_is_not_left_open_for_one_that_is_not(folder):
+    clear()
+    ip("tuntap", "add", "wg0", "mode", "tun")
+    try:
+        with_lock(folder)
+        expect_exit(0, apply(folder))
+        before = nft("-s", "list", "ruleset")
+        write_policy(folder, POLICY.replace('interface = "wg0"', 'interface = "wg9"'))
+        for more in ([], ["--dry-run"]):
+            result = apply(folder, *more)
+            expect_exit(2, result)
+            expect_words("there is no interface `wg9` here, and `wg0`, which is judged now, would be left open", result)
+            expect_words("if `wg0` is meant, write that; if not, bring `wg9` up first", result)
+        expect_equal(before, nft("-s", "list", "ruleset"), "the ruleset")
+        ip("link", "set", "wg0", "name", "wg9")
+        expect_exit(0, apply(folder))
+    finally:
+        for name in ("wg0", "wg9"):
+            subprocess.run(["ip", "link", "delete", name], capture_output=True)
+
+
+@case
 def other_chains_that_may_let_packets_past_are_warned_of(folder):
     clear()
     nft("-f", "-", input="table ip f {\nchain c { type filter hook postrouting priority 0; ip daddr set 10.69.13.9; }\n}\n")
@@ -279,6 +301,10 @@ def other_chains_that_may_let_packets_past_are_warned_of(folder):
         expect_words("warning: chain c of table ip f writes addresses or ports into packets (postrouting hook): a packet may go elsewhere than it was judged to go", result)
     record = record_of(policyc(folder, "diff", "policy.toml", "--format", "json"))
     expect_equal(["widens"], [one["effect"] for one in record["foreign_chains"]], "the record")
+
+
+def ip(*arguments):
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
 def notes_of_chains(result):
