@@ -109,20 +109,21 @@ std::vector<Verb> make_verbs() {
         .about =
             {"Compares the live kernel with the policy, and says who gains or loses what.",
              "With --against it compares two policies and touches no kernel.",
-             "The diagrams of both say whether a packet would pass that does not now, and that the list is complete: "
-             "what it does not name is marked.",
+             "The diagrams of both say whether the first packet of a flow would pass that does not now, and that the "
+             "list is complete of those: what it does not name is marked.",
+             "Of answers to what this host itself begins nothing is said: a new node, or a network that is no longer "
+             "served, may let some pass.",
              "Exits 0 when there is no difference and 1 when there is one."},
         .arguments = {policy_argument},
         .options = {{"--against", "OLD",
                      "Compare with this policy file (and the lock beside it) instead of the kernel.",
                      &Options::against},
                     {"--fail-on", "any|wider",
-                     "Exit 1 at any difference, or only where a packet would pass that does not now.",
-                     &Options::fail_on}},
+                     "Exit 1 at any difference, or only where a flow may begin that may not now.", &Options::fail_on}},
         .examples = {{"policyc diff policy.toml", "what apply would change"},
                      {"policyc diff policy.toml --against old.toml", "what an edit means"},
                      {"policyc diff policy.toml --against old.toml --fail-on wider",
-                      "for a pipeline: exit 1 only where something opens"}},
+                      "for a pipeline: exit 1 where somebody may begin more"}},
         .formats = text_or_json,
         .run = verb_diff,
     });
