@@ -13,6 +13,7 @@
 #include "compiler/lower.h"
 #include "compiler/time_text.h"
 #include "compiler/words.h"
+#include "policy/belief.h"
 #include "policy/text.h"
 
 namespace policyc {
@@ -386,7 +387,7 @@ private:
                 return change;
             }
             if (const auto still = with_old_addresses().find(*old)) place(change, *with_old_addresses_, still->span);
-            change.reason = keep(fmt::format("{} has no address any more", host));
+            change.reason = keep(reason_gone(host));
             return change;
         }
         if (const auto still = now_.find(line.words) ? std::nullopt : before_any_expiry().find(line.words)) {
@@ -402,6 +403,19 @@ private:
     [[nodiscard]] bool is_gone(const std::string& host) const {
         const auto found = now_.view().addresses->find(host);
         return found == now_.view().addresses->end() || found->second.empty();
+    }
+
+    [[nodiscard]] std::string reason_gone(const std::string& host) const {
+        static const Lock nothing;
+        const View& view = now_.view();
+        switch (
+            absence_of(*view.policy, view.lock != nullptr ? *view.lock : nothing, *view.addresses, host, view.now)) {
+            case Absence::unknown: return fmt::format("no address of {} is known", host);
+            case Absence::none: return fmt::format("{} has no address any more", host);
+            case Absence::too_old: return fmt::format("what is known of {} is older than stale.keep", host);
+            case Absence::denied_family: return fmt::format("{} has only IPv6 addresses now", host);
+        }
+        return {};
     }
 
     // The new policy on a day when nothing of it had expired.

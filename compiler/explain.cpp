@@ -252,9 +252,15 @@ std::string nothing_of(const Asked& asked, const Source& source, const Target& t
     if (addresses_of_host(asked.policy, asked.addresses, target.host).empty()) {
         const auto* name = std::get_if<HostName>(&target.host);
         if (name == nullptr) return fmt::format("`{}` has no address", target.label);
-        return asked.addresses.contains(name->name)
-                   ? fmt::format("{} is known to have no address", name->name)
-                   : fmt::format("{} has no address: it is in neither the lock nor /etc/hosts", name->name);
+        switch (absence_of(asked, name->name)) {
+            case Absence::unknown:
+                return fmt::format("{} has no address: it is in neither the lock nor /etc/hosts", name->name);
+            case Absence::none: return fmt::format("{} has no address: the lock says so", name->name);
+            case Absence::too_old:
+                return fmt::format("what the lock has for {} is older than stale.keep, and no longer counts",
+                                   name->name);
+            case Absence::denied_family: return fmt::format("{} has no IPv4 address, and IPv6 is denied", name->name);
+        }
     }
     return fmt::format("`{}` and `{}` have no address of one family", source.label, target.label);
 }

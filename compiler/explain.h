@@ -122,6 +122,9 @@ struct Asked {
     std::size_t node = 0;
     Days today{};
     std::optional<Side> in;
+    // What the addresses are from, to say why a name has none.
+    const Lock* lock = nullptr;
+    Time now{};
 };
 
 // Answers for each source in `from` and each target in `allow` of the question, which is one source and one target as they were typed. More pairs than

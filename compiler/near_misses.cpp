@@ -30,6 +30,17 @@ std::string port_text(Slots slots, std::uint32_t asked) {
     return fmt::format("on port{} {}", slots.lo == slots.hi ? "" : "s", text);
 }
 
+// It would be allowed ...
+std::string once_present(Absence absence) {
+    switch (absence) {
+        case Absence::too_old: return "once `policyc resolve` gets an answer again";
+        case Absence::denied_family: return "once it has an IPv4 address";
+        case Absence::unknown:
+        case Absence::none: break;
+    }
+    return "once it has an address";
+}
+
 // "laptop, phone and 3 more"
 std::string people_of(const std::vector<Source>& list) {
     std::vector<std::string> labels;
@@ -145,12 +156,19 @@ std::vector<Miss> near_misses(const Asked& asked, const reach::Permissions& perm
     return Search(asked, permissions, flow).run();
 }
 
+Absence absence_of(const Asked& asked, const std::string& name) {
+    static const Lock nothing;
+    return policyc::absence_of(asked.policy, asked.lock != nullptr ? *asked.lock : nothing, asked.addresses, name,
+                               asked.now);
+}
+
 std::vector<Miss> misses_of_nameless(const Asked& asked, const reach::Permissions& permissions, const Source& source,
                                      const Target& target) {
     std::vector<Miss> found;
     const auto* name = std::get_if<HostName>(&target.host);
     if (name == nullptr) return found;
     const std::vector<Range> from = reach::addresses_of_host(asked.policy, asked.addresses, source.host);
+    const std::string text = once_present(absence_of(asked, name->name));
     for (const Permission& permission : permissions.list) {
         if (permission.kind != Permission::Kind::tier || !in_force(asked.policy, permission)) continue;
         const auto* host = std::get_if<HostName>(&permission.target->host);
@@ -158,8 +176,7 @@ std::vector<Miss> misses_of_nameless(const Asked& asked, const reach::Permission
         if (!reach::slots_of(permission.target->ports).holds(reach::slots_of(target.ports))) continue;
         const AddressSet& who = permissions.sources[permission.sources];
         if (std::ranges::none_of(from, [&](const Range& range) { return who.meets(range); })) continue;
-        found.push_back(
-            {Miss::Kind::address, "once it has an address", holder_of(asked.policy, permission), permission.span});
+        found.push_back({Miss::Kind::address, text, holder_of(asked.policy, permission), permission.span});
     }
     return found;
 }

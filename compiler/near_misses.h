@@ -1,9 +1,11 @@
 // What would let a flow through that nothing does: another port, a grant, another day, another person.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "compiler/explain.h"
+#include "policy/belief.h"
 
 namespace policyc::explain {
 
@@ -14,6 +16,8 @@ bool in_force(const Policy& policy, const reach::Permission& permission);
 inline constexpr std::size_t most_misses = 8;
 std::vector<Miss> near_misses(const Asked& asked, const reach::Permissions& permissions, const Flow& flow);
 
+// Why that name has no address.
+Absence absence_of(const Asked& asked, const std::string& name);
 // The entries that would let that source through to that target, whose name has no address.
 std::vector<Miss> misses_of_nameless(const Asked& asked, const reach::Permissions& permissions, const Source& source,
                                      const Target& target);

@@ -38,6 +38,14 @@ bool too_old(const Policy& policy, const LockEntry& entry, Time now) {
     return policy.resolve.stale_keep && now - entry.resolved > *policy.resolve.stale_keep;
 }
 
+Absence absence_of(const Policy& policy, const Lock& lock, const Addresses& addresses, const std::string& name,
+                   Time now) {
+    const auto entry = lock.find(name);
+    if (entry == lock.end()) return addresses.contains(name) ? Absence::denied_family : Absence::unknown;
+    if (entry->second.addresses.empty()) return Absence::none;
+    return too_old(policy, entry->second, now) ? Absence::too_old : Absence::denied_family;
+}
+
 std::vector<Address> unbelieved(const Policy& policy, const std::vector<Address>& addresses) {
     std::vector<Address> out;
     std::copy_if(addresses.begin(), addresses.end(), std::back_inserter(out),

@@ -1,6 +1,7 @@
 // What settle() and addresses_of() say and believe of the addresses of a name.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,12 @@ bool denied_family(const Policy& policy, const Address& address);
 bool believed(const Policy& policy, const Address& address);
 std::vector<Address> unbelieved(const Policy& policy, const std::vector<Address>& addresses);
 bool too_old(const Policy& policy, const LockEntry& entry, Time now);
+
+// Why a name has no address that counts: it is in no place, it is known to have none, what the lock has is older than stale.keep, or all that it has are of
+// the family that the policy denies.
+enum class Absence : std::uint8_t { unknown, none, too_old, denied_family };
+Absence absence_of(const Policy& policy, const Lock& lock, const Addresses& addresses, const std::string& name,
+                   Time now);
 
 std::string outside_message(const std::string& name, const std::vector<Address>& outside);
 // The second half of every message about an answer outside `within`.

@@ -118,7 +118,7 @@ int verb_explain(const Options& options, World& world, Report& report) {
     const Addresses addresses = addresses_of(policy, lock, load_hosts(world), world.now, report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
 
-    const explain::Asked asked{policy, addresses, chosen.value(), today(world), in.value()};
+    const explain::Asked asked{policy, addresses, chosen.value(), today(world), in.value(), &lock, world.now};
     const Expectation& question = policy.tests.back();
     Result<std::vector<explain::Answer>> answers = timed("explain", [&] { return explain::explain(asked, question); });
     if (!answers) return report.fail(answers.error());

@@ -90,6 +90,18 @@ allow = ["web"]
     CHECK(ran.says("web.example has no address any more"));
     CHECK(ran.record.at("changes")[0].at("cause") == "dns");
     CHECK(gw.run(verb_diff).status == 0);
+
+    // Why it has none is said as it is: nobody answered, only IPv6 is left, or the last answer is too old.
+    const auto again = [&](const std::string& now_locked, const std::string& now_text) {
+        gw.write(lock("\"10.1.0.9\""), "policy.lock");
+        gw.apply(text);
+        gw.write(now_locked, "policy.lock");
+        return gw.apply(now_text);
+    };
+    CHECK(again("version = 1\n", text).says("no address of web.example is known"));
+    CHECK(again(lock("\"fd01::9\""), text).says("web.example has only IPv6 addresses now"));
+    CHECK(again(lock("\"10.1.0.9\""), text + "[resolve]\nstale.keep = \"1h\"\n")
+              .says("what is known of web.example is older than stale.keep"));
 }
 
 TEST_CASE("a host whose name is another node's keeps its firewall") {

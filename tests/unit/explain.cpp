@@ -2,6 +2,7 @@
 #include "compiler/explain.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <vector>
 
@@ -153,6 +154,47 @@ TEST_CASE("what is denied is told what would allow it") {
          {"phone", "gw:80", "", 1, {"on port 22"}},
          {"laptop", "gw:22", "", 1, {"for phone", "input.ssh"}},
          {"phone", "laptop:22", "", 1, {"forwards it from wg0 to the same"}}});
+}
+
+TEST_CASE("why a name has no address is said as it is") {
+    House here;
+    here.with("music = ", "old = \"old.home.example:80\"\ngone = \"gone.home.example:80\"\nmusic = ")
+        .with("\"music\", ", "\"old\", \"gone\", \"music\", ")
+        .with("[nodes.gw]", "[resolve]\nstale.keep = \"7d\"\n[nodes.gw]");
+    const auto entry = [](const std::string& name, const std::string& addresses, const std::string& day) {
+        return fmt::format("\n[names.\"{}.home.example\"]\naddresses = [{}]\nttl = 60\nresolved = \"{}T10:00:00Z\"\n",
+                           name, addresses, day);
+    };
+    here.write("version = 1\n" + entry("gone", "", "2026-11-24") + entry("old", "\"10.1.0.30\"", "2026-11-10"),
+               "policy.lock");
+    check_all(
+        here,
+        {{"phone",
+          "old",
+          "",
+          1,
+          {"what the lock has for old.home.example is older than stale.keep, and no longer counts",
+           "once `policyc resolve` gets an answer again"}},
+         {"phone", "gone", "", 1, {"gone.home.example has no address: the lock says so", "once it has an address"}},
+         {"phone", "music", "", 1, {"music.home.example has no address: it is in neither the lock nor /etc/hosts"}}});
+    // Of the family that is denied only, in the lock or in /etc/hosts.
+    here.policy = policyc::policy("", "", "", "")
+                      .replace(policyc::policy().find("[services]"), 10, "[services]\nsix = \"six.home.example:80\"");
+    here.with("allow = [\"web\"", "allow = [\"six\", \"web\"");
+    const auto check_six = [&] {
+        check_all(here,
+                  {{"phone",
+                    "six",
+                    "",
+                    1,
+                    {"six.home.example has no IPv4 address, and IPv6 is denied", "once it has an IPv4 address"}}});
+    };
+    here.write("version = 1\n" + entry("six", "\"fd01:1::9\"", "2026-11-24"), "policy.lock");
+    check_six();
+    here.write("version = 1\n", "policy.lock");
+    here.write("fd01:1::9 six.home.example\n", "hosts");
+    here.world.hosts_file = (here.folder / "hosts").string();
+    check_six();
 }
 
 TEST_CASE("a near miss that is none is not shown") {
