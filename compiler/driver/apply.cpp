@@ -71,10 +71,10 @@ void save_names(const LockFile& lock, const Lock& fresh, World& world, Report& r
 
 // Rewrites the record where what it says of names and lines is no longer so, though the kernel is.
 Result<void> refresh_record(Applied applied, World& world) {
-    const std::optional<Applied> old = load_applied(world);
+    const Result<Applied> old = load_applied(world);
     if (old) {
-        const std::string time = std::exchange(applied.time, old->time);
-        if (applied == *old) return {};
+        const std::string time = std::exchange(applied.time, old.value().time);
+        if (applied == old.value()) return {};
         applied.time = time;
     }
     if (Result<void> prepared = prepare_applied(applied, world); !prepared) return prepared;
@@ -89,10 +89,17 @@ Error overtaken() {
             "`nft monitor` shows who does; run this again when it is quiet"};
 }
 
-// Whether what is in force was not applied for this node. A host whose name happens to be another node's must not lose its firewall by that.
-bool others_table(const World& world, const std::string& node) {
-    const std::optional<Applied> applied = load_applied(world);
-    return !applied || applied->node != node;
+// Why what is in force may not be this node's to remove. A host whose name happens to be another node's must not lose its firewall by that.
+std::optional<Error> others_table(const World& world, const std::string& node) {
+    const std::string without = "to be without a firewall here: `nft delete table inet policyc`";
+    const Result<Applied> applied = load_applied(world);
+    if (!applied)
+        return Error{fmt::format("no record says whose table inet policyc is, and this would remove it: {}",
+                                 applied.error().message),
+                     without};
+    if (applied.value().node == node) return {};
+    return Error{fmt::format("table inet policyc is not `{}`'s: this would remove it", node),
+                 "name the node that this host is, as in --node NAME; " + without};
 }
 
 bool can_put_back(const std::optional<ir::Ruleset>& ruleset) {
@@ -234,11 +241,8 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             return prove_compiled(policy, addresses, node, made, live, world);
         };
         const Applied applied = make_applied(loaded, report.sources, node, addresses, wanted, world);
-        if (before && wanted.empty() && others_table(world, chosen.name))
-            return report.fail(
-                {fmt::format("table inet policyc is not `{}`'s: this would remove it", chosen.name),
-                 "name the node that this host is, as in --node NAME; to be without a firewall here: `nft delete "
-                 "table inet policyc`"});
+        if (before && wanted.empty())
+            if (auto others = others_table(world, chosen.name)) return report.fail(std::move(*others));
         if (const auto last = past ? past->policy.nodes[past->view.node].interface : std::nullopt)
             if (auto open = leaves_open(tunnel, last->value, world)) return report.fail(std::move(*open));
         if (attempt == 0)
@@ -247,7 +251,10 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         if (wanted.empty() ? !before : before && same(*before, wanted)) {
             if (const Result<void> proven = prove(wanted); !proven) return report.fail(proven.error());
             report.data += fmt::format("{}: nothing to change\n", chosen.name);
-            if (how.dry_run) return 0;
+            if (how.dry_run) {
+                warn_without_past(before, past, false, chosen.name, world, report);
+                return 0;
+            }
             save_names(lock, fresh, world, report);
             if (const Result<void> kept = refresh_record(applied, world); !kept) return report.fail(kept.error());
             drop_applied(world);
@@ -263,6 +270,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             }
         }
 
+        if (attempt == 0) warn_without_past(before, past, true, chosen.name, world, report);
         const Difference differs =
             timed("difference", [&] { return difference(before, wanted, view, origin_of(past)); });
         const std::string first = before ? "" : ", where there was no table inet policyc";
@@ -275,14 +283,15 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             return 0;
         }
 
-        // What is in force was recorded aside by a run that was killed: it is the record from now on.
-        if (past && past->pending)
-            if (const Result<void> kept = keep_applied(world); !kept) return report.fail(kept.error());
-
-        // A disk that is full or read-only is found here, before the kernel is touched.
-        if (const auto prepared = timed("record", [&] { return prepare_applied(applied, world); }); !prepared) {
-            const std::string& help = prepared.error().help;
-            return report.fail({prepared.error().message + ", so nothing was applied",
+        // What is in force was recorded aside by a run that was killed: it is the record from now on. A disk that is full or
+        // read-only is found here, before the kernel is touched.
+        const Result<void> recorded = timed("record", [&] {
+            const Result<void> kept = past && past->pending ? keep_applied(world) : Result<void>();
+            return kept ? prepare_applied(applied, world) : kept;
+        });
+        if (!recorded) {
+            const std::string& help = recorded.error().help;
+            return report.fail({recorded.error().message + ", so nothing was applied",
                                 help.empty() ? "apply keeps a record there; --state-dir names another place" : help});
         }
 

@@ -27,6 +27,11 @@ struct Past {
 // leaves them, that one which the table is like.
 std::unique_ptr<Past> find_past(const std::optional<ir::Ruleset>& table, const std::string& node, const World& world);
 
+// One warning where nobody knows what the table that is there was made from, with the reason: what differs is then told in the kernel's
+// words. Where nothing differs, only of a record that is there and no use.
+void warn_without_past(const std::optional<ir::Ruleset>& table, const std::unique_ptr<Past>& past, bool differs,
+                       const std::string& node, const World& world, Report& report);
+
 // What difference() wants of it; points into it. Nothing without a past.
 std::optional<Origin> origin_of(const std::unique_ptr<Past>& past);
 

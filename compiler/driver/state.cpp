@@ -22,9 +22,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string record_path(const World& world) {
-    return world.state_dir + "/applied.json";
-}
 std::string prepared_path(const World& world) {
     return world.state_dir + "/applied.next.json";
 }
@@ -50,12 +47,15 @@ pid_t holder_of(int descriptor) {
     return request.l_pid;
 }
 
-std::optional<Applied> read_record(const std::string& path, const Files& files) {
+Result<Applied> read_record(const std::string& path, const Files& files) {
     const Result<std::string> text = files.read(path, std::size_t{4} * max_policy_bytes);
-    if (!text) return {};
+    if (!text) return text.error();
     try {
         const Json record = Json::parse(text.value());
-        if (record.at("version") != 1) return {};
+        if (const Json& version = record.at("version"); version != 1)
+            return Error{fmt::format("{} is a record of version {}, and this policyc reads version 1", path,
+                                     version.is_number_integer() ? version.dump() : "unknown"),
+                         {}};
         Applied applied;
         applied.policyc = record.value("policyc", "");
         applied.node = record.at("node");
@@ -71,9 +71,18 @@ std::optional<Applied> read_record(const std::string& path, const Files& files) 
             applied.server_ports = ServerPorts{record.at("server_ports").get<std::vector<PortRange>>(),
                                                record.value("server_udp_ports", std::vector<PortRange>{})};
         return applied;
+    } catch (const nlohmann::json::parse_error&) {
+        return Error{path + " is not JSON", {}};
     } catch (const nlohmann::json::exception&) {
-        return {};
+        return Error{path + " is no record that policyc wrote", {}};
     }
+}
+
+// Of the record itself: a directory of that name can't be replaced by it.
+Error record_error(const World& world, int reason) {
+    return {fmt::format("cannot write {}: {}", record_path(world),
+                        reason == EISDIR ? "is a directory" : std::strerror(reason)),
+            reason == EISDIR ? "remove it: apply keeps its record there" : ""};
 }
 
 // Removes what a run that was killed had begun to write: `.applied.json.XXXXXX` and the like. Whoever holds the lock is alone.
@@ -158,15 +167,21 @@ Applied make_applied(const Loaded& loaded, const Sources& sources, std::size_t n
     return applied;
 }
 
-std::optional<Applied> load_applied(const World& world) {
+std::string record_path(const World& world) {
+    return world.state_dir + "/applied.json";
+}
+
+Result<Applied> load_applied(const World& world) {
     return read_record(record_path(world), *world.files);
 }
 
-std::optional<Applied> load_prepared(const World& world) {
+Result<Applied> load_prepared(const World& world) {
     return read_record(prepared_path(world), *world.files);
 }
 
 Result<void> prepare_applied(const Applied& applied, World& world) {
+    if (std::error_code ignored; std::filesystem::is_directory(record_path(world), ignored))
+        return record_error(world, EISDIR);
     Json record = {{"version", 1}, {"policyc", applied.policyc}, {"node", applied.node}, {"time", applied.time}};
     record["files"] = Json::array();
     for (const auto& [name, text] : applied.files) record["files"].push_back({{"name", name}, {"text", text}});
@@ -184,8 +199,7 @@ Result<void> prepare_applied(const Applied& applied, World& world) {
 }
 
 Result<void> keep_applied(const World& world) {
-    if (rename(prepared_path(world).c_str(), record_path(world).c_str()) != 0)
-        return state_error(world.state_dir, errno);
+    if (rename(prepared_path(world).c_str(), record_path(world).c_str()) != 0) return record_error(world, errno);
     const int directory = open(world.state_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory >= 0) {
         fsync(directory);

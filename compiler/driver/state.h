@@ -51,10 +51,11 @@ struct Applied {
 Applied make_applied(const Loaded& loaded, const Sources& sources, std::size_t node, const Addresses& addresses,
                      const ir::Ruleset& sent, const World& world);
 
-// Nothing when there is none, or none that can be read: it only serves to name things. load_prepared gives what an apply
-// that was killed left behind: the kernel may hold it already.
-std::optional<Applied> load_applied(const World& world);
-std::optional<Applied> load_prepared(const World& world);
+// An Error, which says why, when there is none or none that can be read: it only serves to name things. load_prepared gives what an
+// apply that was killed left behind: the kernel may hold it already.
+Result<Applied> load_applied(const World& world);
+Result<Applied> load_prepared(const World& world);
+std::string record_path(const World& world);
 
 // Recording is in two steps, so that a full or read-only disk is found before the kernel is touched: prepare writes it
 // aside, keep makes it the record, drop removes what was prepared.

@@ -122,6 +122,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");
     Difference differs = timed("difference", [&] { return difference(before, after, view, origin_of(past)); });
     if (before && !differs.same) timed("diagrams", [&] { check_listed(*before, view, live, world, differs); });
+    warn_without_past(before, past, !differs.same, name, world, report);
     return finish(differs, options, name, fmt::format("{}: {} against the kernel", name, options.policy), report);
 }
 

@@ -186,6 +186,7 @@ int verb_verify(const Options& options, World& world, Report& report) {
     const bool beside = std::ranges::none_of(
         seen.value().beside, [](const Surrounding& one) { return one.effect >= Surrounding::Effect::widens; });
     const bool holds = judged.value().wrong.empty() && beside;
+    warn_without_past(before, past, judged.value().table != "as compiled", chosen.name, world, report);
     tell(chosen.name, opened->loaded.path, holds, judged.value(), seen.value(), report);
     record(chosen.name, holds, judged.value(), seen.value(), report);
     return holds ? 0 : 1;

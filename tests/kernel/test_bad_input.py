@@ -359,6 +359,27 @@ def a_record_that_can_not_be_read_only_costs_names(folder):
         result = policyc(folder, "diff", "policy.toml")
         expect_exit(1, result)
         expect_data("loses", result)
+        expect_words("applied.json is", result)
+        expect_words("; without the record of what was applied last, ", result)
+
+
+@case
+def a_directory_where_the_record_belongs_is_told_before_anything_is_applied(folder):
+    applied(folder)
+    before = held(folder)[:2]
+    (folder / "state/applied.json").unlink()
+    (folder / "state/applied.json").mkdir()
+    write_policy(folder, EDITED)
+    for verb in ("diff", "verify"):
+        expect_words("applied.json: is a directory; without the record", policyc(folder, verb, "policy.toml"))
+    result = apply(folder)
+    expect_exit(2, result)
+    expect_words("applied.json: is a directory, so nothing was applied\n   = help: remove it", result)
+    expect_equal(before, held(folder)[:2], "generation and ruleset")
+    (folder / "state/applied.json").rmdir()
+    expect_exit(0, apply(folder))
+    result = policyc(folder, "verify", "policy.toml")
+    expect("applied.json" not in result.stderr, result)
 
 
 main()

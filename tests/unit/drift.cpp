@@ -169,3 +169,95 @@ TEST_CASE("a table of another version is that version's, not foreign") {
     gw.run(verb_apply);
     CHECK(gw.read("state/applied.json").find(line) != std::string::npos);
 }
+
+TEST_CASE("without a record of what was applied, diff, verify and apply say so and why") {
+    Gateway gw;
+    gw.apply(policy());
+    const std::string path = (gw.folder / "state/applied.json").string();
+    const std::string good = gw.read("state/applied.json");
+    const auto with = [&](const std::string& old, const std::string& now) {
+        std::string record = good;
+        record.replace(record.find(old), old.size(), now);
+        return record;
+    };
+    const std::vector<std::pair<std::string, std::string>> broken = {
+        {"half a", path + " is not JSON"},
+        {"{}", path + " is no record that policyc wrote"},
+        {"{\"version\": 99}", path + " is a record of version 99, and this policyc reads version 1"},
+        {with("\"node\": \"gw\"", "\"node\": \"phone\""), path + " is of node `phone`"},
+        {with("[tiers.vpn]", "[tears.vpn]"), "the policy in " + path + " can't be read by this policyc"},
+    };
+    const std::string rest =
+        "; without the record of what was applied last, what differs is told by chains and sets; apply writes it anew";
+    const std::string edited = policy(host);
+    for (const auto& [text, why] : broken) {
+        const std::string warning = "warning: " + why + rest + "\n";
+        INFO(warning);
+        gw.write(text, "state/applied.json");
+        // One that is there and no use is told even where nothing differs.
+        gw.write(policy());
+        CHECK(gw.run(verb_diff).notes == warning);
+        CHECK(gw.run(verb_verify).notes == warning);
+        gw.write(edited);
+        CHECK(gw.run(verb_diff).notes == warning);
+        CHECK(gw.run(verb_verify).notes == warning);
+        gw.options.dry_run = true;
+        CHECK(gw.run(verb_apply).notes == warning);
+        gw.options.dry_run = false;
+        CHECK(gw.run(verb_apply).notes == warning);
+        // And then it is there again.
+        gw.write(policy());
+        CHECK(gw.run(verb_diff).notes.empty());
+        CHECK(gw.run(verb_apply).notes.empty());
+    }
+    std::filesystem::remove(path);
+    CHECK(gw.run(verb_diff).notes.empty());
+    CHECK(gw.run(verb_verify).notes.empty());
+    gw.write(edited);
+    const std::string warning = "warning: cannot read " + path + ": does not exist" + rest + "\n";
+    CHECK(gw.run(verb_diff).notes == warning);
+    CHECK(gw.run(verb_verify).notes == warning);
+    // Where nothing says whose table it is, it is not removed.
+    const Ran ran = gw.apply(policy("scope = \"none\"\n"));
+    CHECK(ran.status == 2);
+    REQUIRE(ran.error);
+    CHECK(ran.error->message == "no record says whose table inet policyc is, and this would remove it: cannot read " +
+                                    path + ": does not exist");
+    CHECK(gw.kernel.loaded);
+}
+
+TEST_CASE("a directory in the place of the record is told by all, and nothing is applied") {
+    Gateway gw;
+    gw.apply(policy());
+    const std::string path = (gw.folder / "state/applied.json").string();
+    const std::string record = gw.read("state/applied.json");
+    std::filesystem::remove(path);
+    std::filesystem::create_directory(path);
+    const std::string warning =
+        "warning: cannot read " + path +
+        ": is a directory; without the record of what was applied last, what differs is told by "
+        "chains and sets; remove it, and apply writes it anew\n";
+    const std::uint64_t generation = gw.kernel.generation;
+    const std::string refusal = "cannot write " + path + ": is a directory";
+    Ran ran = gw.apply(policy());
+    CHECK(ran.status == 2);
+    REQUIRE(ran.error);
+    CHECK(ran.error->message == refusal);
+    CHECK(ran.error->help == "remove it: apply keeps its record there");
+    gw.write(policy(host));
+    CHECK(gw.run(verb_diff).notes == warning);
+    CHECK(gw.run(verb_verify).notes == warning);
+    ran = gw.run(verb_apply);
+    CHECK(ran.status == 2);
+    REQUIRE(ran.error);
+    CHECK(ran.error->message == refusal + ", so nothing was applied");
+    CHECK(ran.notes == warning);
+    // Nor after a run that was killed between its transaction and its record.
+    gw.write(policy());
+    gw.write(record, "state/applied.next.json");
+    ran = gw.apply(policy(host));
+    CHECK(ran.status == 2);
+    REQUIRE(ran.error);
+    CHECK(ran.error->message == refusal + ", so nothing was applied");
+    CHECK(gw.kernel.generation == generation);
+}
