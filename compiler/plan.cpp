@@ -335,11 +335,16 @@ std::size_t Plan::elements() const {
 }
 
 std::size_t Plan::rules() const {
-    std::size_t count = delete_rules.size() + add_rules.size() + set_policy.size() + (wake_table ? 1 : 0);
-    const auto all = [&](const Chain& chain) { count += chain.rules.size() + 1; };
+    std::size_t count = delete_rules.size() + add_rules.size();
+    const auto all = [&](const Chain& chain) { count += chain.rules.size(); };
     if (delete_table) std::ranges::for_each(before->chains, all);
     for (const std::uint32_t chain : delete_chains) all(before->chains[chain]);
-    return count + add_chains.size();
+    return count;
+}
+
+std::size_t Plan::chains() const {
+    const std::size_t with_table = delete_table ? before->chains.size() : 0;
+    return with_table + delete_chains.size() + add_chains.size() + set_policy.size();
 }
 
 Plan plan(const Ruleset* before, const Ruleset& after) {

@@ -52,8 +52,10 @@ struct Plan {
     [[nodiscard]] bool empty() const;
     // Elements that go or come, with those of whole sets; the kernel's own entries of rate sets apart.
     [[nodiscard]] std::size_t elements() const;
-    // Rules that go or come, with those of whole chains; a chain whose policy or hook differs counts as one more.
+    // Rules that go or come, with those of whole chains.
     [[nodiscard]] std::size_t rules() const;
+    // Chains that go or come or get another policy. One whose hook differs goes and comes.
+    [[nodiscard]] std::size_t chains() const;
 };
 
 // Deterministic. `before` is null where there is no table; an empty `after` means that there shall be none.

@@ -99,6 +99,10 @@ std::size_t count(const Changes& changes, Change::Kind kind) {
         std::count_if(changes.begin(), changes.end(), [&](const Change& c) { return c.kind == kind; }));
 }
 
+std::string count_or_no(std::size_t number, const std::string& word) {
+    return number == 0 ? "no " + word : count_of(number, word);
+}
+
 // "1 wider, 1 narrower, 1 moved; 4 elements would change, no rule changes"
 std::string summary_of(const Difference& difference, Tense tense) {
     std::vector<std::string> parts;
@@ -119,11 +123,13 @@ std::string summary_of(const Difference& difference, Tense tense) {
                             : !difference.opens() ? "closes more"
                                                   : "opens and closes more");
     const std::string elements = difference.elements == 0 ? "no elements" : count_of(difference.elements, "element");
-    const std::string rules = difference.rules == 0 ? "no rule" : count_of(difference.rules, "rule");
+    const std::size_t chains = difference.whole_chains;
+    std::string rules = difference.rules > 0 || chains == 0 ? count_or_no(difference.rules, "rule") : "";
+    if (chains > 0) rules += (rules.empty() ? "" : " and ") + count_of(chains, "chain");
     switch (tense) {
         case Tense::would:
-            text +=
-                fmt::format("; {} would change, {} {}", elements, rules, difference.rules < 2 ? "changes" : "change");
+            text += fmt::format("; {} would change, {} {}", elements, rules,
+                                difference.rules + chains < 2 ? "changes" : "change");
             break;
         case Tense::did: text += fmt::format("; {} changed, {} changed", elements, rules); break;
     }

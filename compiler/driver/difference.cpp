@@ -119,6 +119,7 @@ Difference difference(const std::optional<ir::Ruleset>& before, const ir::Rulese
     const Plan planned = plan(before ? &table : nullptr, after);
     result.elements = planned.elements();
     result.rules = planned.rules();
+    result.whole_chains = planned.chains();
     result.chains = differing_chains(table, after);
     if (!before) {
         result.remarks = compare_terms({}, now);

@@ -379,6 +379,20 @@ TEST_CASE("a rule that goes is counted") {
     CHECK(gw.run(verb_apply).says("; no elements changed, 1 rule changed\n"));
 }
 
+TEST_CASE("chains are counted as chains, and not as rules") {
+    Gateway gw;
+    gw.apply(policy());
+    gw.chain("forward").base->policy_drop = !gw.chain("forward").base->policy_drop;
+    CHECK(gw.run(verb_diff).says("; no elements would change, 1 chain changes\n"));
+    ir::Chain mine{.name = "mine"};
+    mine.rules.push_back({{ir::Accept{}}, "", {}});
+    mine.rules.push_back({{ir::Drop{}}, "", {}});
+    gw.table().chains.push_back(mine);
+    const Ran ran = gw.run(verb_apply);
+    CHECK(ran.says("; no elements changed, 2 rules and 2 chains changed\n"));
+    CHECK(ran.record["rules"] == 2);
+}
+
 TEST_CASE("a person who moves to another class of tiers is an element that changes") {
     const auto with = [](const std::string& who) {
         return policy("", "\n[tiers.more]\nwho = [" + who + "]\nallow = [\"10.1.0.9:80\"]\n");

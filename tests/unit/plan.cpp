@@ -43,7 +43,13 @@ TEST_CASE("plan: a table that comes and one that goes") {
     CHECK(comes.add_table);
     CHECK(comes.add_sets.size() == all.sets.size());
     CHECK(comes.add_chains.size() == all.chains.size());
+    std::size_t rules = 0;
+    for (const Chain& chain : all.chains) rules += chain.rules.size();
+    CHECK(comes.rules() == rules);
+    CHECK(comes.chains() == all.chains.size());
     const Plan goes = plan(&all, Ruleset{});
+    CHECK(goes.rules() == rules);
+    CHECK(goes.chains() == all.chains.size());
     CHECK(goes.delete_table);
     CHECK(goes.elements() == comes.elements());
     // An empty table that is there is one too many.
@@ -115,7 +121,8 @@ TEST_CASE("plan: a policy is set in place") {
     const Plan p = plan(&before, after);
     CHECK(p.set_policy.size() == 1);
     CHECK(p.delete_chains.empty());
-    CHECK(p.rules() == 1);
+    CHECK(p.rules() == 0);
+    CHECK(p.chains() == 1);
 }
 
 TEST_CASE("plan: another timeout is another element, time that passed is not") {
