@@ -36,7 +36,7 @@ private:
 
 // What errno says, in the words of the C library, which begin with a capital.
 std::string reason(int error) {
-    if (error == ENOENT) return "does not exist";
+    if (error == ENOENT) return std::string(no_such_file);
     if (error == EISDIR) return "is a directory";
     std::string text = std::generic_category().message(error);
     const bool capital = text.size() > 1 && std::isupper(static_cast<unsigned char>(text[0])) != 0 &&
@@ -80,6 +80,16 @@ std::string directory_of(const std::string& path) {
     return directory.empty() ? "." : directory;
 }
 
+// Where a file that is not there was looked for, in case that is what is wrong.
+std::string looked_in(const std::string& path) {
+    std::error_code ignored;
+    std::string folder = std::filesystem::absolute(directory_of(path), ignored).lexically_normal().string();
+    if (folder.empty()) return {};
+    if (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
+    if (!std::filesystem::is_directory(folder, ignored)) return "there is no directory " + folder;
+    return path.starts_with('/') ? std::string() : "it was looked for in " + folder;
+}
+
 // A file beside the one that is to be replaced; removed unless it took its place.
 class Aside {
 public:
@@ -121,7 +131,10 @@ Result<std::string> Disk::read(const std::string& path, std::size_t limit) const
     if (has_nul(path)) return cannot_read(path.substr(0, path.find('\0')), "the name has a NUL byte in it");
     // Asked before opening, since to open some devices is to act on them; and after, since the path may have changed hands.
     struct stat status {};
-    if (::stat(path.c_str(), &status) != 0) return cannot_read(path, reason(errno), help_for(errno));
+    if (::stat(path.c_str(), &status) != 0) {
+        const int why = errno;
+        return cannot_read(path, reason(why), why == ENOENT ? looked_in(path) : help_for(why));
+    }
     const auto refusal = [&]() -> std::string {
         if (S_ISDIR(status.st_mode)) return "is a directory";
         if (!S_ISREG(status.st_mode)) return "is not a regular file";
@@ -129,10 +142,13 @@ Result<std::string> Disk::read(const std::string& path, std::size_t limit) const
             return "is larger than " + size_text(limit);
         return {};
     };
-    if (const std::string why = refusal(); !why.empty()) return cannot_read(path, why);
+    const auto refused = [&](const std::string& why) {
+        return cannot_read(path, why, S_ISDIR(status.st_mode) ? "name a file in it" : "");
+    };
+    if (const std::string why = refusal(); !why.empty()) return refused(why);
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!file || ::fstat(file.get(), &status) != 0) return cannot_read(path, reason(errno), help_for(errno));
-    if (const std::string why = refusal(); !why.empty()) return cannot_read(path, why);
+    if (const std::string why = refusal(); !why.empty()) return refused(why);
 
     std::string text;
     text.reserve(static_cast<std::size_t>(status.st_size));
@@ -186,6 +202,9 @@ Result<void> Disk::write(const std::string& path, const std::string& text, unsig
     const std::string directory = directory_of(target);
     Aside aside(target);
     if (aside.get() < 0 && errno == ENOENT) {
+        // /proc and the like have no room for new files, and say so in the same way.
+        if (std::filesystem::is_directory(directory, ignored))
+            return cannot_write(path, "no file can be made in " + directory, "name a path elsewhere");
         return cannot_write(path, "the directory " + directory + " does not exist", "create it, or name another path");
     }
     if (aside.get() < 0) return failed();

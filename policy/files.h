@@ -4,11 +4,15 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/result.h"
 
 namespace policyc {
+
+// What read() says of a file that is not there.
+inline constexpr std::string_view no_such_file = "does not exist";
 
 class Files {
 public:

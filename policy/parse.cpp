@@ -219,6 +219,8 @@ public:
             Diagnostic& diagnostic =
                 diagnostics_.report(Code::E0001, named, text.error().message, named.valid() ? "included here" : "");
             if (!text.error().help.empty()) diagnostic.help(text.error().help);
+            if (!named.valid() && text.error().message.ends_with(no_such_file))
+                diagnostic.help("correct the name; `policyc init` writes a first policy");
             return {};
         }
         bytes_ += text.value().size();
@@ -276,7 +278,9 @@ private:
         if (directory.size() > 1) directory.pop_back();
         const Result<std::vector<std::string>> paths = files_.match(directory, name);
         if (!paths) {
-            diagnostics_.report(Code::E0001, item.span, paths.error().message, "included here");
+            Diagnostic& diagnostic =
+                diagnostics_.report(Code::E0001, item.span, paths.error().message, "included here");
+            if (!paths.error().help.empty()) diagnostic.help(paths.error().help);
             return;
         }
         for (const std::string& path : paths.value()) found.emplace(path, item.span);

@@ -102,7 +102,7 @@ Result<World> real_world(const Options& options) {
         world.kernel = [] { return make_libnftables_kernel(make_netlink_kernel()); };
     else
         world.kernel = make_netlink_kernel;
-    world.resolver = [] { return make_dns_resolver(); };
+    world.resolver = [hosts = options.hosts] { return make_dns_resolver({.hosts = hosts}); };
     world.listening_ports = listening_ports;
     world.links = links;
     world.own_sessions = [] {

@@ -200,6 +200,18 @@ def hosts_are_honoured(folder):
     result = run("compile", "policy.toml", cwd=folder, hosts="hosts")
     expect_exit(0, result)
     expect_data("10.69.13.33", result)
+    # resolve locks what stands there, and asks nobody for it.
+    expect_equal(f"{NAME}  10.69.13.33\n1 name: 1 changed, 0 as before\npolicy.lock written\n",
+                 run("resolve", "policy.toml", cwd=folder, hosts="hosts").stdout, "resolve")
+    expect_data("10.69.13.33", run("compile", "policy.toml", cwd=folder))
+
+
+@case
+def a_lock_where_no_file_can_be_made_says_so(folder):
+    write_policy(folder)
+    result = resolve(folder, {NAME: answered("10.69.13.30")}, "--lock", "/proc/policy.lock")
+    expect_exit(2, result)
+    expect_words("cannot write /proc/policy.lock: no file can be made in /proc\n", result)
 
 
 main()

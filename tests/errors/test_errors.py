@@ -46,6 +46,7 @@ def run_case(case):
         if (folder / "answers.json").exists():
             extra += ["--answers", "answers.json"]
         result = run(*extra, *arguments, cwd=folder)
+        result.stderr = result.stderr.replace(str(folder.resolve()).encode(), b"/case")
         return result, files_of(folder) != before
 
 

@@ -164,3 +164,20 @@ TEST_CASE("what can't be written is named and left as it was") {
         CHECK(disk.read(folder / "a", 9).value() == "old");
     }
 }
+
+TEST_CASE("a file that is not there is told where it was looked for, and a directory is no file") {
+    const Folder folder;
+    const std::string here = fs::current_path().string();
+    CHECK(Disk().read("none-of-that-name", 9).error().help == "it was looked for in " + here);
+    CHECK(Disk().read("./none-of-that-name", 9).error().help == "it was looked for in " + here);
+    CHECK(Disk().read(folder / "none", 9).error().help.empty());
+    CHECK(Disk().read(folder / "no/none", 9).error().help == "there is no directory " + (folder / "no"));
+    CHECK(Disk().read(folder.path, 9).error().help == "name a file in it");
+}
+
+TEST_CASE("a directory that takes no files is not called missing") {
+    const Result<void> done = Disk().write("/proc/x.lock", "text", 0600);
+    REQUIRE_FALSE(done);
+    CHECK(done.error().message == "cannot write /proc/x.lock: no file can be made in /proc");
+    CHECK(done.error().help == "name a path elsewhere");
+}

@@ -241,7 +241,9 @@ TEST_CASE("the scanner gets to the end of anything") {
 
 TEST_CASE("files that can't be read") {
     Parsed gone(std::map<std::string, std::string>{});
-    CHECK(gone.said() == "error[E0001]: cannot read policy.toml: does not exist\n");
+    CHECK(gone.said() ==
+          "error[E0001]: cannot read policy.toml: does not exist\n"
+          "  = help: correct the name; `policyc init` writes a first policy\n");
     const Parsed large(std::string(max_policy_bytes + 1, '#'));
     CHECK(large.codes() == "E0001");
     CHECK(large.said().find("is larger than") != std::string::npos);
