@@ -18,6 +18,8 @@ namespace policyc {
 // reported once.
 enum class Kind : std::uint8_t { node, network, service, group, lost };
 std::string_view noun(Kind kind);  // "a node"
+// Of "a node" and all of them: "the nodes are extgw01, laptop, phone and 4 more".
+std::string there_is(std::string_view noun, const std::vector<std::string>& names);
 
 struct Entity {
     Kind kind = Kind::lost;

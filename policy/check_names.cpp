@@ -6,6 +6,7 @@
 #include "policy/check_context.h"
 #include "policy/check_values.h"
 #include "policy/keys.h"
+#include "policy/text.h"
 
 namespace policyc {
 namespace {
@@ -59,7 +60,24 @@ void declare(Context& context, const char* section, Kind kind) {
     }
 }
 
+std::string_view definition_of(Kind kind) {
+    switch (kind) {
+        case Kind::node: return "[nodes.NAME], with its address";
+        case Kind::network: return "[networks], and in it NAME = [\"10.69.13.0/24\"]";
+        case Kind::service: return "[services], and in it NAME = \"host:port\"";
+        case Kind::group: return "[groups], and in it NAME = [\"reference\", ...]";
+        case Kind::lost: break;
+    }
+    return "its definition";
+}
+
 }  // namespace
+
+std::string there_is(std::string_view noun, const std::vector<std::string>& names) {
+    noun.remove_prefix(2);  // its article
+    if (names.size() == 1) return fmt::format("the only {} is {}", noun, names.front());
+    return fmt::format("the {}s are {}", noun, few(names, 4));
+}
 
 std::string_view noun(Kind kind) {
     switch (kind) {
@@ -103,12 +121,16 @@ void Names::report_unknown(std::string_view name, Span span, const std::vector<K
     Diagnostic& diagnostic =
         diagnostics.report(Code::E0201, span, fmt::format("`{}` is not {}", name, wanted), "not found");
     std::string near;
+    std::vector<std::vector<std::string>> known(kinds.size());
     if (searches_++ < most_searches) {
-        std::vector<std::string> known;
+        std::vector<std::string> all;
         for (const std::string& candidate : order_) {
-            if (std::ranges::find(kinds, entities_.at(candidate).kind) != kinds.end()) known.push_back(candidate);
+            const auto kind = std::ranges::find(kinds, entities_.at(candidate).kind);
+            if (kind == kinds.end()) continue;
+            known[static_cast<std::size_t>(kind - kinds.begin())].push_back(candidate);
+            all.push_back(candidate);
         }
-        near = nearest(name, known);
+        near = nearest(name, all);
     }
     if (!near.empty()) {
         const Entity& entity = entities_.at(near);
@@ -116,6 +138,13 @@ void Names::report_unknown(std::string_view name, Span span, const std::vector<K
             .help(fmt::format("did you mean `{}`?", near));
     } else if (name.find('.') != std::string_view::npos && std::ranges::find(kinds, Kind::service) != kinds.end()) {
         diagnostic.help("a host name gets a name of its own in [services] first, with its port: name = \"host:port\"");
+    } else if (std::ranges::any_of(known, [](const auto& names) { return !names.empty(); })) {
+        std::vector<std::string> parts;
+        for (std::size_t i = 0; i < kinds.size(); ++i)
+            if (!known[i].empty()) parts.push_back(there_is(noun(kinds[i]), known[i]));
+        diagnostic.help(fmt::format("{}", fmt::join(parts, "; ")));
+    } else if (searches_ <= most_searches) {
+        diagnostic.help(fmt::format("the policy has none: write {}", definition_of(kinds.front())));
     }
 }
 

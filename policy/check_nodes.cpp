@@ -80,9 +80,12 @@ void read_endpoint(const Fields& fields, Node& node, Diagnostics& diagnostics) {
     }
     if (!written->ports) {
         const bool bracketed = written->host.text.find(':') != std::string_view::npos;
-        diagnostics.report(Code::E0203, value->span, "`endpoint` names no port", "want \"host:port\"")
-            .help(fmt::format("WireGuard's usual port is 51820: \"{}{}{}:51820\"", bracketed ? "[" : "",
-                              written->host.text, bracketed ? "]" : ""));
+        Diagnostic& diagnostic =
+            diagnostics.report(Code::E0203, value->span, "`endpoint` names no port", "want \"host:port\"");
+        if (const std::string meant = port_in_brackets(*value->string()); !meant.empty())
+            diagnostic.help(fmt::format("did you mean \"{}\"? without brackets it is an address alone", meant));
+        diagnostic.help(fmt::format("WireGuard's usual port is 51820: \"{}{}{}:51820\"", bracketed ? "[" : "",
+                                    written->host.text, bracketed ? "]" : ""));
         return;
     }
     if (number) node.endpoint = std::move(endpoint);

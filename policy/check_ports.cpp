@@ -119,6 +119,14 @@ std::optional<Ports> read_ports(const Value& value, std::string_view key, Diagno
     return {};
 }
 
+std::string port_in_brackets(std::string_view written) {
+    const std::size_t last = written.rfind(':');
+    if (last == std::string_view::npos || !digits(written.substr(last + 1))) return {};
+    const auto address = parse_address(written.substr(0, last));
+    if (!address || address->family != Family::ipv6) return {};
+    return fmt::format("[{}]:{}", written.substr(0, last), written.substr(last + 1));
+}
+
 std::optional<HostPort> split_host_port(const Value& value, Diagnostics& diagnostics) {
     const std::string_view text = *value.string();
     const auto part = [&value](std::string_view piece) { return Part(value, piece); };

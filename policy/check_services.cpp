@@ -12,7 +12,13 @@ namespace {
 // A host name, address, CIDR, network or node; nothing when it is none of these, or one that was refused.
 std::optional<Host> read_host(const Context& context, const Part& part) {
     if (looks_like_address(part.text)) {
-        if (const auto range = read_range(part, context.diagnostics)) return *range;
+        const auto range = read_range(part, context.diagnostics);
+        if (!range) return {};
+        if (!unspecified(*range)) return *range;
+        context.diagnostics
+            .report(Code::E0112, part.span(), fmt::format("`{}` can't be the host of a service", part.text),
+                    "stands for no address")
+            .help(help_unspecified);
         return {};
     }
     if (const Entity* entity = context.names.find(part.text)) {
@@ -59,13 +65,15 @@ void read_short(const Context& context, const Value& value, Service& service) {
     if (const auto host = read_host(context, written->host)) service.host = *host;
     if (!written->ports && context.diagnostics.all().size() != before) return;
     if (!written->ports) {
-        context.diagnostics
-            .report(Code::E0203, value.span, fmt::format("service `{}` names no port", service.name),
-                    "a host alone is no service")
-            .help(fmt::format("write \"{}:443\", or with the port that is meant",
-                              written->host.text.find(':') == std::string_view::npos
-                                  ? std::string(written->host.text)
-                                  : fmt::format("[{}]", written->host.text)));
+        Diagnostic& diagnostic =
+            context.diagnostics.report(Code::E0203, value.span, fmt::format("service `{}` names no port", service.name),
+                                       "a host alone is no service");
+        if (const std::string meant = port_in_brackets(*value.string()); !meant.empty())
+            diagnostic.help(fmt::format("did you mean \"{}\"? without brackets it is an address alone", meant));
+        diagnostic.help(fmt::format("write \"{}:443\", or with the port that is meant",
+                                    written->host.text.find(':') == std::string_view::npos
+                                        ? std::string(written->host.text)
+                                        : fmt::format("[{}]", written->host.text)));
         return;
     }
     if (const auto ports = read_ports(*written->ports, context.diagnostics)) service.ports.push_back(*ports);

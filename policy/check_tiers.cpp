@@ -79,6 +79,9 @@ std::optional<std::size_t> find_tier(const Context& context, const Value& value)
     if (const std::string near = nearest(name, known); !near.empty()) {
         diagnostic.also(std::ranges::find(tiers, near, &Tier::name)->span, "a tier with a similar name is defined here")
             .help(fmt::format("did you mean `{}`?", near));
+    } else {
+        diagnostic.help(known.empty() ? std::string("the policy has none: write [tiers.NAME], with who and allow")
+                                      : there_is("a tier", known));
     }
     return {};
 }

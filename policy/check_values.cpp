@@ -130,6 +130,10 @@ std::optional<Range> read_range(const Part& part, Diagnostics& diagnostics) {
     return cidr->range;
 }
 
+bool unspecified(const Range& range) {
+    return range.lo == 0 && range.hi == 0;
+}
+
 std::optional<Address> read_node_address(const Value& value, Diagnostics& diagnostics) {
     const std::string& text = *value.string();
     const std::optional<Address> address = parse_address(text);

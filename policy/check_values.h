@@ -52,6 +52,14 @@ bool check_interface(const Part& part, Diagnostics& diagnostics);
 // A name of this policy; `span` is where it is written.
 bool check_name(std::string_view name, Span span, Diagnostics& diagnostics);
 
+// 0.0.0.0 and ::, which are the address of nobody.
+bool unspecified(const Range& range);
+inline constexpr const char* help_unspecified =
+    "write the address of the host; every address is \"0.0.0.0/0\", and of IPv6 \"::/0\"";
+
+// Of "fd69::1:22", which is an address: "[fd69::1]:22", which may have been meant. "" of what can't be read so.
+std::string port_in_brackets(std::string_view written);
+
 // "host:port item", with an IPv6 host in brackets. The host is not looked at, but that it is one.
 struct HostPort {
     Part host;

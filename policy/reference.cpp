@@ -318,8 +318,17 @@ void Lists::add_target(const ListMember& entry, const ListMember& member, const 
                                               : "holds a member without a port");
         if (diagnostic != nullptr) {
             const std::string name = entry.label.find(':') == std::string::npos ? entry.label : "[" + entry.label + "]";
+            if (const std::string meant = port_in_brackets(*entry.value->string()); !meant.empty())
+                diagnostic->help(fmt::format("did you mean \"{}\"? without brackets it is an address alone", meant));
             diagnostic->help(fmt::format("write \"{0}:22\" for a port, or \"{0}:*\" for everything there", name));
         }
+        return;
+    }
+    if (member.what == ListMember::What::range && unspecified(member.range)) {
+        Diagnostic* diagnostic =
+            blame(entry, member, Code::E0112, fmt::format("`{}` can't be a target", *member.value->string()),
+                  member.value == entry.value ? "stands for no address" : "holds what stands for no address");
+        if (diagnostic != nullptr) diagnostic->help(help_unspecified);
         return;
     }
     if (spend(*entry.value) &&

@@ -103,7 +103,9 @@ std::optional<Error> check_choice(const OptionRow& row, std::string_view value, 
     const std::vector<std::string> known = choices(value);
     const std::string& given = options.*(*member);
     if (std::find(known.begin(), known.end(), given) != known.end()) return {};
-    return Error{fmt::format("{} takes {}, and not `{}`", row.name, one_of(known), given), {}};
+    const std::string near = nearest(given, known);
+    return Error{fmt::format("{} takes {}, and not `{}`", row.name, one_of(known), given),
+                 near.empty() ? fmt::format("write {} {}", row.name, value) : fmt::format("did you mean `{}`?", near)};
 }
 
 std::optional<Error> check_values(const Verb& verb, Options& options) {

@@ -95,6 +95,15 @@ TEST_CASE("what opens nothing new is found by what it opens") {
     CHECK(two("\"laptop\", \"phone\"", "\"phone\"", "grant = {}\n") == "");
     CHECK(two("\"laptop\", \"phone\"", "\"phone\"", "limit = \"5/second\"\n") == "");
     CHECK(two("\"laptop\", \"phone\"", "\"phone\"", "expires = 2030-01-01\n") == "");
+    // Nor is a tier that ends ever what makes an entry redundant that outlives it, whatever the day is.
+    const auto ending = [&](const std::string& first, const std::string& second) {
+        return redundant("[tiers.one]\nwho = [\"laptop\"]\nallow = [\"web\"]\nexpires = " + first +
+                         "\n[tiers.two]\nwho = [\"laptop\"]\nallow = [\"web:443\"]\nexpires = " + second + "\n");
+    };
+    CHECK(ending("2020-02-01", "2020-01-01") == "\"web:443\"<\"web\" ");
+    CHECK(ending("2020-01-01", "2020-02-01") == "\"web\"<\"web:443\" ");
+    CHECK(ending("2020-01-01", "2030-01-01") == "\"web\"<\"web:443\" ");
+    CHECK(two("\"laptop\", \"phone\"", "\"phone\"", "expires = 2020-01-01\n") == "");
     CHECK(
         Checked(
             base + more +
