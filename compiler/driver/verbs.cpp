@@ -42,6 +42,7 @@ std::vector<Verb> make_verbs() {
         .group = "Write a policy",
         .help = "ask DNS for the policy's host names and write the lock",
         .about = {"Asks for every host name of the policy, says what changed, and writes the lock when it differs.",
+                  "What /etc/hosts has for a name is taken for its answer, and DNS is not asked.",
                   "When a server is silent the last answer stays.",
                   "With --apply the new addresses go to the kernel at once; if the lock can't be written then, they "
                   "are kept in the state "
