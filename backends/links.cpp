@@ -1,10 +1,13 @@
-// Asks rtnetlink for interfaces and routes; entry points links() and way_to().
+// Asks rtnetlink for interfaces and routes; entry points links(), own_addresses() and way_to().
 #include "backends/links.h"
 
+#include <ifaddrs.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -106,6 +109,24 @@ std::optional<std::vector<Link>> links() {
                           mnl_socket_get_portid(netlink.get()), take, &found);
     }
     if (more < 0) return {};
+    return found;
+}
+
+std::vector<Address> own_addresses() {
+    ifaddrs* first = nullptr;
+    if (getifaddrs(&first) != 0) return {};
+    const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> list(first, freeifaddrs);
+    std::vector<Address> found;
+    for (const ifaddrs* one = first; one != nullptr; one = one->ifa_next) {
+        if (one->ifa_addr == nullptr || (one->ifa_flags & IFF_LOOPBACK) != 0) continue;
+        const bool ipv4 = one->ifa_addr->sa_family == AF_INET;
+        if (!ipv4 && one->ifa_addr->sa_family != AF_INET6) continue;
+        std::array<char, NI_MAXHOST> text{};
+        const auto size = static_cast<socklen_t>(ipv4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+        if (getnameinfo(one->ifa_addr, size, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0) continue;
+        const std::string_view written = text.data();
+        if (const auto address = parse_address(written.substr(0, written.find('%')))) found.push_back(*address);
+    }
     return found;
 }
 

@@ -1,4 +1,4 @@
-// The network interfaces of this network namespace, and which of them leads where: links(), way_to().
+// The network interfaces of this network namespace, and which of them leads where: links(), own_addresses(), way_to().
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,9 @@ struct Link {
 
 // In the kernel's order. Nothing where it doesn't say.
 std::optional<std::vector<Link>> links();
+
+// The addresses of this host, but for those of loopback; none where the kernel doesn't say. (getifaddrs(3))
+std::vector<Address> own_addresses();
 
 struct WayOut {
     std::string interface;          // "" where the kernel doesn't say

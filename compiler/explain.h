@@ -71,6 +71,7 @@ struct Line {
 // What would let the flow through that no line does.
 struct Miss {
     enum class Kind : std::uint8_t {
+        own,      // an input lets it in, if the address is the node's own: the policy doesn't know them all
         port,     // another port or protocol of that host
         grant,    // a tier that waits for a grant
         bastion,  // a tier that is for sessions on a node
@@ -125,6 +126,7 @@ struct Asked {
     // What the addresses are from, to say why a name has none.
     const Lock* lock = nullptr;
     Time now{};
+    std::optional<std::vector<Address>> own = {};  // every address of the node, where its host was asked
 };
 
 // Answers for each source in `from` and each target in `allow` of the question, which is one source and one target as they were typed. More pairs than

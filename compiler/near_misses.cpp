@@ -62,6 +62,7 @@ public:
                 permission.kind == Permission::Kind::input || area.destination.holds(range_of(flow_.destination));
             if (there) look(permission, area.slots);
         }
+        if (may_be_own()) look_at_inputs();
         std::ranges::stable_sort(found_, {}, [this](const Miss& miss) { return std::pair(miss.kind, far(miss)); });
         if (found_.size() > most_misses) found_.resize(most_misses);
         return std::move(found_);
@@ -94,6 +95,29 @@ private:
             const bool tier = permission.kind == Permission::Kind::tier;
             add(Miss::Kind::person,
                 "for " + people_of(tier ? policy_.tiers[permission.index].who : permission.input->from), permission);
+        }
+    }
+
+    // Whether nobody knows of whom the destination is, so that it may be the node's own.
+    [[nodiscard]] bool may_be_own() const {
+        const Range asked = range_of(flow_.destination);
+        return !asked_.own && flow_.passage.hook == Direction::forward && flow_.passage.out != Side::tunnel &&
+               std::ranges::none_of(policy_.services, [&](const Service& service) {
+                   const auto hosts = reach::addresses_of_host(policy_, asked_.addresses, service.host);
+                   return std::ranges::find(hosts, asked) != hosts.end();
+               });
+    }
+
+    void look_at_inputs() {
+        const Node& node = policy_.nodes[asked_.node];
+        for (const Area& area : permissions_.areas.areas()) {
+            const Permission& permission = permissions_.list[area.owner];
+            if (permission.kind != Permission::Kind::input || permission.index != asked_.node) continue;
+            if (!area.slots.holds({flow_.slot, flow_.slot})) continue;
+            if (permissions_.sources[permission.sources].holds(range_of(flow_.source)))
+                add(Miss::Kind::own,
+                    fmt::format("if {} is an address of {} itself", to_string(flow_.destination), node.name),
+                    permission);
         }
     }
 

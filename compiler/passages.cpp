@@ -48,6 +48,7 @@ Passages::Passages(const Asked& asked) : asked_(asked), node_(asked.policy.nodes
         for (const auto& served : node.serves) side.push_back(served.value);
         for (const Input& input : node.inputs) add_sources(input.from);
     }
+    for (const Address& address : asked.own.value_or(std::vector<Address>{})) own.push_back(range_of(address));
     if (const auto* endpoint = node_.endpoint ? std::get_if<Address>(&node_.endpoint->host) : nullptr)
         own.push_back(range_of(*endpoint));
     for (const Tier& tier : asked.policy.tiers) add_sources(tier.who);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "policy/address.h"
 
@@ -56,19 +57,62 @@ std::string by_name(const Table& root, const std::string& to) {
     return ports.empty() || same_ports ? found->key : found->key + ":" + ports;
 }
 
+// Whether a port item is behind the host: "nas:22", "[fd69::1]:22", and not "fd69::1".
+bool has_port(const std::string& text) {
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string::npos) return false;
+    return text.front() == '[' ? text[colon - 1] == ']' : text.find(':') == colon;
+}
+
+// Whether a service, or a group of nothing else but services and what has a port of its own, is called so.
+bool has_ports(const Table& root, const std::string& name, std::set<std::string>& seen) {
+    const auto find = [&](const char* section) -> const Entry* {
+        const Entry* table = root.find(section);
+        return table != nullptr && table->value.table() != nullptr ? table->value.table()->find(name) : nullptr;
+    };
+    if (find("services") != nullptr) return true;
+    const Entry* group = find("groups");
+    const auto* members = group != nullptr ? std::get_if<Array>(&group->value.data) : nullptr;
+    return members != nullptr && std::ranges::all_of(members->items, [&](const Value& member) {
+               const std::string* text = member.string();
+               if (text == nullptr || !seen.insert(*text).second) return true;
+               return has_port(*text) || has_ports(root, *text, seen);
+           });
+}
+
 }  // namespace
 
-void add_question(Ast& ast, const std::string& from, const std::string& to, Sources& sources) {
-    const std::string target = by_name(ast.root, to);
-    const std::string text = fmt::format("\"{}\" \"{}\"", from, target);
+void add_question(Ast& ast, const Query& query, Sources& sources) {
+    std::string text;
+    const auto show = [&](const std::string& shown) {
+        if (!text.empty()) text += " ";
+        const auto begin = static_cast<std::uint32_t>(text.size());
+        text += '"' + shown + '"';
+        return Span{0, begin, static_cast<std::uint32_t>(text.size())};
+    };
+    Span from;
+    Span to;
+    std::string target = "0.0.0.0/0:*";
+    if (query.from) from = show(*query.from);
+    if (query.to) {
+        target = by_name(ast.root, *query.to);
+        std::set<std::string> seen;
+        const bool all_ports = query.any_port && !has_port(target) && !has_ports(ast.root, target, seen);
+        const bool bare = all_ports && target.find(':') != std::string::npos && !target.starts_with('[');
+        if (bare) target = "[" + target + "]";
+        to = show(target);
+        if (all_ports) target += ":*";
+    }
     const std::uint32_t file = sources.add("the command line", text);
     const Span whole{file, 0, static_cast<std::uint32_t>(text.size())};
-    const auto middle = static_cast<std::uint32_t>(from.size() + 2);
-    const auto list = [](Span span, const std::string& entry) { return Value{span, Array{{Value{span, entry}}}}; };
+    const auto list = [&](Span span, const std::string& entry) {
+        span.file = file;
+        return Value{span, Array{{Value{span, entry}}}};
+    };
     Table test;
     test.entries.push_back({"name", whole, {whole, std::string("the question")}});
-    test.entries.push_back({"from", whole, list({file, 0, middle}, from)});
-    test.entries.push_back({"allow", whole, list({file, middle + 1, whole.end}, target)});
+    test.entries.push_back({"from", whole, list(from, query.from.value_or("0.0.0.0/0"))});
+    test.entries.push_back({"allow", whole, list(to, target)});
 
     const auto tests = std::ranges::find(ast.root.entries, "test", &Entry::key);
     if (tests == ast.root.entries.end())

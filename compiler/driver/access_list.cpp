@@ -15,10 +15,6 @@ namespace policyc {
 
 namespace {
 
-bool shows(const std::optional<std::set<std::string>>& filter, const std::string& name) {
-    return !filter || filter->contains(name);
-}
-
 bool same_host(const Host& a, const Host& b) {
     if (a.index() != b.index()) return false;
     if (const auto* node = std::get_if<NodeRef>(&a)) return node->node == std::get<NodeRef>(b).node;
@@ -39,23 +35,71 @@ std::vector<std::size_t> runs_of(const std::vector<Target>& list) {
     return begins;
 }
 
-std::size_t count_runs(const std::vector<Target>& list, const ListFilter& filter) {
-    const std::vector<std::size_t> runs = runs_of(list);
-    std::size_t count = 0;
-    for (std::size_t i = 0; i + 1 < runs.size(); ++i)
-        if (shows(filter.what, list[runs[i]].label)) ++count;
-    return count;
-}
+// What a filter shows.
+class Shown {
+public:
+    Shown(const Policy& policy, const Addresses& addresses, const ListFilter& filter)
+        : policy_(policy), addresses_(addresses), filter_(filter) {}
 
-std::size_t count_sources(const std::vector<Source>& list, const ListFilter& filter) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(list, [&](const Source& source) { return shows(filter.who, source.label); }));
-}
+    [[nodiscard]] bool operator()(const Source& source) const {
+        return !filter_.who || std::ranges::any_of(ranges_of(source.host),
+                                                   [&](const Range& range) { return filter_.who->meets(range); });
+    }
+
+    [[nodiscard]] bool operator()(const Target& target) const {
+        if (!filter_.what) return true;
+        const reach::Slots slots = reach::slots_of(target.ports);
+        return std::ranges::any_of(ranges_of(target.host), [&](const Range& range) { return meets(range, slots); }) ||
+               std::ranges::any_of(filter_.what->nameless, [&](const Target* asked) {
+                   return same_host(asked->host, target.host) && reach::slots_of(asked->ports).meets(slots);
+               });
+    }
+
+    // An input is open at every address of its node, and those that the policy doesn't know are likeliest in a network that the node serves.
+    [[nodiscard]] bool operator()(const Node& node, const Input& input) const {
+        if (!filter_.what) return true;
+        std::vector<Range> near;
+        for (const auto& address : node.addresses) near.push_back(range_of(address.value));
+        for (const auto& served : node.serves) near.push_back(served.value);
+        return std::ranges::any_of(input.ports, [&](const Ports& ports) {
+            return std::ranges::any_of(near, [&](const Range& range) { return meets(range, reach::slots_of(ports)); });
+        });
+    }
+
+    // How many rows the list makes.
+    [[nodiscard]] std::size_t count(const std::vector<Source>& list) const {
+        return static_cast<std::size_t>(std::ranges::count_if(list, [&](const Source& one) { return (*this)(one); }));
+    }
+    [[nodiscard]] std::size_t count(const std::vector<Target>& list) const {
+        const std::vector<std::size_t> runs = runs_of(list);
+        std::size_t count = 0;
+        for (std::size_t i = 0; i + 1 < runs.size(); ++i)
+            if (any(list, runs[i], runs[i + 1])) ++count;
+        return count;
+    }
+    [[nodiscard]] bool any(const std::vector<Target>& list, std::size_t begin, std::size_t end) const {
+        return std::any_of(list.begin() + static_cast<std::ptrdiff_t>(begin),
+                           list.begin() + static_cast<std::ptrdiff_t>(end),
+                           [&](const Target& target) { return (*this)(target); });
+    }
+
+private:
+    [[nodiscard]] std::vector<Range> ranges_of(const Host& host) const {
+        return reach::addresses_of_host(policy_, addresses_, host);
+    }
+    [[nodiscard]] bool meets(const Range& range, reach::Slots slots) const {
+        return !filter_.what->areas.meeting({range, slots, 0}).empty();
+    }
+
+    const Policy& policy_;
+    const Addresses& addresses_;
+    const ListFilter& filter_;
+};
 
 class Lister {
 public:
     Lister(const Policy& policy, const Addresses& addresses, Days today, const ListFilter& filter)
-        : policy_(policy), addresses_(addresses), today_(today), filter_(filter) {}
+        : policy_(policy), addresses_(addresses), today_(today), shown_(policy, addresses, filter) {}
 
     void tier(const Tier& tier) {
         AccessRow base;
@@ -76,7 +120,7 @@ public:
     }
 
     void input(const Node& node, const Input& input) {
-        if (!shows(filter_.what, node.name)) return;
+        if (!shown_(node, input)) return;
         seen_.clear();
         AccessRow base;
         base.via = fmt::format("nodes.{}.input.{}", node.name, input.name);
@@ -84,10 +128,11 @@ public:
         if (input.limit) base.limits.push_back(to_string(*input.limit));
         base.what = node.name;
         base.host = node.name;
+        base.own = true;
         for (const auto& address : node.addresses) base.addresses.push_back(to_string(address.value));
         for (const Ports& ports : input.ports) base.ports.push_back(to_string(ports));
         for (const Source& source : input.from) {
-            if (!shows(filter_.who, source.label)) continue;
+            if (!shown_(source)) continue;
             AccessRow row = base;
             row.span = source.span;
             put(row, source);
@@ -118,11 +163,11 @@ private:
 
     // One row for each run of targets that differ only in their ports.
     void targets(const AccessRow& base, const Source& source, const std::vector<Target>& list) {
-        if (!shows(filter_.who, source.label)) return;
+        if (!shown_(source)) return;
         const std::vector<std::size_t> runs = runs_of(list);
         for (std::size_t run = 0; run + 1 < runs.size(); ++run) {
             const Target& first = list[runs[run]];
-            if (!shows(filter_.what, first.label)) continue;
+            if (!shown_.any(list, runs[run], runs[run + 1])) continue;
             AccessRow row = base;
             row.what = first.label;
             row.host = text(first.host);
@@ -180,29 +225,32 @@ private:
     const Policy& policy_;
     const Addresses& addresses_;
     Days today_;
-    const ListFilter& filter_;
+    Shown shown_;
     std::vector<AccessRow> rows_;
     std::set<std::tuple<std::string, std::string, std::string, std::vector<std::string>>> seen_;  // of one list
 };
 
 }  // namespace
 
-std::set<std::string> members_of(const Policy& policy, const std::string& name) {
-    std::set<std::string> names;
-    std::set<std::string> seen{name};
-    std::vector<std::string> open{name};
-    while (!open.empty()) {
-        const std::string next = std::move(open.back());
-        open.pop_back();
-        const auto group = std::ranges::find(policy.groups, next, &Group::name);
-        if (group == policy.groups.end()) {
-            names.insert(next);
-            continue;
-        }
-        for (const std::string& member : group->members)
-            if (seen.insert(member).second) open.push_back(member);
+ListFilter list_filter(const Policy& policy, const Addresses& addresses, const Expectation& question,
+                       const Query& query) {
+    ListFilter filter;
+    if (query.from) {
+        std::vector<Range> ranges;
+        for (const Source& source : question.from)
+            std::ranges::move(reach::addresses_of_host(policy, addresses, source.host), std::back_inserter(ranges));
+        filter.who = AddressSet(std::move(ranges));
     }
-    return names;
+    if (!query.to) return filter;
+    filter.what.emplace();
+    std::vector<reach::Area> areas;
+    for (const Target& target : question.allow->targets) {
+        const std::vector<Range> ranges = reach::addresses_of_host(policy, addresses, target.host);
+        if (ranges.empty()) filter.what->nameless.push_back(&target);
+        for (const Range& range : ranges) areas.push_back({range, reach::slots_of(target.ports), 0});
+    }
+    filter.what->areas = reach::AreaIndex(std::move(areas));
+    return filter;
 }
 
 std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node) {
@@ -236,37 +284,19 @@ AccessList access_list(const Policy& policy, const Addresses& addresses, std::op
     return list;
 }
 
-std::size_t count_rows(const Policy& policy, std::optional<std::size_t> node, const ListFilter& filter) {
+std::size_t count_rows(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node,
+                       const ListFilter& filter) {
+    const Shown shown(policy, addresses, filter);
     std::size_t count = 0;
-    for (const Tier& tier : policy.tiers) count += count_sources(tier.who, filter) * count_runs(tier.allow, filter);
+    for (const Tier& tier : policy.tiers) count += shown.count(tier.who) * shown.count(tier.allow);
     for (std::size_t i = 0; i < policy.nodes.size(); ++i) {
         const Node& one = policy.nodes[i];
         if (one.scope == Scope::none || (node && *node != i)) continue;
-        if (shows(filter.what, one.name))
-            for (const Input& input : one.inputs) count += count_sources(input.from, filter);
-        if (one.output && shows(filter.who, one.name)) count += count_runs(*one.output, filter);
+        for (const Input& input : one.inputs)
+            if (shown(one, input)) count += shown.count(input.from);
+        if (one.output && shown(Source{NodeRef{i}, one.name, one.span})) count += shown.count(*one.output);
     }
     return count;
-}
-
-ListNames list_names(const Policy& policy) {
-    std::set<std::string> who;
-    std::set<std::string> what;
-    const auto add = [](std::set<std::string>& names, const auto& list) {
-        for (const auto& one : list) names.insert(one.label);
-    };
-    for (const Tier& tier : policy.tiers) {
-        add(who, tier.who);
-        add(what, tier.allow);
-    }
-    for (const Node& node : policy.nodes) {
-        for (const Input& input : node.inputs) add(who, input.from);
-        if (!node.inputs.empty()) what.insert(node.name);
-        if (!node.output) continue;
-        who.insert(node.name);
-        add(what, *node.output);
-    }
-    return {{who.begin(), who.end()}, {what.begin(), what.end()}};
 }
 
 }  // namespace policyc

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "policy/lock.h"
 #include "policy/model.h"
+#include "policy/question.h"
+#include "policy/reach.h"
 #include "policy/span.h"
 
 namespace policyc {
@@ -18,6 +19,7 @@ struct AccessRow {
     std::string what;                    // "grafana", "home", "extgw01"
     std::string host;                    // as the policy says it: a host name, an address, a network
     std::vector<std::string> addresses;  // what it stands for; empty: nothing is allowed
+    bool own = false;                    // of an input: whatever addresses the node has, be they in the policy or not
     std::vector<std::string> ports;      // "3000/tcp"
     std::string via;                     // "tiers.vpn", "nodes.extgw01.input.ssh", "nodes.extgw01.output"
     std::vector<std::string> limits;     // "50/second"
@@ -38,14 +40,19 @@ struct AccessList {
     std::vector<ImpliedRow> implied;
 };
 
-// The rows to show: those of these people, of these services, or of both; else all.
+// The rows to show: those of these people, of these services, or of both; else all. Addresses and ports count, not names: who is let in as a network is
+// let in as each address of it.
 struct ListFilter {
-    std::optional<std::set<std::string>> who;
-    std::optional<std::set<std::string>> what;
+    std::optional<AddressSet> who;
+    struct Things {
+        reach::AreaIndex areas;
+        std::vector<const Target*> nameless;  // host names without an address
+    };
+    std::optional<Things> what;
 };
-
-// The names that a group stands for, or `name` itself where no group has it.
-std::set<std::string> members_of(const Policy& policy, const std::string& name);
+// `question` is the test that a Query became; what wasn't asked for is no filter.
+ListFilter list_filter(const Policy& policy, const Addresses& addresses, const Expectation& question,
+                       const Query& query);
 
 // What that node allows without being written.
 std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node);
@@ -55,14 +62,8 @@ AccessList access_list(const Policy& policy, const Addresses& addresses, std::op
                        const ListFilter& filter = {});
 
 // How many rows that will be; who is in a list twice counts twice.
-std::size_t count_rows(const Policy& policy, std::optional<std::size_t> node, const ListFilter& filter = {});
-
-// What a filter can name: who and what the list would show, sorted.
-struct ListNames {
-    std::vector<std::string> who;
-    std::vector<std::string> what;
-};
-ListNames list_names(const Policy& policy);
+std::size_t count_rows(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node,
+                       const ListFilter& filter = {});
 
 std::string list_table(const AccessList& list, const Sources& sources);
 std::string list_mermaid(const AccessList& list);

@@ -19,6 +19,7 @@ std::string joined(const std::vector<std::string>& parts, const char* between = 
 std::string where(const AccessRow& row) {
     if (row.addresses.empty()) return row.host + " (no address)";
     const std::string addresses = joined(row.addresses);
+    if (row.own) return addresses + " and its other addresses";
     return addresses == row.host ? addresses : fmt::format("{} {}", row.host == row.what ? "" : row.host, addresses);
 }
 
@@ -126,7 +127,6 @@ std::string list_table(const AccessList& list, const Sources& sources) {
             line += fmt::format(" {:<{}} ", rows[i][column], width[column]);
         text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
     }
-    if (rows.empty()) text += "nobody reaches anything\n";
     for (std::size_t i = 0; i < list.implied.size(); ++i) {
         const ImpliedRow& row = list.implied[i];
         if (i == 0 || list.implied[i - 1].node != row.node) text += fmt::format("\nimplied on {}\n", row.node);

@@ -200,7 +200,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     const std::size_t errors_before = report.diagnostics.errors();
 
     // Names to addresses: the lock, the state directory, /etc/hosts, and DNS for what is in none of them.
-    Lock known = join(lock.lock, load_state_names(world, report));
+    Lock known = known_names(policy, lock.lock, world, report);
     const Addresses hosts = load_hosts(world);
     Lock fresh;
     if (!how.offline) fresh = ask_missing(loaded, known, hosts, world, report);

@@ -53,6 +53,7 @@ const char* json_word(Miss::Kind kind) {
         case Miss::Kind::address: return "address";
         case Miss::Kind::family: return "family";
         case Miss::Kind::person: return "person";
+        case Miss::Kind::own: return "own_address";
     }
     return "";
 }

@@ -62,13 +62,14 @@ Result<std::size_t> pick(const Policy& policy, const Options& options, const Wor
 }  // namespace
 
 std::optional<Loaded> load_policy(const std::string& path, const Files& files, Sources& sources,
-                                  Diagnostics& diagnostics) {
+                                  Diagnostics& diagnostics, const std::optional<Query>& query) {
     Loaded loaded;
     loaded.path = path;
     loaded.first_file = static_cast<std::uint32_t>(sources.size());
-    const std::optional<Ast> ast = timed("parse", [&] { return parse(path, files, sources, diagnostics); });
+    std::optional<Ast> ast = timed("parse", [&] { return parse(path, files, sources, diagnostics); });
     if (!ast) return {};
     loaded.files = static_cast<std::uint32_t>(sources.size()) - loaded.first_file;
+    if (query) add_question(*ast, *query, sources);
     std::optional<Policy> policy = timed("check", [&] { return check(*ast, sources, diagnostics); });
     if (!policy) return {};
     loaded.policy = std::move(*policy);

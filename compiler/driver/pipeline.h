@@ -14,6 +14,7 @@
 #include "compiler/server_ports.h"
 #include "policy/lock.h"
 #include "policy/model.h"
+#include "policy/question.h"
 
 namespace policyc {
 
@@ -25,9 +26,9 @@ struct Loaded {
     std::uint32_t files = 0;
 };
 
-// parse and check. Nothing when there was an error.
+// parse and check. Nothing when there was an error. A query is the last of the policy's tests: see add_question().
 std::optional<Loaded> load_policy(const std::string& path, const Files& files, Sources& sources,
-                                  Diagnostics& diagnostics);
+                                  Diagnostics& diagnostics, const std::optional<Query>& query = {});
 
 struct LockFile {
     std::string path;

@@ -153,6 +153,10 @@ Lock load_state_names(const World& world, Report& report) {
     return {};
 }
 
+Lock known_names(const Policy& policy, const Lock& lock, const World& world, Report& report) {
+    return names_of(policy).empty() ? lock : join(lock, load_state_names(world, report));
+}
+
 Applied make_applied(const Loaded& loaded, const Sources& sources, std::size_t node, const Addresses& addresses,
                      const ir::Ruleset& sent, const World& world) {
     Applied applied;

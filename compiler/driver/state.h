@@ -34,6 +34,8 @@ Result<std::unique_ptr<StateLock>> lock_state(const std::string& directory, std:
 // names.lock of the state directory. Where it is missing it is empty; where it can't be used, a note says so.
 Lock load_state_names(const World& world, Report& report);
 std::string state_names_path(const World& world);
+// The lock and these: what an apply goes by. They are not looked at for a policy without names.
+Lock known_names(const Policy& policy, const Lock& lock, const World& world, Report& report);
 
 // What was applied, so that a later diff can name what goes by the name and line it had then, and tell what somebody else
 // put into the table.

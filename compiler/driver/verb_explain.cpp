@@ -12,29 +12,12 @@
 #include "compiler/driver/tunnel.h"
 #include "compiler/lower.h"
 #include "compiler/timing.h"
-#include "policy/check.h"
-#include "policy/parse.h"
-#include "policy/question.h"
 
 namespace policyc {
 
 namespace {
 
 using explain::Verdict;
-
-// The policy with the question as its last test.
-std::optional<Loaded> load_question(const Options& options, const World& world, Report& report) {
-    Loaded loaded;
-    loaded.path = options.policy;
-    std::optional<Ast> ast = parse(options.policy, *world.files, report.sources, report.diagnostics);
-    if (!ast) return {};
-    loaded.files = static_cast<std::uint32_t>(report.sources.size());
-    add_question(*ast, options.from, options.target, report.sources);
-    std::optional<Policy> policy = check(*ast, report.sources, report.diagnostics);
-    if (!policy) return {};
-    loaded.policy = std::move(*policy);
-    return loaded;
-}
 
 // What kind of interface --in is.
 Result<std::optional<explain::Side>> way_in(const Node& node, const std::optional<std::string>& in) {
@@ -103,7 +86,8 @@ Result<LiveView> ask(const Explained& explained, const Options& options, Kernel&
 
 int verb_explain(const Options& options, World& world, Report& report) {
     report.subject = options.policy;
-    const std::optional<Loaded> loaded = load_question(options, world, report);
+    const std::optional<Loaded> loaded = load_policy(options.policy, *world.files, report.sources, report.diagnostics,
+                                                     Query{options.from, options.target});
     if (!loaded) return report.stopped();
     const std::optional<LockFile> file = load_lock(*loaded, options.lock, false, *world.files, report);
     if (!file) return report.error ? 2 : report.stopped();
@@ -113,12 +97,12 @@ int verb_explain(const Options& options, World& world, Report& report) {
     const Node& node = policy.nodes[chosen.value()];
     const Result<std::optional<explain::Side>> in = way_in(node, options.in);
     if (!in) return report.fail(in.error());
-    // What is live was made with the state directory's names too.
-    const Lock lock = options.live ? join(file->lock, load_state_names(world, report)) : file->lock;
+    const Lock lock = known_names(policy, file->lock, world, report);
     const Addresses addresses = addresses_of(policy, lock, load_hosts(world), world.now, report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
 
-    const explain::Asked asked{policy, addresses, chosen.value(), today(world), in.value(), &lock, world.now};
+    explain::Asked asked{policy, addresses, chosen.value(), today(world), in.value(), &lock, world.now};
+    if (options.live && world.own_addresses) asked.own = world.own_addresses();
     const Expectation& question = policy.tests.back();
     Result<std::vector<explain::Answer>> answers = timed("explain", [&] { return explain::explain(asked, question); });
     if (!answers) return report.fail(answers.error());

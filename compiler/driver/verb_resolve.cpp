@@ -7,6 +7,7 @@
 #include "compiler/driver/apply.h"
 #include "compiler/driver/folder_lock.h"
 #include "compiler/driver/state.h"
+#include "policy/expect.h"
 
 namespace policyc {
 
@@ -104,6 +105,15 @@ Result<void> save(const LockFile& lock, const Lock& settled, bool fallback, Worl
     return {};
 }
 
+// Whether the tests of the policy hold with these addresses.
+bool holds(const Policy& policy, const Lock& lock, const World& world, Report& report) {
+    Diagnostics aside;
+    const Addresses addresses = addresses_of(policy, lock, load_hosts(world), world.now, aside);
+    const std::size_t before = report.diagnostics.errors();
+    judge(policy, addresses, today(world), report.diagnostics, Nameless::waits);
+    return report.diagnostics.errors() == before;
+}
+
 }  // namespace
 
 int verb_resolve(const Options& options, World& world, Report& report) {
@@ -142,6 +152,11 @@ int verb_resolve(const Options& options, World& world, Report& report) {
     report_changes(before, settled, report);
     report_counts(settled, answers, report);
 
+    // A lock that the next apply would refuse is not written.
+    if (options.apply && !holds(loaded->policy, settled.lock, world, report)) {
+        report.notes.push_back(fmt::format("{} and the kernel are left as they were", lock->path));
+        return report.stopped();
+    }
     // The names that were had are kept, whatever became of the others.
     if (const Result<void> saved = save(*lock, settled.lock, options.apply, world, report); !saved)
         return report.fail(saved.error());

@@ -62,15 +62,19 @@ std::vector<Verb> make_verbs() {
                   "that says so.",
                   "Tiers that are not in force are shown as such, and what is allowed without being written is shown "
                   "as implied.",
+                  "An input is open at every address of its node, so it is also shown by --what with a network that "
+                  "the node serves.",
                   "With --format mermaid or dot it is a graph to draw.",
                   "A list of more than 250,000 lines is refused: ask for one person or one service."},
         .arguments = {policy_argument},
         .options =
             {{"--who", "NAME",
-              "Only what this person, or who is in this group, reaches: a name of the first column, or a group's.",
+              "Only what these reach: a node, a network, a group, an address or a CIDR; by whatever name or network "
+              "they are allowed.",
               &Options::who},
              {"--what", "NAME",
-              "Only who reaches this, or what is in this group: a name of the second column, or a group's.",
+              "Only who reaches this or a part of it: a service, a group, a node, a network, an address or a CIDR, "
+              "with a port or without.",
               &Options::what}},
         .examples = {{"policyc list policy.toml", "a table for people"},
                      {"policyc list policy.toml --who phone", "what one of them reaches"},
@@ -87,6 +91,8 @@ std::vector<Verb> make_verbs() {
              "FROM is a node, a network, a group, an address or a CIDR.",
              "TO is a service, a group of these, or any of the above with a port: nas:22, 10.69.13.5:53/udp, home:*, "
              "gateway:ping.",
+             "The policy knows a node by its tunnel addresses: of any other that may be the node's own, what its "
+             "inputs would let in is shown; --live knows them all.",
              "The policy read line by line and its diagram must say the same; otherwise it is an internal error.",
              "With --live the kernel is asked too: which element holds the flow, how long it has left, what "
              "counts it, and what the kernel's own look-ups say.",

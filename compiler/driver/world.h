@@ -22,6 +22,7 @@ struct World {
     std::function<std::unique_ptr<Resolver>()> resolver;
     std::function<std::vector<std::uint16_t>()> listening_ports;
     std::function<std::optional<std::vector<Link>>()> links;
+    std::function<std::vector<Address>()> own_addresses;
     std::function<std::vector<Session>()> own_sessions;
     Time now{};  // read once: a run has one time
     std::string host_name;

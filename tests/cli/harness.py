@@ -73,7 +73,7 @@ def skip(why):
 
 def run(*arguments, cwd, hosts=os.devnull, env=None, now=NOW, command=(), **more):
     """policyc with a fixed time and no /etc/hosts; what it printed, as text."""
-    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "TERM": "dumb"}
+    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "TERM": "dumb", "STATE_DIRECTORY": "/nonexistent"}
     environment.update(env or {})
     arguments = with_backend(arguments)
     hidden = ["--hosts", hosts] if now is None else ["--hosts", hosts, "--now", now]

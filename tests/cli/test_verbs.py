@@ -289,7 +289,7 @@ def list_shows_who_reaches_what(folder):
         "jellyfin 10.69.13.20 8096/tcp tiers.vpn policy.toml:25",
         "home 10.69.13.0/24 * tiers.full policy.toml:29 logged, not in force: needs a grant, at most 4h",
         "home 10.69.13.0/24 443/tcp tiers.guest policy.toml:35 until 2026-12-31",
-        "extgw01 10.69.50.2 22/tcp input.ssh policy.toml:11 6/minute",
+        "extgw01 10.69.50.2 and its other addresses 22/tcp input.ssh policy.toml:11 6/minute",
         "phone 10.69.50.12",
         "implied on extgw01",
         "replies to what extgw01 itself began",
@@ -310,10 +310,9 @@ def list_takes_a_group_for_who_is_in_it(folder):
     everything = listed()
     expect_equal(everything, listed("--who", "all"), "the whole of it")
     expect_equal([row for row in everything if row[0] == "phone"], listed("--who", "mobile"), "one of them")
-    expect_equal([row for row in everything if row[1] == "jellyfin"], listed("--what", "watch"), "what is in it")
-    wrong = run("list", "policy.toml", "--what", "mobile", cwd=folder)
-    expect_exit(2, wrong)
-    expect_words("the policy has nothing in the group `mobile` that anybody reaches", wrong)
+    seen = [("laptop", "home"), ("laptop", "jellyfin"), ("phone", "jellyfin")]  # jellyfin is in home
+    expect_equal(seen, listed("--what", "watch"), "what is in it")
+    expect_equal([], listed("--what", "mobile"), "the people of a group")
     expect_words("did you mean `mobile`?", run("list", "policy.toml", "--who", "mobil", cwd=folder))
 
 
@@ -362,17 +361,89 @@ def list_of_one_person_or_one_thing(folder):
     expect(len(everything) > 5 and implied, everything)
     for who in {who for who, _ in everything}:
         expect_equal(({pair for pair in everything if pair[0] == who}, []), listed("--who", who), who)
-    for what in {what for _, what in everything}:
-        expect_equal(({pair for pair in everything if pair[1] == what}, []), listed("--what", what), what)
-    expect_equal(({("laptop", "grafana")}, []), listed("--who", "laptop", "--what", "grafana"), "both")
-    for arguments, message, help_ in (
-        (("--who", "lapto"), "the policy has no `lapto` that reaches anything", "did you mean `laptop`?"),
-        (("--what", "graphana"), "the policy has no `graphana` that anybody reaches", "did you mean `grafana`?"),
-        (("--what", "xyzzyx"), "the policy has no `xyzzyx` that anybody reaches", "`policyc list` shows the names"),
+    grafana = {("laptop", "grafana"), ("phone", "grafana"), ("laptop", "home")}  # of home, laptop has all ports and phone 443
+    for what in ("grafana", "monitoring01.home.example", "10.69.13.30:3000"):
+        expect_equal((grafana, []), listed("--what", what), what)
+    for what in ("extgw01", "10.69.50.2", "10.69.50.2:22", "10.69.50.0/24"):
+        expect_equal(({("laptop", "extgw01")}, []), listed("--what", what), what)
+    # The gateway has an address in the network that it serves, and its ssh is open there too.
+    expect_equal((everything, []), listed("--what", "home"), "home")
+    expect_equal(({("laptop", "home"), ("laptop", "extgw01")}, []), listed("--what", "10.69.13.2:22"), "one address of it")
+    expect_equal(({("laptop", "grafana"), ("laptop", "home")}, []), listed("--who", "laptop", "--what", "grafana"), "both")
+    for arguments, answer in (
+        (("--who", "extgw01"), "extgw01 reaches nothing"),
+        (("--what", "phone"), "nobody reaches phone"),
+        (("--who", "phone", "--what", "extgw01"), "phone does not reach extgw01"),
     ):
         result = run("list", "policy.toml", *arguments, cwd=folder)
-        expect_exit(2, result)
-        expect_equal(f"error: {message}\n   = help: {help_}\n", result.stderr, "stderr")
+        expect_exit(0, result)
+        expect_equal(answer + "\n", result.stdout, "stdout")
+    for arguments, message, help_ in (
+        (("--who", "lapto"), "`lapto` is not a service, group, node or network", "did you mean `laptop`?"),
+        (("--what", "graphana"), "`graphana` is not a service, group, node or network", "did you mean `grafana`?"),
+        (("--who", "grafana"), "`grafana` is a service, and can't be a source", "a source is a node, a network, an address"),
+    ):
+        result = run("list", "policy.toml", *arguments, cwd=folder)
+        expect_exit(1, result)
+        expect_words(message, result)
+        expect_words(help_, result)
+        expect_words("the command line:1:1", result)
+
+
+@case
+def list_sees_who_is_in_a_network_and_what_is_at_an_address(folder):
+    """Names are not all: who is let in as a network is let in as each address of it."""
+    write_policy(folder, """version = 1
+[networks]
+home = ["10.69.13.0/24"]
+staff = ["10.69.50.8/29"]
+[nodes.gw]
+role = "gateway"
+address = "10.69.50.2"
+interface = "wg0"
+serves = ["home"]
+[nodes.laptop]
+address = "10.69.50.11"
+[nodes.phone]
+address = "10.69.50.22"
+[services]
+a = "10.69.13.20:80"
+b = "10.69.13.20:80"
+c = "10.69.13.20:81"
+unused = "10.69.13.21:81"
+[tiers.one]
+who = ["staff"]
+allow = ["b"]
+[tiers.two]
+who = ["10.69.50.0/24"]
+allow = ["10.69.13.20:70-80", "c"]
+""")
+
+    def listed(*arguments):
+        table = run("list", "policy.toml", "--format", "json", *arguments, cwd=folder)
+        return sorted((row["who"], row["what"]) for row in json.loads(table.stdout)["access"])
+
+    all_of_it = [("10.69.50.0/24", "10.69.13.20"), ("10.69.50.0/24", "c"), ("staff", "b")]
+    expect_equal(all_of_it, listed("--who", "laptop"), "in both networks")
+    expect_equal(all_of_it[:2], listed("--who", "phone"), "in one")
+    expect_equal(all_of_it[::2], listed("--what", "a"), "which no tier names")
+    expect_equal([], listed("--what", "unused"), "where nothing is allowed")
+    expect_equal(all_of_it[1:2], listed("--who", "10.69.50.22", "--what", "10.69.13.20:81"), "by address")
+    expect_data("nobody reaches unused", run("list", "policy.toml", "--what", "unused", cwd=folder))
+    expect_words("no tier names service `a`", run("check", "policy.toml", cwd=folder))
+
+
+@case
+def list_and_explain_know_the_names_of_the_state_directory(folder):
+    with_lock(folder)
+    (folder / "state").mkdir()
+    (folder / "policy.lock").rename(folder / "state/names.lock")
+    for verb in (["list", "policy.toml"], ["explain", "policy.toml", "phone", "grafana"]):
+        result = run(*verb, "--state-dir", folder / "state", cwd=folder)
+        expect_exit(0, result)
+        expect_data("10.69.13.30", result)
+        expect_equal("", result.stderr, "stderr")
+        expect_words("W0305", run(*verb, cwd=folder))
 
 
 @case
@@ -389,7 +460,7 @@ def a_list_that_nobody_could_read_is_refused_with_a_way_out(folder):
         expect("the list would have 250500 lines, and 250000 is the most that is shown" in str(said), said)
         expect("ask for one person or one service: --who p1, --what s0" in str(said), said)
     expect_equal(500 + 1, run("list", "policy.toml", "--who", "p7", cwd=folder).stdout.count("\n"), "lines of one person")
-    expect_exit(2, run("list", "policy.toml", "--who", "p502", cwd=folder))
+    expect_data("p502 reaches nothing", run("list", "policy.toml", "--who", "p502", cwd=folder))
 
 
 @case

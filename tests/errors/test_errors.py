@@ -26,7 +26,7 @@ EXPECTED = ("cmd", "stderr", "exit", "stdout")  # what policyc does not see
 
 
 def run(*arguments, cwd=None):
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TERM": "dumb"}
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TERM": "dumb", "STATE_DIRECTORY": "/nonexistent"}
     return subprocess.run([POLICYC, *arguments], cwd=cwd, env=environment, capture_output=True, timeout=60)
 
 

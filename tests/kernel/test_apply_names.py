@@ -124,6 +124,23 @@ def resolve_apply_brings_new_answers_into_the_kernel_at_once(folder):
 
 
 @case
+def resolve_apply_writes_no_lock_that_a_test_refuses(folder):
+    text = POLICY + '\n[[test]]\nname = "nobody reaches the nas"\nfrom = ["phone"]\ndeny = ["10.69.13.9:3000"]\n'
+    applied(folder, text)
+    before, kernel = files_of(folder), table()
+    answers = write_answers(folder, {NAME: {**LOCK_ANSWERS[NAME], "addresses": ["10.69.13.9"]}})
+    arguments = ("resolve", "policy.toml", "--apply", "--answers", answers)
+    result = policyc(folder, *arguments, now="2026-11-24T14:00:00Z")
+    expect_exit(1, result)
+    expect_words("error[E0701]: test failed", result)
+    expect_words("policy.lock and the kernel are left as they were", result)
+    after = {name: text for name, text in files_of(folder).items() if name != "answers.json"}
+    expect_equal({name: text for name, text in before.items() if name != "answers.json"}, after, "the files")
+    expect_equal(kernel, table(), "the table")
+    expect_equal("extgw01: nothing to change\n", apply(folder, "--offline").stdout, "the next apply")
+
+
+@case
 def resolve_apply_without_the_capability_writes_nothing(folder):
     clear()
     write_policy(folder)

@@ -73,6 +73,30 @@ def every_form_of_set_is_looked_up_as_the_policy_says(folder):
 
 
 @case
+def an_address_of_this_host_that_the_policy_does_not_know_is_its_own(folder):
+    applied(folder)
+    asked = ("explain", "policy.toml", "laptop", "10.69.13.2:22")
+    before = policyc(folder, *asked)
+    expect_exit(1, before)
+    expect_data("denied: laptop -> 10.69.13.2:22/tcp", before)
+    expect_data("if 10.69.13.2 is an address of extgw01 itself", before)
+    expect_exit(1, policyc(folder, *asked, "--live"))
+    subprocess.run(["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1"], check=True)
+    try:
+        subprocess.run(["ip", "address", "add", "10.69.13.2/24", "dev", "lan0"], check=True)
+        result = policyc(folder, *asked, "--live")
+        expect_exit(0, result)
+        expect_data("allowed: laptop -> 10.69.13.2:22/tcp", result)
+        expect_data("input.ssh", result)
+        for who, what in (("phone", "10.69.13.2:22"), ("laptop", "10.69.13.2:23"), ("laptop", "10.69.13.3:22")):
+            result = live(folder, who, what)
+            expect_exit(1, result)
+            expect("an address of" not in result.stdout, result)
+    finally:
+        subprocess.run(["ip", "link", "delete", "lan0"], check=True)
+
+
+@case
 def what_nft_did_meanwhile_is_called_drift(folder):
     applied(folder)
     nft("delete", "element", "inet", "policyc", "allow_tcp4", "{ 10.69.50.12 . 10.69.13.20 . 8096 }")
