@@ -25,6 +25,7 @@ struct Box {
     Range source;
     Range destination;
     Ports ports;
+    bool others = false;  // where `ports` is any: what is neither TCP, UDP nor ping, and no more
 
     auto operator<=>(const Box&) const = default;
 };
@@ -51,14 +52,15 @@ struct Change {
     enum class Cause : std::uint8_t { edit, dns, drift };
     Kind kind{};
     Cause cause{};
-    std::string_view who;      // "phone"; empty for a move
-    std::string_view service;  // "grafana", or "" where the destination has no name
+    std::string_view who;      // "phone", "lan but laptop"; empty for a service that moves
+    std::string_view among;    // "(laptop, phone among them)": for people to read
+    std::string_view service;  // "grafana", or "" where the destination has no name, and for a person who moves
     // "10.69.13.30:3000/tcp"; for a move the old and the new address, "10.69.13.20 -> 10.69.13.21"
     std::string_view destination;
     std::string_view file;  // of the line that causes it; "" where there is none
     std::size_t line = 0;
     std::string_view reason;     // "tiers.vpn", "removed", "DNS, locked 2 h ago", "not from policyc"
-    std::span<const Box> boxes;  // what comes or goes, whole; of a move, where the service is now
+    std::span<const Box> boxes;  // what comes or goes, whole, no flow twice; of a move, what is now
     std::span<const Box> left;   // of a move: where it was
     // Where one line tells of many people: all of them. `boxes` are then those of the first, and the same of the others.
     std::span<const Range> people;

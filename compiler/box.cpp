@@ -1,7 +1,12 @@
-// Subtraction of boxes; entry point BoxIndex::uncovered().
+// Subtraction and union of boxes; entry points BoxIndex::uncovered() and disjoint().
 #include "compiler/box.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "compiler/disjoint.h"
 
 namespace policyc {
 
@@ -12,40 +17,68 @@ bool exact(const Box& box) {
            box.ports.lo == box.ports.hi;
 }
 
-// Whether `by` can cover some of `box`.
-bool meets(const Box& box, const Box& by) {
-    return box.direction == by.direction &&
-           (by.ports.protocol == Protocol::any || by.ports.protocol == box.ports.protocol) &&
-           box.source.meets(by.source) && box.destination.meets(by.destination) &&
-           (by.ports.protocol == Protocol::any || (box.ports.lo <= by.ports.hi && by.ports.lo <= box.ports.hi));
+// Protocols and ports on one line, so that any protocol is an interval as well: other protocols, ping, then the ports of TCP and those of UDP.
+constexpr unsigned others_at = 0, ping_at = 1, tcp_at = 2, udp_at = tcp_at + UINT16_MAX + 1,
+                   end_of_line = udp_at + UINT16_MAX;
+
+struct Stretch {
+    unsigned lo, hi;
+};
+
+Stretch stretch_of(const Box& box) {
+    switch (box.ports.protocol) {
+        case Protocol::any: return {others_at, box.others ? others_at : end_of_line};
+        case Protocol::ping: return {ping_at, ping_at};
+        case Protocol::tcp: return {tcp_at + box.ports.lo, tcp_at + box.ports.hi};
+        case Protocol::udp: return {udp_at + box.ports.lo, udp_at + box.ports.hi};
+    }
+    return {1, 0};
 }
 
-// The pieces of `box` outside `by`, which meets it: along the source, then the destination, then the ports.
-void cut(Box box, const Box& by, std::vector<Box>& out) {
-    const auto slice = [&](Range& side, const Range& other) {
-        const Range whole = side;
-        if (whole.lo < other.lo) {
-            side.hi = other.lo - 1;
-            out.push_back(box);
-        }
-        if (other.hi < whole.hi) {
-            side = {whole.family, other.hi + 1, whole.hi};
-            out.push_back(box);
-        }
-        side = {whole.family, std::max(whole.lo, other.lo), std::min(whole.hi, other.hi)};
+bool meets(const Box& box, const Box& by) {
+    const Stretch a = stretch_of(box);
+    const Stretch b = stretch_of(by);
+    return a.lo <= b.hi && b.lo <= a.hi && box.direction == by.direction && box.source.meets(by.source) &&
+           box.destination.meets(by.destination);
+}
+
+bool holds(const Box& box, const Box& inner) {
+    const Stretch a = stretch_of(box);
+    const Stretch b = stretch_of(inner);
+    return a.lo <= b.lo && b.hi <= a.hi && box.direction == inner.direction && box.source.holds(inner.source) &&
+           box.destination.holds(inner.destination);
+}
+
+Cuboid cuboid_of(const Box& box) {
+    const Stretch stretch = stretch_of(box);
+    return {
+        .sides = {{{box.source.lo, box.source.hi}, {box.destination.lo, box.destination.hi}, {stretch.lo, stretch.hi}}},
+        .cause = {}};
+}
+
+// A stretch may be of several protocols. `like` has the direction and the families.
+void add_boxes(const Cuboid& cuboid, const Box& like, std::vector<Box>& out) {
+    Box box = like;
+    const auto side = [&](Range& range, std::size_t at) {
+        range.lo = cuboid.sides.at(at).lo;
+        range.hi = cuboid.sides.at(at).hi;
     };
-    slice(box.source, by.source);
-    slice(box.destination, by.destination);
-    if (by.ports.protocol == Protocol::any) return;
-    const Ports whole = box.ports;
-    if (whole.lo < by.ports.lo) {
-        box.ports.hi = static_cast<std::uint16_t>(by.ports.lo - 1);
+    side(box.source, 0);
+    side(box.destination, 1);
+    const Stretch all{static_cast<unsigned>(cuboid.sides[2].lo), static_cast<unsigned>(cuboid.sides[2].hi)};
+    const auto add = [&](const Ports& ports, bool others) {
+        box.ports = ports;
+        box.others = others;
         out.push_back(box);
-    }
-    if (by.ports.hi < whole.hi) {
-        box.ports.lo = static_cast<std::uint16_t>(by.ports.hi + 1);
-        box.ports.hi = whole.hi;
-        out.push_back(box);
+    };
+    if (all.lo == others_at && all.hi == end_of_line) return add({Protocol::any, 0, 0}, false);
+    if (all.lo == others_at) add({Protocol::any, 0, 0}, true);
+    if (all.lo <= ping_at && ping_at <= all.hi) add({Protocol::ping, 0, 0}, false);
+    for (const auto& [protocol, first] : {std::pair(Protocol::tcp, tcp_at), std::pair(Protocol::udp, udp_at)}) {
+        const unsigned lo = std::max(all.lo, first);
+        const unsigned hi = std::min(all.hi, first + UINT16_MAX);
+        if (lo <= hi)
+            add({protocol, static_cast<std::uint16_t>(lo - first), static_cast<std::uint16_t>(hi - first)}, false);
     }
 }
 
@@ -76,21 +109,44 @@ bool BoxIndex::meets(const Box& box) const {
 
 std::vector<Box> BoxIndex::uncovered(const Box& box) const {
     if (finder_.find(box) != nullptr) return {};
-    std::vector<Box> left{box};
+    std::vector<Cuboid> cuboids;
     for (const auto& [by, cause] : exact(box) ? std::span<const LabelledBox>(wide_) : sorted_) {
         if (!policyc::meets(box, by)) continue;
-        std::vector<Box> next;
-        for (const Box& piece : left) {
-            if (policyc::meets(piece, by))
-                cut(piece, by, next);
-            else
-                next.push_back(piece);
+        if (holds(by, box)) return {};
+        // No larger than the box, so that pieces are joined wherever that can be.
+        Cuboid common = cuboid_of(by);
+        const Cuboid whole = cuboid_of(box);
+        for (std::size_t i = 0; i < common.sides.size(); ++i) {
+            common.sides.at(i).lo = std::max(common.sides.at(i).lo, whole.sides.at(i).lo);
+            common.sides.at(i).hi = std::min(common.sides.at(i).hi, whole.sides.at(i).hi);
         }
-        left = std::move(next);
-        if (left.empty()) break;
+        cuboids.push_back(common);
     }
+    if (cuboids.empty()) return {box};
+    // Of those that cover a point the first one names it: the box itself only where no other does.
+    constexpr std::uint32_t mine = 1;
+    cuboids.push_back(cuboid_of(box));
+    cuboids.back().counter = mine;
+    std::vector<Box> left;
+    for (const Cuboid& piece : disjoint(cuboids, 3))
+        if (piece.counter == mine) add_boxes(piece, box, left);
     std::ranges::sort(left);
     return left;
+}
+
+std::vector<Box> disjoint(std::span<const Box> boxes) {
+    std::vector<Box> out;
+    std::map<std::tuple<Direction, Family, Family>, std::vector<Cuboid>> kinds;
+    for (const Box& box : boxes)
+        kinds[{box.direction, box.source.family, box.destination.family}].push_back(cuboid_of(box));
+    for (const auto& [kind, cuboids] : kinds) {
+        const auto& [direction, from, to] = kind;
+        for (const Cuboid& piece : disjoint(cuboids, 3))
+            add_boxes(piece, {.direction = direction, .source = {from, 0, 0}, .destination = {to, 0, 0}, .ports = {}},
+                      out);
+    }
+    std::ranges::sort(out);
+    return out;
 }
 
 }  // namespace policyc

@@ -14,6 +14,9 @@ struct LabelledBox {
         cause;  // into subjects and objects of the Ruleset it came from; none in one that was read from the kernel
 };
 
+// The flows of all of these, as sorted boxes that have none in common: cut along the sources first, then along the destinations, and as few as that gives.
+std::vector<Box> disjoint(std::span<const Box> boxes);
+
 // Finds boxes among sorted ones, which must outlive this. Quickest where it is asked for them in order.
 class BoxFinder {
 public:
@@ -32,8 +35,7 @@ class BoxIndex {
 public:
     explicit BoxIndex(std::span<const LabelledBox> sorted);
 
-    // The part of `box` that none of the boxes here covers, as disjoint boxes; empty when all of it is covered. A box of any protocol is
-    // covered only by others of any protocol.
+    // The part of `box` that none of the boxes here covers, as disjoint() would give it; empty when all of it is covered.
     [[nodiscard]] std::vector<Box> uncovered(const Box& box) const;
     // Whether any of the boxes here covers some of it.
     [[nodiscard]] bool meets(const Box& box) const;

@@ -3,16 +3,17 @@
 
 #include <algorithm>
 #include <deque>
-#include <functional>
 #include <map>
 #include <set>
 #include <tuple>
 
 #include "compiler/access.h"
+#include "compiler/box_text.h"
 #include "compiler/gaps.h"
+#include "compiler/lines.h"
 #include "compiler/lower.h"
+#include "compiler/people.h"
 #include "compiler/time_text.h"
-#include "compiler/words.h"
 #include "policy/belief.h"
 #include "policy/text.h"
 
@@ -21,14 +22,6 @@ namespace policyc {
 namespace {
 
 using Cause = Change::Cause;
-
-// One person and one service, and the boxes between them that come or go.
-struct Line {
-    Words words;
-    std::span<const Box> boxes;
-    bool known = false;  // some policy, the new or the last one, has these words
-    bool moved = false;  // told already, as part of a move
-};
 
 // What the changes refer to.
 struct Memory {
@@ -51,54 +44,6 @@ bool comes_first(const Change& a, const Change& b) {
     if (!std::ranges::equal(a.boxes, b.boxes)) return std::ranges::lexicographical_compare(a.boxes, b.boxes);
     if (!std::ranges::equal(a.left, b.left)) return std::ranges::lexicographical_compare(a.left, b.left);
     return std::ranges::lexicographical_compare(a.people, b.people);
-}
-
-void add_box(std::string& text, const Box& box, const std::string& node) {
-    const Range& to = box.destination;
-    const bool brackets = to.family == Family::ipv6 && to.single();
-    if (box.direction == Direction::input)
-        text += node;
-    else
-        text.append(brackets ? "[" : "").append(to_string(to)).append(brackets ? "]" : "");
-    text.append(":").append(to_string(box.ports));
-}
-
-// Boxes that differ in their ports alone, and those are neighbours, as one.
-std::vector<Box> with_ports_joined(std::span<const Box> boxes) {
-    std::vector<Box> sorted(boxes.begin(), boxes.end());
-    std::ranges::sort(sorted);
-    std::vector<Box> out;
-    for (const Box& box : sorted) {
-        const bool continues = !out.empty() && out.back().ports.hi != UINT16_MAX && box.ports.lo != 0 &&
-                               box.ports.protocol == out.back().ports.protocol &&
-                               box.ports.lo == out.back().ports.hi + 1;
-        if (continues) {
-            Box last = out.back();
-            last.ports = box.ports;
-            if (last == box) {
-                out.back().ports.hi = box.ports.hi;
-                continue;
-            }
-        }
-        out.push_back(box);
-    }
-    return out;
-}
-
-std::string joined(std::span<const Box> boxes, const std::string& node) {
-    constexpr std::size_t shown = 3;
-    std::string out;
-    if (boxes.size() == 1) {
-        add_box(out, boxes.front(), node);
-        return out;
-    }
-    std::vector<std::string> texts;
-    for (const Box& box : with_ports_joined(boxes)) {
-        std::string text;
-        add_box(text, box, node);
-        if (std::ranges::find(texts, text) == texts.end()) texts.push_back(std::move(text));
-    }
-    return few(texts, shown);
 }
 
 class Difference {
@@ -189,17 +134,19 @@ private:
 
         std::vector<Line> out;
         out.reserve(parts.size());
-        std::vector<Box> boxes;
         for (auto part = parts.begin(); part != parts.end();) {
             const Part& first = *part;
             const auto end = std::find_if(part, parts.end(), [&](const Part& p) { return first.words < p.words; });
-            std::span<const Box> all = first.gap->missing();
-            if (end - part > 1 || !first.gap->pieces.empty()) {
-                boxes.clear();
+            if (end - part == 1 && first.gap->pieces.empty()) {
+                out.push_back({.words = first.words, .boxes = first.gap->missing(), .known = first.known});
+            } else {
+                std::vector<Box> boxes;
                 for (; part != end; ++part) std::ranges::copy(part->gap->missing(), std::back_inserter(boxes));
-                all = keep(boxes);
+                const std::vector<std::vector<Box>> lists = by_sources(boxes);
+                const bool cut = lists.size() > 1 || lists.front() != boxes;
+                for (const std::vector<Box>& list : lists)
+                    out.push_back({.words = first.words, .boxes = keep(list), .known = first.known, .cut = cut});
             }
-            out.push_back({.words = first.words, .boxes = all, .known = first.known});
             part = end;
         }
         return out;
@@ -232,58 +179,68 @@ private:
         return change;
     }
 
-    // A service that everybody who is concerned loses at one address and gains at another has moved.
     void take_moves(std::vector<Line>& gains, std::vector<Line>& losses) {
         if (!last_) return;
-        std::map<std::string_view, std::vector<Line*>> by_service;
-        for (Line& line : losses)
-            if (!last_->host_name(line.words.service).empty()) by_service[line.words.service].push_back(&line);
-        if (by_service.empty()) return;
-        std::map<std::string_view, std::size_t> gaining;
-        for (const Line& line : gains)
-            if (by_service.contains(line.words.service)) ++gaining[line.words.service];
-        for (const auto& [service, left] : by_service) {
-            const std::string_view old_host = last_->host_name(service);
-            const std::string_view new_host = now_.host_name(service);
-            if (service.empty() || new_host.empty() || gaining[service] != left.size()) continue;
-            std::vector<Line*> reached;
-            for (const Line* line : left) {
-                const auto same = std::ranges::lower_bound(gains, line->words, std::less(), &Line::words);
-                if (line->known && same != gains.end() && !(line->words < same->words)) reached.push_back(&*same);
-            }
-            if (reached.size() != left.size() || !same_but_for_destinations(left, reached)) continue;
-            if (old_host == new_host &&
-                !std::ranges::all_of(reached, [&](const Line* line) { return came_by_dns(*line); }))
-                continue;
-            Change change{.kind = Change::Kind::move,
-                          .cause = old_host == new_host ? Cause::dns : Cause::edit,
-                          .service = keep(service)};
-            change.destination =
-                keep(fmt::format("{} -> {}", hosts(left.front()->boxes), hosts(reached.front()->boxes)));
-            change.boxes = all_boxes(reached);
-            change.left = all_boxes(left);
-            if (change.cause == Cause::dns) {
-                change.reason = dns_reason(service);
+        for (const Moved& moved : moved_services(gains, losses)) {
+            const std::string_view old_host = last_->host_name(moved.name);
+            const std::string_view new_host = now_.host_name(moved.name);
+            const bool same_name = !old_host.empty() && old_host == new_host;
+            const auto by_dns = [&](const Line* line) { return came_by_dns(*line); };
+            if (same_name && !std::ranges::all_of(moved.reached, by_dns)) continue;
+            Change change = move(moved, &Box::destination);
+            change.service = keep(moved.name);
+            if (same_name) {
+                change.cause = Cause::dns;
+                change.reason = dns_reason(moved.name);
             } else {
-                place(change, now_, reached.front()->words.span);
+                place(change, now_, moved.reached.front()->words.span);
                 change.reason = "its host was edited";
             }
             out_.push_back(change);
-            for (Line* line : left) line->moved = true;
-            for (Line* line : reached) line->moved = true;
+        }
+        for (const Moved& moved : moved_people(gains, losses)) {
+            Change change = move(moved, &Box::source);
+            change.who = keep(moved.name);
+            place(change, now_, now_people().place_of(moved.name).value_or(moved.reached.front()->words.span));
+            change.reason = "its address was edited";
+            out_.push_back(change);
+        }
+        mark_other_places(gains, losses);
+    }
+
+    Change move(const Moved& moved, Range Box::*end) {
+        const auto text = [&](std::span<const Box> boxes) {
+            std::set<Range> ranges;
+            for (const Box& box : boxes) ranges.insert(box.*end);
+            std::vector<std::string> texts;
+            for (const Range& range : ranges) texts.push_back(to_string(range));
+            return few(texts);
+        };
+        for (Line* line : moved.left) line->moved = true;
+        for (Line* line : moved.reached) line->moved = true;
+        Change change{.kind = Change::Kind::move, .cause = Cause::edit};
+        change.destination =
+            keep(fmt::format("{} -> {}", text(moved.left.front()->boxes), text(moved.reached.front()->boxes)));
+        change.boxes = all_boxes(moved.reached);
+        change.left = all_boxes(moved.left);
+        return change;
+    }
+
+    // Who gains and loses one service without having moved as a whole would seem to have it before and after.
+    static void mark_other_places(std::vector<Line>& gains, std::vector<Line>& losses) {
+        const auto in_order = [](const Line& a, const Line& b) { return a.words < b.words; };
+        auto loss = losses.begin();
+        for (Line& gain : gains) {
+            loss = std::lower_bound(loss, losses.end(), gain, in_order);
+            for (auto at = loss; at != losses.end() && !in_order(gain, *at); ++at)
+                if (at->boxes.front().source != gain.boxes.front().source) gain.other_place = at->other_place = true;
         }
     }
 
-    // Whether each person has the same ports there that were left, at as many addresses.
-    static bool same_but_for_destinations(const std::vector<Line*>& left, const std::vector<Line*>& reached) {
-        const auto shape = [](std::span<const Box> boxes) {
-            std::multiset<std::tuple<Direction, Range, Ports, Family>> all;
-            for (const Box& box : boxes) all.insert({box.direction, box.source, box.ports, box.destination.family});
-            return all;
-        };
-        for (std::size_t i = 0; i < left.size(); ++i)
-            if (shape(left[i]->boxes) != shape(reached[i]->boxes)) return false;
-        return true;
+    static bool has(const Compiled& compiled, const Line& line) {
+        return std::ranges::all_of(line.boxes, [&](const Box& box) {
+            return line.cut ? compiled.allows(box) : compiled.find(box).has_value();
+        });
     }
 
     // Whether the last policy allows all of it too, with the addresses of now.
@@ -295,29 +252,19 @@ private:
             view.ruleset = nullptr;
             compile(last_with_new_addresses_, view);
         }
-        return std::ranges::all_of(line.boxes,
-                                   [&](const Box& box) { return last_with_new_addresses_->find(box).has_value(); });
+        return has(*last_with_new_addresses_, line);
     }
 
     // Whether the new policy would allow all of it, with the addresses of the last one.
     bool went_by_dns(const Line& line) {
         if (last_->host_name(line.words.service).empty() || !addresses_changed_) return false;
-        return std::ranges::all_of(line.boxes,
-                                   [&](const Box& box) { return with_old_addresses().find(box).has_value(); });
+        return has(with_old_addresses(), line);
     }
 
     std::span<const Box> all_boxes(const std::vector<Line*>& lines) {
         std::vector<Box> boxes;
         for (const Line* line : lines) boxes.insert(boxes.end(), line->boxes.begin(), line->boxes.end());
         return keep(boxes);
-    }
-
-    static std::string hosts(std::span<const Box> boxes) {
-        std::set<Range> ranges;
-        for (const Box& box : boxes) ranges.insert(box.destination);
-        std::string out;
-        for (const Range& range : ranges) out += fmt::format("{}{}", out.empty() ? "" : ", ", to_string(range));
-        return out;
     }
 
     std::string_view dns_reason(std::string_view service) {
@@ -339,14 +286,44 @@ private:
 
     [[nodiscard]] const std::string& node_name() const { return now_.view().policy->nodes[now_.view().node].name; }
 
+    const People& now_people() {
+        if (!now_people_) now_people_.emplace(now_.view());
+        return *now_people_;
+    }
+    const People& last_people() {
+        if (!last_) return now_people();
+        if (!last_people_) last_people_.emplace(last_->view());
+        return *last_people_;
+    }
+
     // Before anything is known of the reason.
     Change begin(Change::Kind kind, const Line& line) {
-        return {.kind = kind,
-                .cause = Cause::edit,
-                .who = keep(line.words.who),
-                .service = keep(line.words.service),
-                .destination = keep(joined(line.boxes, node_name())),
-                .boxes = line.boxes};
+        Change change{.kind = kind,
+                      .cause = Cause::edit,
+                      .who = keep(line.words.who),
+                      .service = keep(line.words.service),
+                      .destination = keep(destinations_text(line.boxes, node_name())),
+                      .boxes = line.boxes};
+        name_people(change, line, kind == Change::Kind::gain ? now_people() : last_people());
+        return change;
+    }
+
+    // A network may gain or lose something in part, and there are people in it.
+    void name_people(Change& change, const Line& line, const People& people) {
+        const std::string_view label = line.words.who;
+        if (line.boxes.front().direction == Direction::output) return;
+        if (label != one_person_ && people.one_person(label)) one_person_ = label;
+        if (label == one_person_ && !line.other_place) return;
+        std::vector<Range> ranges;
+        for (const Box& box : line.boxes) ranges.push_back(box.source);
+        const AddressSet sources(std::move(ranges));
+        if (label == one_person_) {
+            change.among = keep(fmt::format("({})", people.addresses(sources)));
+            return;
+        }
+        change.who = keep(people.text(label, sources));
+        change.among = keep(line.other_place && change.who == label ? fmt::format("({})", people.addresses(sources))
+                                                                    : people.among(label, sources));
     }
 
     Change gain(const Line& line) {
@@ -357,9 +334,7 @@ private:
         change.reason = keep(now_.holder(mine->span));
         if (!last_) return change;
         // The policy had this permission already: either the name got another address, or somebody took it out of the kernel.
-        const bool there =
-            std::ranges::all_of(line.boxes, [&](const Box& box) { return last_->find(box).has_value(); });
-        if (there) {
+        if (has(*last_, line)) {
             change.cause = Cause::drift;
             change.reason = "was taken out of the kernel, not by policyc";
         } else if (came_by_dns(line)) {
@@ -441,7 +416,8 @@ private:
     }
 
     std::shared_ptr<Memory> memory_ = std::make_shared<Memory>();
-    std::string_view file_;  // the last one that was kept there
+    std::string_view file_;        // the last one that was kept there
+    std::string_view one_person_;  // the last one that was found to be a node
     std::deque<ir::Ruleset> lowered_;
     const Reach& new_reach_;
     const Reach* old_reach_ = nullptr;
@@ -449,7 +425,8 @@ private:
     std::optional<Compiled> with_old_addresses_;       // made when it is first asked
     std::optional<Compiled> last_with_new_addresses_;  // likewise
     std::optional<Compiled> last_;
-    bool addresses_changed_ = false;  // since last_
+    bool addresses_changed_ = false;                  // since last_
+    std::optional<People> now_people_, last_people_;  // made when they are first asked
     std::optional<Compiled> before_any_expiry_;
     std::vector<Change> out_;
 };

@@ -10,7 +10,7 @@
 namespace policyc {
 
 Compiled::Compiled(const View& view, const ir::Ruleset& ruleset, const Reach& reach)
-    : view_(view), ruleset_(ruleset), boxes_(reach.boxes) {
+    : view_(view), ruleset_(ruleset), reach_(reach), boxes_(reach.boxes) {
     pairs_.reserve(reach.boxes.size());
     for (const LabelledBox& labelled : reach.boxes) {
         const Words words = words_of(labelled);
@@ -95,6 +95,11 @@ std::optional<Words> Compiled::find(const Words& words) const {
         if (object != nullptr && own.people.find(words.who) != nullptr) return words_of(words.who, *object);
     }
     return std::nullopt;
+}
+
+bool Compiled::allows(const Box& box) const {
+    if (!coverage_) coverage_.emplace(reach_);
+    return coverage_->uncovered(box).empty();
 }
 
 std::string_view Compiled::host_name(std::string_view service) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/arena.h"
+#include "compiler/coverage.h"
 #include "compiler/flat.h"
 #include "compiler/who_reaches.h"
 
@@ -33,6 +34,8 @@ public:
     [[nodiscard]] std::optional<Words> find(const Box& box) const;
     // The same person and service, at whatever address.
     [[nodiscard]] std::optional<Words> find(const Words& words) const;
+    // Whether it lets all of the box through, whatever lets it.
+    [[nodiscard]] bool allows(const Box& box) const;
     [[nodiscard]] const View& view() const { return view_; }
 
     // The host name behind a service's label, or "".
@@ -57,7 +60,9 @@ private:
 
     View view_;
     const ir::Ruleset& ruleset_;
-    mutable BoxFinder boxes_;  // remembers where it was
+    const Reach& reach_;
+    mutable std::optional<Coverage> coverage_;  // made when it is first asked
+    mutable BoxFinder boxes_;                   // remembers where it was
     Flat<std::pair<std::string_view, std::string_view>, Span> pairs_;
     std::map<std::uint32_t, Own> tiers_;
     Flat<std::string_view, std::string_view> host_names_;

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <tuple>
+#include <utility>
 
 namespace policyc {
 
@@ -53,7 +53,8 @@ std::string port_text(const Ports& ports) {
     return ports.lo == ports.hi ? std::to_string(ports.lo) : fmt::format("{}-{}", ports.lo, ports.hi);
 }
 
-using Place = std::tuple<Direction, Range, Ports>;
+// A box without its source.
+using Place = Box;
 
 // The boxes of one change by what they open, each with its sources; ports that are neighbours as one run.
 std::map<Place, std::set<Range>> places_of(std::span<const Box> of) {
@@ -64,20 +65,33 @@ std::map<Place, std::set<Range>> places_of(std::span<const Box> of) {
         Box box = boxes[i++];
         const auto continues = [&](const Box& next) {
             return box.ports.hi != UINT16_MAX && next.ports.lo == box.ports.hi + 1 &&
-                   Box{next.direction, next.source, next.destination, box.ports} == box &&
+                   Box{next.direction, next.source, next.destination, box.ports, next.others} == box &&
                    next.ports.protocol == box.ports.protocol;
         };
         for (; i < boxes.size() && continues(boxes[i]); ++i) box.ports.hi = boxes[i].ports.hi;
-        places[{box.direction, box.destination, box.ports}].insert(box.source);
+        const Range source = std::exchange(box.source, Range{box.source.family, 0, 0});
+        places[box].insert(source);
     }
     return places;
 }
 
-// What a service left, for the record of where it went: the addresses of that family and those ports.
+// "other" is what is neither TCP, UDP nor ping.
+const char* proto_text(const Place& place) {
+    return place.others ? "other" : word(place.ports.protocol);
+}
+
+// What a service or a person left, for the record of where it went: of a service the addresses of that family and those ports, of a person those
+// from which the same was reached.
 std::set<std::string> addresses_left(const Change& change, const Place& place) {
     std::set<std::string> texts;
-    for (const auto& [other, sources] : places_of(change.left))
-        if (std::get<Ports>(other) == std::get<Ports>(place)) texts.insert(to_string(std::get<Range>(other)));
+    for (const auto& [other, sources] : places_of(change.left)) {
+        if (!change.who.empty()) {
+            if (other == place)
+                for (const Range& source : sources) texts.insert(to_string(source));
+        } else if (other.ports == place.ports && other.others == place.others) {
+            texts.insert(to_string(other.destination));
+        }
+    }
     return texts;
 }
 
@@ -100,9 +114,9 @@ Json of_many(const Change& change) {
     for (const Range& source : change.people) one["sources"].push_back(to_string(source));
     one["flows"] = Json::array();
     for (const auto& [place, sources] : places_of(change.boxes)) {
-        const auto& [direction, destination, ports] = place;
-        one["flows"].push_back(
-            {{"destination", to_string(destination)}, {"port", port_text(ports)}, {"proto", word(ports.protocol)}});
+        one["flows"].push_back({{"destination", to_string(place.destination)},
+                                {"port", port_text(place.ports)},
+                                {"proto", proto_text(place)}});
     }
     add_cause(change, one);
     return one;
@@ -118,15 +132,14 @@ Json changes_json(const Changes& changes, const std::string& node) {
             continue;
         }
         for (const auto& [place, sources] : places_of(change.boxes)) {
-            const auto& [direction, destination, ports] = place;
             Json one = {{"change", word(change.kind)}, {"who", known(change.who)}, {"service", known(change.service)}};
             one["sources"] = Json::array();
-            if (direction != Direction::output)
+            if (place.direction != Direction::output)
                 for (const Range& source : sources) one["sources"].push_back(to_string(source));
             if (change.kind == Change::Kind::move) one["was"] = addresses_left(change, place);
-            one["destination"] = direction == Direction::input ? node : to_string(destination);
-            one["port"] = port_text(ports);
-            one["proto"] = word(ports.protocol);
+            one["destination"] = place.direction == Direction::input ? node : to_string(place.destination);
+            one["port"] = port_text(place.ports);
+            one["proto"] = proto_text(place);
             add_cause(change, one);
             list.push_back(std::move(one));
         }

@@ -29,7 +29,7 @@ Words words_of(Change::Kind kind) {
     return {'?', ""};
 }
 
-// Columns: who, verb, service, destination, place, reason. A move has no person: the service stands first, and the two
+// Columns: who, verb, service, destination, place, reason. A move is of one person or one service, which stands first, and the two
 // addresses take the room of service and destination.
 class Lines {
 public:
@@ -75,7 +75,9 @@ private:
         const bool move = change.kind == Change::Kind::move;
         place_.clear();
         if (!change.file.empty()) place_.append(change.file).append(":").append(std::to_string(change.line));
-        cells_ = {move ? change.service : change.who,
+        who_.assign(move && change.who.empty() ? change.service : change.who);
+        if (!change.among.empty()) who_.append(" ").append(change.among);
+        cells_ = {who_,
                   words_of(change.kind).verb,
                   move ? change.destination : change.service,
                   move ? std::string_view() : change.destination,
@@ -90,6 +92,7 @@ private:
 
     const Changes& changes_;
     std::array<std::size_t, 6> width_{};
+    std::string who_;
     std::string place_;
     Cells cells_;
 };

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "compiler/driver/pipeline.h"
 #include "compiler/proof/prove.h"
@@ -50,8 +51,35 @@ proof::Listed listed(const Box& box, std::span<const Range> people) {
     return flows;
 }
 
+// What is neither TCP nor UDP with a port, nor ping.
+void add_others(const proof::Listed& all, std::vector<proof::Listed>& flows) {
+    using proof::Field;
+    const u128 icmp = proof::icmp_of(all.family);
+    const u128 echo = proof::echo_request_of(all.family);
+    const auto add = [&](proof::Interval protocol, std::optional<proof::Interval> port) {
+        proof::Listed one = all;
+        one.box[proof::place(Field::protocol)] = protocol;
+        if (port) one.box[proof::place(Field::port)] = *port;
+        flows.push_back(one);
+    };
+    u128 next = 0;
+    for (const u128 known : std::set<u128>{icmp, proof::tcp_number, proof::udp_number}) {
+        if (next < known) add({next, known - 1}, {});
+        next = known + 1;
+    }
+    add({next, all.box[proof::place(Field::protocol)].hi}, {});
+    add(proof::just(icmp), proof::Interval{0, echo - 1});
+    add(proof::just(icmp), proof::Interval{echo + 1, all.box[proof::place(Field::port)].hi});
+}
+
 void add_listed(std::span<const Box> boxes, std::span<const Range> people, std::vector<proof::Listed>& flows) {
-    for (const Box& box : boxes) flows.push_back(listed(box, people));
+    for (const Box& box : boxes) {
+        const proof::Listed one = listed(box, people);
+        if (box.others)
+            add_others(one, flows);
+        else
+            flows.push_back(one);
+    }
 }
 
 }  // namespace

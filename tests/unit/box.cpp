@@ -14,6 +14,7 @@ namespace {
 
 constexpr unsigned size = 5;
 
+// `any` is what is neither TCP, UDP nor ping.
 struct Flow {
     u128 source, destination;
     Protocol protocol;
@@ -23,7 +24,7 @@ struct Flow {
 bool covers(const Box& box, const Flow& flow) {
     if (flow.source < box.source.lo || box.source.hi < flow.source) return false;
     if (flow.destination < box.destination.lo || box.destination.hi < flow.destination) return false;
-    if (box.ports.protocol == Protocol::any) return true;
+    if (box.ports.protocol == Protocol::any) return !box.others || flow.protocol == Protocol::any;
     return box.ports.protocol == flow.protocol && box.ports.lo <= flow.port && flow.port <= box.ports.hi;
 }
 
@@ -48,18 +49,20 @@ TEST_CASE("uncovered: exactly the flows of the box that no other box covers") {
         std::vector<LabelledBox> others;
         for (unsigned i = 0; i < random() % 6; ++i) others.push_back({box(random() % 4 == 0), {}});
         std::ranges::sort(others, {}, &LabelledBox::box);
-        const Box whole = box(false);
+        const Box whole = box(random() % 4 == 0);
         const std::vector<Box> pieces = BoxIndex(others).uncovered(whole);
+        const auto check = [&](const Flow& flow) {
+            const auto holds = [&](const Box& b) { return covers(b, flow); };
+            const bool wanted = covers(whole, flow) && std::ranges::none_of(others, holds, &LabelledBox::box);
+            REQUIRE(std::ranges::count_if(pieces, holds) == (wanted ? 1 : 0));
+        };
         for (u128 s = 0; s < size; ++s)
-            for (u128 d = 0; d < size; ++d)
-                for (std::uint16_t p = 0; p < size; ++p) {
-                    const Flow flow{s, d, whole.ports.protocol, p};
-                    const bool wanted = covers(whole, flow) && std::ranges::none_of(others, [&](const LabelledBox& b) {
-                                            return covers(b.box, flow);
-                                        });
-                    const auto times = std::ranges::count_if(pieces, [&](const Box& b) { return covers(b, flow); });
-                    REQUIRE(times == (wanted ? 1 : 0));
-                }
+            for (u128 d = 0; d < size; ++d) {
+                for (std::uint16_t p = 0; p < size; ++p)
+                    for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) check({s, d, protocol, p});
+                check({s, d, Protocol::any, 0});
+                check({s, d, Protocol::ping, 0});
+            }
         if (!BoxIndex(others).meets(whole)) REQUIRE(pieces == std::vector{whole});
     }
 }

@@ -297,6 +297,6 @@ TEST_CASE("changes: people and services by name, causes told apart") {
         const auto list = changes(before, lower(policy, at20, 0, today), view, old_view);
         REQUIRE(list.size() == 1);
         CHECK(list[0].kind == Change::Kind::gain);
-        CHECK(list[0].destination == "10.0.13.0/24:*");
+        CHECK(list[0].destination == "10.0.13.0/24:* but 10.0.13.20:80/tcp");
     }
 }

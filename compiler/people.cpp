@@ -1,0 +1,92 @@
+// Finds nodes by their addresses; entry point People.
+#include "compiler/people.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/box_text.h"
+#include "policy/text.h"
+
+namespace policyc {
+
+People::People(const View& view) {
+    for (const Network& network : view.policy->networks) networks_.emplace(network.name, &network);
+    const std::vector<Node>& nodes = view.policy->nodes;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        const Node& node = nodes[i];
+        names_.emplace(node.name, &node);
+        if (i == view.node) continue;
+        for (const auto& address : node.addresses) nodes_.emplace_back(range_of(address.value), node.name);
+    }
+    std::ranges::sort(nodes_);
+}
+
+bool People::one_person(std::string_view label) const {
+    return names_.contains(label);
+}
+
+std::string People::addresses(const AddressSet& sources) {
+    return ranges_text(sources, [](const Range& range) { return to_string(range); });
+}
+
+std::optional<Span> People::place_of(std::string_view label) const {
+    if (const auto node = names_.find(label); node != names_.end() && !node->second->addresses.empty())
+        return node->second->addresses.front().span;
+    if (const auto network = networks_.find(label); network != networks_.end()) return network->second->span;
+    return std::nullopt;
+}
+
+std::optional<AddressSet> People::whole_of(std::string_view label) const {
+    if (const auto network = networks_.find(label); network != networks_.end()) {
+        std::vector<Range> ranges;
+        for (const auto& range : network->second->ranges) ranges.push_back(range.value);
+        return AddressSet(std::move(ranges));
+    }
+    if (const auto cidr = parse_cidr(label)) return AddressSet({cidr->range});
+    return std::nullopt;
+}
+
+std::string People::name(const Range& range) const {
+    const auto at = std::ranges::lower_bound(nodes_, range, {}, &std::pair<Range, std::string_view>::first);
+    return at != nodes_.end() && at->first == range ? std::string(at->second) : to_string(range);
+}
+
+std::string People::text(std::string_view label, const AddressSet& sources) const {
+    const auto named = [&](const Range& range) { return name(range); };
+    const std::optional<AddressSet> whole = whole_of(label);
+    if (!whole) return ranges_text(sources, named);
+    // Of families that nothing is about nothing is said.
+    AddressSet left_out;
+    for (const Family family : {Family::ipv4, Family::ipv6})
+        if (!sources.ranges(family).empty())
+            for (const Range& range : whole->ranges(family)) left_out.add(range);
+    for (const Range& range : sources.ranges()) left_out.subtract(range);
+    if (left_out.empty()) return std::string(label);
+    const std::size_t parts = sources.ranges().size();
+    if (left_out.ranges().size() >= parts) return ranges_text(sources, named);
+    std::vector<std::string> texts;
+    for (const Range& range : left_out.ranges()) texts.push_back(name(range));
+    return fmt::format("{} but {}", label, few(texts));
+}
+
+std::string People::among(std::string_view label, const AddressSet& sources) const {
+    constexpr std::size_t shown = 3;
+    std::vector<std::string> names;
+    std::size_t all = 0;
+    const Family family = sources.ranges().front().family;  // a node has one address of each
+    const auto first_of = &std::pair<Range, std::string_view>::first;
+    for (const Range& range : sources.ranges(family)) {
+        if (range.single() && !parse_address(label)) continue;
+        const auto first = std::ranges::lower_bound(nodes_, Range{range.family, range.lo, range.lo}, {}, first_of);
+        const auto last = std::ranges::upper_bound(nodes_, Range{range.family, range.hi, range.hi}, {}, first_of);
+        all += static_cast<std::size_t>(last - first);
+        for (auto at = first; at != last && names.size() < shown; ++at) names.emplace_back(at->second);
+    }
+    if (names.empty()) return "";
+    if (parse_address(label)) return fmt::format("({})", names.front());
+    const std::string more = all > names.size() ? fmt::format(" and {} more", all - names.size()) : "";
+    return fmt::format("({}{} among them)", fmt::join(names, ", "), more);
+}
+
+}  // namespace policyc
