@@ -137,8 +137,12 @@ private:
         for (auto part = parts.begin(); part != parts.end();) {
             const Part& first = *part;
             const auto end = std::find_if(part, parts.end(), [&](const Part& p) { return first.words < p.words; });
-            if (end - part == 1 && first.gap->pieces.empty()) {
-                out.push_back({.words = first.words, .boxes = first.gap->missing(), .known = first.known});
+            const bool parts_only = !first.gap->pieces.empty();
+            if (end - part == 1 && (!parts_only || first.gap->box->source.single())) {
+                out.push_back({.words = first.words,
+                               .boxes = parts_only ? keep(first.gap->missing()) : first.gap->missing(),
+                               .known = first.known,
+                               .cut = parts_only});
             } else {
                 std::vector<Box> boxes;
                 for (; part != end; ++part) std::ranges::copy(part->gap->missing(), std::back_inserter(boxes));

@@ -152,9 +152,12 @@ private:
     void untouched() {
         const auto was = untouched_of(old_);
         const auto is = untouched_of(new_);
-        if (const auto more = missing_in(is, was); !more.empty())
-            opens(fmt::format("untouched from now on: {}: what crosses there and not the tunnel is let through",
-                              joined(more)));
+        // In scope tunnel that was let through as well.
+        if (const auto more = missing_in(is, was); !more.empty()) {
+            const std::string text = fmt::format(
+                "untouched from now on: {}: what crosses there and not the tunnel is let through", joined(more));
+            old_.scope == Scope::host ? opens(text) : neither(text);
+        }
         // With the scope goes what it left out.
         if (const auto less = missing_in(was, is); !less.empty() && host())
             closes(fmt::format("no longer untouched: {}: what crosses there {}", joined(less), untold));

@@ -113,7 +113,7 @@ std::string summary_of(const Difference& difference, Tense tense) {
         if (const std::size_t number = count(difference.changes, kind); number > 0)
             parts.push_back(fmt::format("{} {}", number, what));
     };
-    add(Change::Kind::gain, "wider");
+    add(Change::Kind::gain, difference.nothing_opens ? "allowed" : "wider");
     add(Change::Kind::loss, "narrower");
     add(Change::Kind::move, "moved");
     std::string text = fmt::format("{}", fmt::join(parts, ", "));

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "compiler/driver/drift.h"
+#include "compiler/driver/prove.h"
 #include "compiler/plan.h"
 #include "compiler/program.h"
 #include "policy/text.h"
@@ -34,6 +35,10 @@ void compare_judging(const ir::Ruleset& before, const ir::Ruleset& after, std::v
         else
             remarks.push_back({fmt::format("{} is no longer judged: all of it is let through", what), true, false});
     }
+}
+
+Scope scope_of(const View& view) {
+    return view.policy->nodes[view.node].scope;
 }
 
 // A rule that looks a set of permissions up, or who has them, comes and goes with the set, and is told as access.
@@ -67,31 +72,41 @@ void add_drift(const ir::Ruleset& before, const Origin& origin, Difference& resu
         std::ranges::any_of(result.changes, [](const Change& change) { return change.cause == Change::Cause::drift; });
     Drift found = drift(before, *origin.meant, !told);
     if (found.empty()) return;
+    const proof::Effect undoing = found.unproved ? proof::Effect{} : effect_of(before, *origin.view);
     if (origin.other.empty()) {
+        result.undoing_opens = undoing.opens;
+        result.undoing_closes = undoing.closes;
         result.foreign = std::move(found.foreign);
         result.missing = std::move(found.missing);
         return;
     }
     result.remarks.push_back(
-        {fmt::format("written by {}, which makes this otherwise: {}", origin.other, few(all_of(found))), true, true});
+        {fmt::format("written by {}, which makes this otherwise: {}", origin.other, few(all_of(found))), undoing.opens,
+         undoing.closes});
 }
 
-// Where nobody knows what was applied, every chain and set that will be another may open or close anything.
-void add_unrecorded(const ir::Ruleset& before, const ir::Ruleset& after, Difference& result) {
+// Where nobody knows what was applied, every chain and set that will be another is named.
+void add_unrecorded(const ir::Ruleset& before, const ir::Ruleset& after, const View& now, Difference& result) {
     for (const ir::Foreign& foreign : before.foreign) result.foreign.push_back(foreign.text);
     ir::Ruleset known = before;
     known.foreign.clear();
-    for (const std::string& text : all_of(drift(known, after, false))) {
-        if (text.starts_with("counter ") || text.starts_with("map count_")) continue;
-        result.remarks.push_back({fmt::format("differs, and no record says who wrote it: {}", text), true, true});
-    }
+    const Drift found = drift(known, after, false);
+    std::vector<std::string> texts = all_of(found);
+    std::erase_if(
+        texts, [](const std::string& text) { return text.starts_with("counter ") || text.starts_with("map count_"); });
+    if (texts.empty() && result.foreign.empty()) return;
+    const proof::Effect effect = found.unproved ? proof::Effect{} : effect_of(before, now);
+    result.undoing_opens = !result.foreign.empty() && effect.opens;
+    result.undoing_closes = !result.foreign.empty() && effect.closes;
+    for (const std::string& text : texts)
+        result.remarks.push_back({"differs, and no record says who wrote it: " + text, effect.opens, effect.closes});
 }
 
 }  // namespace
 
 bool Difference::widens() const {
     const auto widens = [](const Change& change) { return change.kind != Change::Kind::loss; };
-    return opens() || std::ranges::any_of(changes, widens);
+    return !nothing_opens && (opens() || std::ranges::any_of(changes, widens));
 }
 
 bool Difference::narrows() const {
@@ -100,11 +115,11 @@ bool Difference::narrows() const {
 }
 
 bool Difference::opens() const {
-    return !foreign.empty() || !missing.empty() || std::ranges::any_of(remarks, &Term::opens);
+    return undoing_opens || std::ranges::any_of(remarks, &Term::opens);
 }
 
 bool Difference::closes() const {
-    return !foreign.empty() || !missing.empty() || std::ranges::any_of(remarks, &Term::closes);
+    return undoing_closes || std::ranges::any_of(remarks, &Term::closes);
 }
 
 Difference difference(const std::optional<ir::Ruleset>& before, const ir::Ruleset& after, const View& now,
@@ -114,6 +129,7 @@ Difference difference(const std::optional<ir::Ruleset>& before, const ir::Rulese
     Difference result;
     result.same = before.has_value() == !after.empty() && same(table, after);
     if (result.same) return result;
+    result.nothing_opens = !before;
     const std::optional<View> last = origin ? std::optional<View>(*origin->view) : std::nullopt;
     result.changes = changes(table, after, now, last);
     const Plan planned = plan(before ? &table : nullptr, after);
@@ -126,9 +142,13 @@ Difference difference(const std::optional<ir::Ruleset>& before, const ir::Rulese
     } else if (origin) {
         result.remarks = compare_terms(last, now);
         add_drift(table, *origin, result);
+        // What begins to be judged outside the tunnel passed before, whether it is allowed now or not.
+        const bool judges_more = scope_of(*last) == Scope::tunnel && scope_of(now) == Scope::host;
+        if (judges_more && !result.undoing_opens && result.widens())
+            result.nothing_opens = !effect_of(table, now).opens;
     } else {
         compare_judging(table, after, result.remarks);
-        add_unrecorded(table, after, result);
+        add_unrecorded(table, after, now, result);
     }
     // Whatever no change and no remark explains is named, and counts as both.
     if (result.changes.empty() && result.remarks.empty() && result.foreign.empty() && result.missing.empty()) {

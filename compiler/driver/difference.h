@@ -19,6 +19,7 @@ struct Origin {
 
 struct Difference {
     bool same = false;
+    bool nothing_opens = false;  // whatever is listed: all of it passed before, since it wasn't judged
     Changes changes;
     std::size_t elements = 0;          // that would go or come
     std::size_t rules = 0;             // likewise
@@ -26,7 +27,9 @@ struct Difference {
     std::vector<Term> remarks;         // what opens and closes beyond the changes
     std::vector<std::string> foreign;  // of the table that is there: what policyc did not write, or did not write so
     std::vector<std::string> missing;  // and what it wrote that is not there any more
-    std::vector<std::string> chains;   // the chains that differ
+    bool undoing_opens = false;        // where that goes and comes again
+    bool undoing_closes = false;
+    std::vector<std::string> chains;  // the chains that differ
 
     // By any change or remark. What moves opens where it is now and closes where it was.
     [[nodiscard]] bool widens() const;
@@ -36,8 +39,8 @@ struct Difference {
     [[nodiscard]] bool closes() const;
 };
 
-// `before` is absent where there is no table. Without an origin nothing is known of who wrote what is there, so whatever
-// differs in a chain counts as opening and closing.
+// `before` is absent where there is no table. What differs and no policy says, because somebody else wrote it or nobody knows who did, opens and closes what the
+// diagrams say, or both where they can't.
 Difference difference(const std::optional<ir::Ruleset>& before, const ir::Ruleset& after, const View& now,
                       const std::optional<Origin>& origin);
 

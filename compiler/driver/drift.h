@@ -11,6 +11,7 @@ namespace policyc {
 struct Drift {
     std::vector<std::string> foreign;  // "chain tiers, rule 1: counter accept", "set tunnel4 holds 8.8.8.8 too"
     std::vector<std::string> missing;  // "chain denied", "set tunnel4: 10.69.50.11"
+    bool unproved = false;             // some of it is nothing that the diagrams see
 
     [[nodiscard]] bool empty() const { return foreign.empty() && missing.empty(); }
 };

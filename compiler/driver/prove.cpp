@@ -114,6 +114,13 @@ Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, st
     return {};
 }
 
+proof::Effect effect_of(const ir::Ruleset& table, const View& view) {
+    return timed("effect", [&] {
+        return proof::effect(*view.policy, *view.addresses, view.node, view.today, table,
+                             servers(server_ports_of(table)));
+    });
+}
+
 void check_listed(const ir::Ruleset& table, const View& now, const ServerPorts& live, const World& world,
                   Difference& differs) {
     std::vector<proof::Listed> gains;

@@ -1,4 +1,4 @@
-// A Ruleset against the policy: prove_compiled() before anything is printed or sent, find_proof() of what the kernel holds, check_listed() of what a list of
+// A Ruleset against the policy: prove_compiled() before anything is printed or sent, find_proof() of what the kernel holds, effect_of() of what somebody else wrote, check_listed() of what a list of
 // changes says of both.
 #pragma once
 
@@ -23,6 +23,9 @@ proof::Proof find_proof(const Policy& policy, const Addresses& addresses, std::s
 // `live`: ports that something serves at beside those of the policy (pipeline.h, add_live_server_ports).
 Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, std::size_t node,
                             const ir::Ruleset& ruleset, const ServerPorts& live, const World& world);
+
+// What it opens and closes that the policy of the view takes the place of the table, both where that isn't known.
+proof::Effect effect_of(const ir::Ruleset& table, const View& view);
 
 // Asks the diagrams whether the changes and remarks are all that opens and closes where the policy takes the place of `table`, and adds a remark where they are
 // not. Tables with rules that nobody knows, or without a chain that the policy needs, and policies that are too entangled, are not looked at.

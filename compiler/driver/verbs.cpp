@@ -118,6 +118,14 @@ std::vector<Verb> make_verbs() {
              "With --against it compares two policies and touches no kernel.",
              "The diagrams of both say whether the first packet of a flow would pass that does not now, and that the "
              "list is complete of those: what it does not name is marked.",
+             "Each line is true of all that it names: what another entry allows as well is left out of it, as in lan "
+             "but "
+             "laptop.",
+             "People in a network are named behind it.",
+             "Who or what has another address and is otherwise allowed the same moves.",
+             "What somebody else did to the table counts as what undoing it does: that a rule goes that accepts "
+             "closes.",
+             "Where the diagrams can't say, it counts as both.", "Where nothing was judged before, nothing opens.",
              "Of answers to what this host itself begins nothing is said: a new node, or a network that is no longer "
              "served, may let some pass.",
              "Exits 0 when there is no difference and 1 when there is one."},

@@ -1,4 +1,4 @@
-// The policy's diagram against what the program does, phase by phase; entry points prove() and unlisted().
+// The policy's diagram against what the program does, phase by phase; entry points prove(), effect() and unlisted().
 #include "compiler/proof/prove.h"
 
 #include <fmt/format.h>
@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <set>
 #include <utility>
 
 #include "compiler/proof/counterexample.h"
@@ -48,7 +49,7 @@ public:
           members_(space, ruleset, both(servers_, served)),
           conditions_(space, members_, interfaces_),
           execution_(space, ruleset, conditions_) {
-        const bool rates = !meaning.without.empty() || takes_from_buckets();
+        const bool rates = !meaning.without.empty() || !rates_of_program().empty();
         phases_ = phases(rates);
         unjudged_ = space_.subtract(meaning_.possible, meaning_.judged);
         const auto on_loopback = [&](Hook hook, Field side) {
@@ -69,6 +70,20 @@ public:
         for (const Hook hook : {Hook::forward, Hook::input, Hook::output})
             for (const Phase& phase : phases_) prove(hook, phase);
         prove_masquerade();
+    }
+
+    // What the rates of the program limit that are none of the policy's, which prove() takes to have room or not.
+    void prove_other_rates() {
+        const Set pass = space_.unite(unjudged_, meaning_.allowed);
+        for (const Rate& rate : rates_of_program()) {
+            if (std::ranges::find(meaning_.without, rate, &std::pair<Rate, Set>::first) != meaning_.without.end())
+                continue;
+            for (const Hook hook : {Hook::forward, Hook::input, Hook::output})
+                for (const Phase& phase : phases_)
+                    if (phase.assured == Bit::no)
+                        compare(hook, phase, {Room::Kind::all_but, rate},
+                                space_.intersect(counted(phase), points_of(hook, phase)), {pass, pass});
+        }
     }
 
     // The first packets of flows, where each rate has room.
@@ -93,12 +108,13 @@ private:
         return servers;
     }
 
-    [[nodiscard]] bool takes_from_buckets() const {
+    [[nodiscard]] std::set<Rate> rates_of_program() const {
+        std::set<Rate> rates;
         for (const ir::Chain& chain : ruleset_.chains)
             for (const ir::Rule& rule : chain.rules)
                 for (const ir::Statement& statement : rule.statements)
-                    if (std::holds_alternative<ir::UpdateRate>(statement)) return true;
-        return false;
+                    if (const auto* update = std::get_if<ir::UpdateRate>(&statement)) rates.insert(update->rate);
+        return rates;
     }
 
     [[nodiscard]] const ir::Chain* base_of(ir::Hook hook) const {
@@ -334,6 +350,28 @@ Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, 
         proof.bytes = std::max(proof.bytes, space.diagrams().bytes());
     }
     return proof;
+}
+
+Effect effect(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, const ir::Ruleset& table,
+              const Servers& served) {
+    if (!understood(table, policy.nodes[node])) return {};
+    Effect result{.opens = false, .closes = false};
+    for (const Family family : {Family::ipv4, Family::ipv6}) {
+        Space space(family);
+        const Meant meant = meaning_of(policy, addresses, node, today, family, space.diagrams());
+        if (!meant.meaning) return {};
+        try {
+            Prover prover(policy, addresses, node, table, served, space, meant.meaning.value(),
+                          [&](Set, const Phase&, bool passes) { (passes ? result.closes : result.opens) = true; });
+            prover.prove();
+            prover.prove_other_rates();
+        } catch (const Different&) {  // of what is masqueraded
+            return {};
+        } catch (const Space::TooLarge&) {
+            return {};
+        }
+    }
+    return result;
 }
 
 Unlisted unlisted(const Policy& policy, const Addresses& addresses, std::size_t node, Days today,

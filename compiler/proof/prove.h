@@ -39,6 +39,15 @@ struct Proof {
 Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, const ir::Ruleset& ruleset,
             const Servers& served = {});
 
+// Where the policy takes the place of the table: whether any packet, in whatever state, may pass that does not surely pass now, and whether any may be refused that
+// is not surely refused now. Both where that isn't known.
+struct Effect {
+    bool opens = true;
+    bool closes = true;
+};
+Effect effect(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, const ir::Ruleset& table,
+              const Servers& served);
+
 // Flows that somebody lists as coming or going. Where there are `sources`, that of the box doesn't count.
 struct Listed {
     Family family{};

@@ -170,6 +170,9 @@ def an_old_policy_without_the_node_is_said(folder):
     result = run("diff", "policy.toml", "--against", "old.toml", "--node", "extgw01", cwd=folder)
     expect_exit(1, result)
     expect_words("old.toml has no node `extgw01`: this is compared with a host without a policy", result)
+    # Nothing was judged there, so nothing opens.
+    expect_data(" allowed, and what is marked ! closes more; ", result)
+    expect_exit(0, run("diff", "policy.toml", "--against", "old.toml", "--node", "extgw01", "--fail-on", "wider", cwd=folder))
 
 
 @case

@@ -42,7 +42,7 @@ def the_first_apply_says_who_gains_what_and_records_it(folder):
     expect_equal("extgw01: policy.toml applied, where there was no table inet policyc", lines[0], "the headline")
     expect(any(line.startswith("+ phone gains grafana 10.69.13.30:3000/tcp policy.toml:") for line in lines), result)
     expect("! whatever else enters or leaves wg0 is refused from now on unless the policy allows it" in lines, result)
-    expect(lines[-1].startswith("5 wider, and what is marked ! closes more; "), result)
+    expect(lines[-1].startswith("5 allowed, and what is marked ! closes more; "), result)
     expect("10.69.50.12 . 10.69.13.30 . 3000" in table().replace("tcp ", ""), table())
     expect_equal(0o700, stat.S_IMODE(os.stat(folder / "state").st_mode), "mode of the state directory")
     record = json.loads((folder / "state/applied.json").read_text())

@@ -22,42 +22,51 @@ TEST_CASE("what was done to the table by hand is named, whatever it was done to"
     struct ByHand {
         const char* words;
         std::function<void(Gateway&)> edit;
+        bool widens;  // undoing it, which is what apply does
+        bool narrows;
     };
     const std::vector<ByHand> edits = {
         {"not from policyc: set tunnel4 holds 8.8.8.8 too",
-         [&](Gateway& gw) { gw.set("tunnel4").elements.add({address("8.8.8.8")}); }},
-        {"missing from the kernel: set tunnel4: 10.0.0.2/31", [&](Gateway& gw) { take(gw.set("tunnel4"), 0); }},
-        {"missing from the kernel: set far4: 10.0.0.2/31", [&](Gateway& gw) { take(gw.set("far4"), 0); }},
+         [&](Gateway& gw) { gw.set("tunnel4").elements.add({address("8.8.8.8")}); }, false, true},
+        {"missing from the kernel: set tunnel4: 10.0.0.2/31", [&](Gateway& gw) { take(gw.set("tunnel4"), 0); }, true,
+         false},
+        {"missing from the kernel: set far4: 10.0.0.2/31", [&](Gateway& gw) { take(gw.set("far4"), 0); }, false, true},
         {"not from policyc: set server_ports holds 40000-50000 too",
          [&](Gateway& gw) {
              gw.set("server_ports").elements.add({{40000, 50000}});
-         }},
+         },
+         true, true},
         {"not from policyc: set untouched_interfaces holds \"eth9\" too",
-         [&](Gateway& gw) { gw.set("untouched_interfaces").elements.add_name("eth9"); }},
+         [&](Gateway& gw) { gw.set("untouched_interfaces").elements.add_name("eth9"); }, false, true},
         {"not from policyc: set rate1_ip4: its type, flags, timeout or size",
-         [&](Gateway& gw) { gw.set("rate1_ip4").timeout = 1; }},
-        {"missing from the kernel: map count_tcp4: 10.1.0.5 . 443",
-         [&](Gateway& gw) { take(gw.set("count_tcp4"), 0); }},
+         [&](Gateway& gw) { gw.set("rate1_ip4").timeout = 1; }, true, true},
+        {"missing from the kernel: map count_tcp4: 10.1.0.5 . 443", [&](Gateway& gw) { take(gw.set("count_tcp4"), 0); },
+         false, false},
         {"not from policyc: set mine",
          [&](Gateway& gw) {
              gw.table().sets.push_back({.name = "mine", .types = {ir::Type::ipv4_addr}});
              gw.table().sets.back().elements = ir::Elements({ir::Type::ipv4_addr}, false);
-         }},
-        {"not from policyc: counter mine", [&](Gateway& gw) { gw.table().counters.push_back({.name = "mine"}); }},
+         },
+         false, false},
+        {"not from policyc: counter mine", [&](Gateway& gw) { gw.table().counters.push_back({.name = "mine"}); }, false,
+         false},
         {"not from policyc: a quota",
          [&](Gateway& gw) {
              gw.table().foreign.push_back({ir::Foreign::Kind::object, "mine", "a quota", 0});
-         }},
+         },
+         true, true},
         {"not from policyc: chain tiers, rule 1: counter accept",
          [&](Gateway& gw) {
              auto& rules = gw.chain("tiers").rules;
              rules.insert(rules.begin(), ir::Rule{{ir::Count{}, ir::Accept{}}});
-         }},
-        // The flow is still allowed, and under no limit any more.
+         },
+         false, true},
+        // The flow is allowed without a limit, and that is asked first.
         {"not from policyc: set allow_limit1_tcp4 holds 10.0.0.2 . 10.1.0.6 . 443 too",
          [&](Gateway& gw) {
              gw.set("allow_limit1_tcp4").elements.add({address("10.0.0.2"), address("10.1.0.6"), {443, 443}});
-         }},
+         },
+         false, false},
     };
     const std::string in_force =
         policy(host + "untouched = [\"if:docker0\"]", "[tiers.slow]\nwho = [\"phone\"]\nallow = [\"10.1.0.6:443\"]", "",
@@ -72,8 +81,8 @@ TEST_CASE("what was done to the table by hand is named, whatever it was done to"
         CAPTURE(ran.out);
         CHECK(ran.status == 1);
         CHECK(ran.says(std::string("  ! ") + hand.words + "\n"));
-        CHECK(ran.widens());
-        CHECK(ran.narrows());
+        CHECK(ran.widens() == hand.widens);
+        CHECK(ran.narrows() == hand.narrows);
         CHECK(ran.record.at("changes").empty());
         ran = gw.run(verb_apply);
         CHECK(ran.says(std::string("  ! ") + hand.words + "\n"));
@@ -81,7 +90,7 @@ TEST_CASE("what was done to the table by hand is named, whatever it was done to"
     }
 }
 
-TEST_CASE("without a record, a chain that differs may open or close anything") {
+TEST_CASE("without a record, a chain that differs opens and closes what the diagrams say") {
     Gateway gw;
     gw.apply(policy());
     std::filesystem::remove_all(gw.folder / "state");
@@ -90,15 +99,31 @@ TEST_CASE("without a record, a chain that differs may open or close anything") {
     rules.insert(rules.begin(), ir::Rule{{ir::Count{}, ir::Accept{}}});
     Ran ran = gw.run(verb_diff);
     CHECK(ran.says("! differs, and no record says who wrote it: chain tiers, rule 1: counter accept\n"));
+    CHECK_FALSE(ran.widens());
+    CHECK(ran.narrows());
+
+    gw.table().foreign.push_back({ir::Foreign::Kind::object, "mine", "a quota", 0});
+    ran = gw.run(verb_diff);
     CHECK(ran.widens());
     CHECK(ran.narrows());
+    gw.table().foreign.clear();
 
     gw.apply(policy());
     std::filesystem::remove_all(gw.folder / "state");
     ran = gw.diff(policy(host));
     CHECK(ran.says("! differs, and no record says who wrote it: chain input, rule 1: iifname != \"wg0\" accept\n"));
-    CHECK(ran.widens());
+    CHECK_FALSE(ran.widens());
     CHECK(ran.narrows());
+    ran = gw.diff(policy("", "", "", ", limit = \"50/second\""));
+    CHECK_FALSE(ran.widens());
+    CHECK(ran.narrows());
+    gw.apply(policy("", "", "", ", limit = \"50/second\""));
+    std::filesystem::remove_all(gw.folder / "state");
+    for (const char* limit : {", limit = \"60/second\"", ""}) {
+        CAPTURE(limit);
+        ran = gw.diff(policy("", "", "", limit));
+        CHECK(ran.widens());
+    }
 }
 
 TEST_CASE("an apply that was killed before it kept its record is known by the record it prepared") {
