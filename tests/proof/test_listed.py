@@ -1,5 +1,5 @@
 """Random edits of random small policies: `diff` lists all that comes and goes, or the diagrams of both find a packet that it does not name. And it
-lists nothing else: at the corners of each record the naive evaluator has one policy allow the flow and the other not.
+lists nothing else: wherever a record and something that the policies name begin and end, the naive evaluator has one policy allow the flow and the other not.
 
     test_listed.py [--policies N] [--first SEED]
 
@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..", folder) for folder in ("lab", "reference", "kernel")]
-from evaluator import Flow, Policy  # noqa: E402
+from evaluator import Flow, Policy, port_item  # noqa: E402
 from random_policy import generate  # noqa: E402
 from test_random import LAYOUTS  # noqa: E402
 
@@ -59,17 +59,34 @@ def corners(text):
     """The first and the last address of "10.0.0.1", "10.0.0.0/24" or "10.0.0.1-10.0.0.9"."""
     low, _, high = text.partition("-")
     if high:
-        return {ipaddress.ip_address(low), ipaddress.ip_address(high)}
+        return ipaddress.ip_address(low), ipaddress.ip_address(high)
     network = ipaddress.ip_network(text)
-    return {network[0], network[-1]}
+    return network[0], network[-1]
 
 
-def kinds(record):
-    """(protocol, port) at the corners of what a record is about. "igmp" stands for any other protocol."""
-    low, _, high = record["port"].replace("*", "1-65535").partition("-")
-    if record["proto"] in ("tcp", "udp"):
-        return [(record["proto"], int(port)) for port in {low, high or low}]
-    return {"ping": [("ping", 0)], "other": [("igmp", 0)], "any": [("igmp", 0), ("ping", 0), ("tcp", 1), ("tcp", 65535), ("udp", 443)]}[record["proto"]]
+class Named:
+    """Where what the policies name begins and ends."""
+
+    def __init__(self, cases):
+        self.addresses = {corner for case in cases for text in case.sources | case.destinations for corner in corners(text)}
+        self.kinds = {("igmp", 0), ("ping", 0), ("tcp", 1), ("udp", 65535)}
+        for item in {item for case in cases for item in case.items}:
+            item = port_item(item)
+            if item.proto in ("tcp", "udp"):
+                self.kinds |= {(item.proto, item.low), (item.proto, item.high)}
+
+    def addresses_in(self, text):
+        low, high = corners(text)
+        return {low, high} | {address for address in self.addresses if address.version == low.version and low <= address <= high}
+
+    def kinds_in(self, record):
+        """(protocol, port). "igmp" stands for any protocol but TCP, UDP and ping."""
+        if record["proto"] in ("tcp", "udp"):
+            low, _, high = record["port"].replace("*", "1-65535").partition("-")
+            low, high = int(low), int(high or low)
+            ports = {port for protocol, port in self.kinds if protocol == record["proto"] and low <= port <= high}
+            return {(record["proto"], port) for port in ports | {low, high}}
+        return {"ping": {("ping", 0)}, "other": {("igmp", 0)}, "any": self.kinds}[record["proto"]]
 
 
 def allows(policy, record, flow):
@@ -82,7 +99,7 @@ def allows(policy, record, flow):
     return policy.tiers_cover(flow)
 
 
-def untrue(record, policies):
+def untrue(record, policies, named):
     """A flow that the record has come or go, or move, and that doesn't."""
     if record["change"] == "move" and record["who"]:
         ends = [(policies["new"], policies["old"], record["sources"], record["destination"]),
@@ -96,7 +113,8 @@ def untrue(record, policies):
     for has, has_not, sources, destination in ends:
         for source, to in itertools.product(sources or ["10.69.50.2", "fd69:50::2"], [destination]):
             own = {ipaddress.ip_address(address) for address in ("10.69.50.2", "fd69:50::2")}
-            for a, b, (protocol, port) in itertools.product(corners(source), own if to == "gw" else corners(to), kinds(record)):
+            there = own if to == "gw" else named.addresses_in(to)
+            for a, b, (protocol, port) in itertools.product(named.addresses_in(source), there, named.kinds_in(record)):
                 flow = Flow(a, b, protocol, port)
                 if a.version == b.version and (not allows(has, record, flow) or allows(has_not, record, flow)):
                     return flow
@@ -113,7 +131,9 @@ def main():
         for seed in range(options.first, options.first + options.policies):
             rng = random.Random(seed)
             case = generate(seed)
-            texts = {"new": case.text, "old": edited(case.text, rng) if rng.random() < 0.8 else generate(seed + 1_000_000).text}
+            other = generate(seed + 1_000_000)
+            named = Named((case, other))
+            texts = {"new": case.text, "old": edited(case.text, rng) if rng.random() < 0.8 else other.text}
             files = {f"{name}.toml": text for name, text in texts.items()} | dict.fromkeys(("policy.lock", "old.lock", "new.lock"), case.lock())
             for name, text in files.items():
                 with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
@@ -128,7 +148,7 @@ def main():
                 policies = {name: Policy(texts[file], case.names) for name, file in (("new", new), ("old", old))}
                 for one in record["changes"]:
                     records += 1
-                    flow = untrue(one, policies)
+                    flow = untrue(one, policies, named)
                     if flow:
                         incomplete += 1
                         print(f"seed {seed}, {new} against {old}: not so: {flow} of {one}")
