@@ -21,8 +21,8 @@ void warn_unused(const Context& context, const Lists& lists) {
     for (std::size_t i = 0; i < policy.services.size(); ++i) {
         if (lists.uses_service(i) || servers.contains(i)) continue;
         context.diagnostics
-            .report(Code::W0502, policy.services[i].span, fmt::format("no tier names service `{}`", policy.services[i].name),
-                    "so this opens nothing")
+            .report(Code::W0502, policy.services[i].span,
+                    fmt::format("no tier names service `{}`", policy.services[i].name), "so this opens nothing")
             .help("add it to the `allow` of a tier, or remove it");
     }
     for (std::size_t i = 0; i < policy.groups.size(); ++i) {

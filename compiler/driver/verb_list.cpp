@@ -35,7 +35,8 @@ nlohmann::ordered_json row_json(const AccessRow& row, const Sources& sources) {
 constexpr std::size_t most_rows = 250000;
 
 Error too_long(const Policy& policy, std::size_t rows) {
-    const auto tier = std::ranges::find_if(policy.tiers, [](const Tier& t) { return !t.who.empty() && !t.allow.empty(); });
+    const auto tier =
+        std::ranges::find_if(policy.tiers, [](const Tier& t) { return !t.who.empty() && !t.allow.empty(); });
     const std::string who = tier == policy.tiers.end() ? "NAME" : tier->who.front().label;
     const std::string what = tier == policy.tiers.end() ? "NAME" : tier->allow.front().label;
     return {fmt::format("the list would have {} lines, and {} is the most that is shown", rows, most_rows),
