@@ -2,6 +2,7 @@
 #include "compiler/box.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -54,6 +55,12 @@ Cuboid cuboid_of(const Box& box) {
     return {
         .sides = {{{box.source.lo, box.source.hi}, {box.destination.lo, box.destination.hi}, {stretch.lo, stretch.hi}}},
         .cause = {}};
+}
+
+Cuboid reordered(Cuboid cuboid, const std::array<std::size_t, 3>& order) {
+    const auto sides = cuboid.sides;
+    for (std::size_t i = 0; i < order.size(); ++i) cuboid.sides.at(i) = sides.at(order.at(i));
+    return cuboid;
 }
 
 // A stretch may be of several protocols. `like` has the direction and the families.
@@ -134,19 +141,32 @@ std::vector<Box> BoxIndex::uncovered(const Box& box) const {
     return left;
 }
 
-std::vector<Box> disjoint(std::span<const Box> boxes) {
+namespace {
+
+// `order` is of the sides of a cuboid: source, destination, ports.
+std::vector<Box> disjoint_in(const std::array<std::size_t, 3>& order, std::span<const Box> boxes) {
     std::vector<Box> out;
     std::map<std::tuple<Direction, Family, Family>, std::vector<Cuboid>> kinds;
     for (const Box& box : boxes)
-        kinds[{box.direction, box.source.family, box.destination.family}].push_back(cuboid_of(box));
+        kinds[{box.direction, box.source.family, box.destination.family}].push_back(reordered(cuboid_of(box), order));
     for (const auto& [kind, cuboids] : kinds) {
         const auto& [direction, from, to] = kind;
         for (const Cuboid& piece : disjoint(cuboids, 3))
-            add_boxes(piece, {.direction = direction, .source = {from, 0, 0}, .destination = {to, 0, 0}, .ports = {}},
-                      out);
+            add_boxes(reordered(piece, order),
+                      {.direction = direction, .source = {from, 0, 0}, .destination = {to, 0, 0}, .ports = {}}, out);
     }
     std::ranges::sort(out);
     return out;
+}
+
+}  // namespace
+
+std::vector<Box> disjoint(std::span<const Box> boxes) {
+    return disjoint_in({0, 1, 2}, boxes);
+}
+
+std::vector<Box> disjoint_by_ports(std::span<const Box> boxes) {
+    return disjoint_in({0, 2, 1}, boxes);
 }
 
 }  // namespace policyc

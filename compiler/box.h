@@ -16,6 +16,8 @@ struct LabelledBox {
 
 // The flows of all of these, as sorted boxes that have none in common: cut along the sources first, then along the destinations, and as few as that gives.
 std::vector<Box> disjoint(std::span<const Box> boxes);
+// Likewise, but along the ports before the destinations: fewer where whole networks have the same ports.
+std::vector<Box> disjoint_by_ports(std::span<const Box> boxes);
 
 // Finds boxes among sorted ones, which must outlive this. Quickest where it is asked for them in order.
 class BoxFinder {

@@ -119,7 +119,10 @@ private:
         if (!std::ranges::all_of(boxes, like_whole)) return std::nullopt;
         std::vector<LabelledBox> there;
         for (const Box& box : boxes) there.push_back({box, {}});
-        const std::vector<Box> holes = BoxIndex(there).uncovered(whole);
+        std::vector<Box> holes = BoxIndex(there).uncovered(whole);
+        if (std::vector<Box> by_ports = disjoint_by_ports(holes); by_ports.size() < holes.size())
+            holes = std::move(by_ports);
+        std::ranges::stable_partition(holes, [&](const Box& hole) { return hole.destination == whole.destination; });
         const bool one_host = boxes.front().destination == boxes.back().destination;
         if (one_host ? !any && !holes.empty() : holes.size() >= boxes.size()) return std::nullopt;
         std::vector<std::string> texts;

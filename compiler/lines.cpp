@@ -13,7 +13,7 @@ namespace policyc {
 
 namespace {
 
-using Kind = std::pair<Direction, Family>;
+using HookFamily = std::pair<Direction, Family>;
 
 // Which of two ends of a box may differ.
 enum class End : std::uint8_t { source, destination };
@@ -48,7 +48,7 @@ std::vector<std::vector<Box>> by_sources(const std::vector<Box>& boxes) {
     if (boxes.size() == 1 || std::ranges::all_of(boxes, like_first)) return {boxes};
 
     const std::vector<Box> pieces = disjoint(boxes);
-    std::map<std::pair<Kind, std::vector<Box>>, std::vector<Box>> groups;  // by what is reached
+    std::map<std::pair<HookFamily, std::vector<Box>>, std::vector<Box>> groups;  // by what is reached
     for (auto at = pieces.begin(); at != pieces.end();) {
         const auto end = std::find_if(at, pieces.end(), [&](const Box& box) {
             return box.direction != at->direction || box.source != at->source ||
@@ -56,11 +56,11 @@ std::vector<std::vector<Box>> by_sources(const std::vector<Box>& boxes) {
         });
         std::vector<Box> reached;
         for (auto box = at; box != end; ++box) reached.push_back(without(*box, End::source));
-        std::vector<Box>& group = groups[{Kind{at->direction, at->source.family}, std::move(reached)}];
+        std::vector<Box>& group = groups[{HookFamily{at->direction, at->source.family}, std::move(reached)}];
         group.insert(group.end(), at, end);
         at = end;
     }
-    std::set<Kind> kinds;
+    std::set<HookFamily> kinds;
     for (const auto& [key, group] : groups) kinds.insert(key.first);
     std::vector<std::vector<Box>> out;
     for (auto& [key, group] : groups) {

@@ -100,6 +100,8 @@ TEST_CASE("who loses what stays allowed by another entry is not in the line") {
               Lines{"+ lan but laptop (phone among them) gains home 10.1.0.0/24:80/tcp"});
         CHECK(diff({"laptop: home:*", "phone: tv"}, {"laptop: web", "phone: tv"}) ==
               Lines{"- laptop loses home 10.1.0.0/24:* but 10.1.0.5:443/tcp"});
+        CHECK(diff({"laptop: home:*"}, {"laptop: web, home:22, tv"}) ==
+              Lines{"- laptop loses home 10.1.0.0/24:* but 22/tcp, 10.1.0.5-10.1.0.6:443/tcp"});
         CHECK(diff({"laptop: web"}, {"laptop: home:443"}) ==
               Lines{"+ laptop gains home 10.1.0.0/24:443/tcp but 10.1.0.5"});
         CHECK(diff({"laptop: 10.1.0.9:*"}, {"laptop: 10.1.0.9:80"}) ==
