@@ -1,6 +1,7 @@
 // Asks rtnetlink for interfaces and routes; entry points links(), own_addresses() and way_to().
 #include "backends/links.h"
 
+#include <fmt/format.h>
 #include <ifaddrs.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
@@ -44,6 +45,13 @@ int take_kind(const nlattr* attribute, void* data) {
 int take_attribute(const nlattr* attribute, void* data) {
     if (mnl_attr_get_type(attribute) == IFLA_IFNAME && is_text(attribute))
         static_cast<Link*>(data)->name = mnl_attr_get_str(attribute);
+    if (mnl_attr_get_type(attribute) == IFLA_MASTER && mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0) {
+        std::array<char, IF_NAMESIZE> name{};
+        const unsigned index = mnl_attr_get_u32(attribute);
+        static_cast<Link*>(data)->master = if_indextoname(index, name.data()) != nullptr
+                                               ? std::string(name.data())
+                                               : fmt::format("interface {}", index);
+    }
     if (mnl_attr_get_type(attribute) == IFLA_LINKINFO) return mnl_attr_parse_nested(attribute, take_kind, data);
     return MNL_CB_OK;
 }

@@ -13,6 +13,7 @@ namespace policyc {
 struct Link {
     std::string name;
     bool wireguard = false;  // the kernel's own; that of wireguard-go is a tun like any other
+    std::string master;      // the bridge, bond or VRF that it is a part of: hooks see its packets as that one's
 };
 
 // In the kernel's order. Nothing where it doesn't say.

@@ -36,8 +36,11 @@ public:
 
     // Adds what there is to say of these flows, which are of one family.
     void judge(const AddressSet& sources, const AddressSet& destinations, const Ports& ports, Answer& answer) {
-        for (Placed& placed : passages_.between(sources, destinations))
+        for (Placed& placed : passages_.between(sources, destinations)) {
+            const bool unknown = placed.who == Place::named || placed.who == Place::elsewhere;
+            answer.assumed = answer.assumed || (unknown && !asked_.in && !asked_.routed_in);
             judge_part(placed.who, placed.part, ports, answer);
+        }
     }
 
     [[nodiscard]] bool spent() const { return budget_.spent(); }

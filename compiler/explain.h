@@ -110,6 +110,7 @@ struct Answer {
     std::vector<Finding> findings;  // those that allow, those that deny, then the rest
     std::vector<Line> lines;        // by place
     std::vector<Miss> misses;       // where something is denied for want of a permission: the likeliest first
+    bool assumed = false;           // the interface that it comes in through: nothing says where the source is
     std::string nothing;            // why there is nothing to judge, and all is denied: "`grafana` has no address"
 
     // All of it alike; nothing where some is allowed or left alone and some is denied. Where some is allowed and the rest left alone, `allowed`.
@@ -126,6 +127,10 @@ struct Asked {
     // What the addresses are from, to say why a name has none.
     const Lock* lock = nullptr;
     Time now{};
+    // Where the host that was asked would send to: by which kind of interface those come in of whose place the policy says nothing, and what it doesn't
+    // know goes out.
+    std::optional<Side> routed_in = {};
+    std::optional<Side> routed_out = {};
     std::optional<std::vector<Address>> own = {};  // every address of the node, where its host was asked
 };
 

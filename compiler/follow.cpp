@@ -113,7 +113,10 @@ public:
         return Next::accept;
     }
     Next operator()(const ir::Drop&) const { return Next::drop; }
-    Next operator()(const ir::Reject&) const { return Next::drop; }
+    Next operator()(const ir::Reject&) {
+        out_.rejected = true;
+        return Next::drop;
+    }
     Next operator()(const ir::Return&) const { return Next::leave; }
     Next operator()(const ir::Jump& s) { return jump(s.chain); }
     Next operator()(const ir::Goto& s) { return go(s.chain); }

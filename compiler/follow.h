@@ -44,6 +44,7 @@ struct Followed {
     std::string counter;                  // that counts it
     std::string rule;                     // the comment of the rule that ended it
     bool rated = false;                   // a rate was asked, and is taken to have room
+    bool rejected = false;                // dropped, and the sender is told
 
     [[nodiscard]] bool passes() const { return verdict == Verdict::accept || verdict == Verdict::no_chain; }
 };

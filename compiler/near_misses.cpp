@@ -91,10 +91,8 @@ private:
         if (named) {
             distance_[port_text(slots, flow_.slot)] = distance(slots);
             add(Miss::Kind::port, port_text(slots, flow_.slot), permission);
-        } else if (port) {
-            const bool tier = permission.kind == Permission::Kind::tier;
-            add(Miss::Kind::person,
-                "for " + people_of(tier ? policy_.tiers[permission.index].who : permission.input->from), permission);
+        } else if (port && !sources_of(permission).empty()) {
+            add(Miss::Kind::person, "for " + people_of(sources_of(permission)), permission);
         }
     }
 
@@ -119,6 +117,10 @@ private:
                     fmt::format("if {} is an address of {} itself", to_string(flow_.destination), node.name),
                     permission);
         }
+    }
+
+    [[nodiscard]] const std::vector<Source>& sources_of(const Permission& permission) const {
+        return permission.kind == Permission::Kind::tier ? policy_.tiers[permission.index].who : permission.input->from;
     }
 
     // It would be open, were it in force.

@@ -65,6 +65,7 @@ Passages::Passages(const Asked& asked) : asked_(asked), node_(asked.policy.nodes
 // Addresses that the policy doesn't know are taken to come out of the tunnel where only that is judged, and from elsewhere where everything is.
 Side Passages::way_in(Place who) const {
     if (asked_.in) return *asked_.in;
+    if (asked_.routed_in && who != Place::own && who != Place::far) return *asked_.routed_in;
     switch (who) {
         case Place::own: return Side::loopback;
         case Place::near: return Side::other;
@@ -77,7 +78,7 @@ Side Passages::way_in(Place who) const {
 
 Passage Passages::passage_of(Place who, Place where) const {
     if (where == Place::own) return {Direction::input, way_in(who), Side::other};
-    const Side out = where == Place::far ? Side::tunnel : Side::other;
+    const Side out = where == Place::far ? Side::tunnel : asked_.routed_out.value_or(Side::other);
     if (who == Place::own) return {Direction::output, Side::other, out};
     return {Direction::forward, way_in(who), out};
 }

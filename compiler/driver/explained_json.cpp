@@ -128,6 +128,7 @@ private:
             }
         }
         json["verdict"] = json_word(answer.verdict());
+        json["in_assumed"] = answer.assumed;
         if (!answer.nothing.empty()) json["nothing"] = answer.nothing;
         json["findings"] = Json::array();
         for (std::size_t i = 0; i < answer.findings.size(); ++i) json["findings"].push_back(finding_of(index, i));
@@ -183,6 +184,7 @@ private:
             json["counter"] = {
                 {"name", flow.counter->name}, {"packets", flow.counter->packets}, {"bytes", flow.counter->bytes}};
         json["rated"] = flow.kernel.rated;
+        json["rejected"] = flow.kernel.rejected;
         return json;
     }
 

@@ -117,10 +117,16 @@ private:
             seen.push_back(finding.example.passage);
             facts.add({"on", node_.name, passage_text(node_, finding.example.passage)});
         }
+        if (answer.assumed) facts.add({"", "", assumption(answer)});
         out_ += facts.text();
         if (!answer.nothing.empty()) out_ += "  why   " + answer.nothing + "\n";
         const bool mixed = !answer.verdict();
         for (const Finding& finding : answer.findings) reason(answer, finding, mixed);
+    }
+
+    [[nodiscard]] std::string assumption(const explain::Answer& answer) const {
+        return fmt::format("taken to be so, for no node has {}: --in {}", answer.source.label,
+                           explained_.live ? "names the interface" : "names the interface, --live asks for the route");
     }
 
     // Where the verdicts differ, each is shown by an example.
@@ -233,7 +239,7 @@ private:
         std::string verdict;
         switch (kernel.verdict) {
             case Followed::Verdict::accept: verdict = "passes"; break;
-            case Followed::Verdict::drop: verdict = "dropped"; break;
+            case Followed::Verdict::drop: verdict = kernel.rejected ? "rejected" : "dropped"; break;
             case Followed::Verdict::no_chain: verdict = "passes, for nothing is judged there"; break;
             case Followed::Verdict::unreadable: verdict = "unknown: a rule on the way is not from policyc"; break;
         }
@@ -252,7 +258,7 @@ private:
                 if (!asking.held) names.push_back(asking.set->name);
             if (!names.empty()) rows.add({"in none of", few(names, 6)});
         }
-        if (kernel.rated) rows.add({"rate", "below it: a source above it is dropped"});
+        if (kernel.rated) rows.add({"rate", "a source above it is dropped; how much of it is used was not asked"});
         if (flow.counter)
             rows.add({"counter", fmt::format("{}: {} packets, {} bytes of new connections", flow.counter->name,
                                              flow.counter->packets, flow.counter->bytes)});

@@ -52,9 +52,14 @@ void add_settings(const Policy& policy, const Node& node, const World& world, st
 void add_interface(const Node& node, const World& world, std::vector<Surrounding>& out) {
     const std::optional<std::vector<Link>> links = world.links ? world.links() : std::nullopt;
     const std::string& name = node.interface->value;
-    if (!links || std::ranges::find(*links, name, &Link::name) != links->end()) return;
+    if (!links) return;
+    const auto link = std::ranges::find(*links, name, &Link::name);
+    if (link != links->end() && link->master.empty()) return;
     const bool judges_all = node.scope == Scope::host;
-    out.push_back({judges_all ? Effect::narrows : Effect::breaks, fmt::format("there is no interface {} here", name),
+    out.push_back({judges_all ? Effect::narrows : Effect::breaks,
+                   link == links->end()
+                       ? fmt::format("there is no interface {} here", name)
+                       : fmt::format("{} is a part of {}, whose packets its own are then", name, link->master),
                    judges_all ? "nothing passes the tunnel"
                               : "no packet is judged: what this host forwards passes as if there were no policy"});
 }

@@ -1,4 +1,4 @@
-// Warns of an interface that isn't there; entry point report_tunnel().
+// Warns of an interface that isn't there, or that hooks don't see; entry point report_tunnel().
 #include "compiler/driver/tunnel.h"
 
 #include <fmt/format.h>
@@ -53,12 +53,20 @@ std::optional<Error> leaves_open(const Tunnel& tunnel, const std::string& last, 
 std::size_t report_tunnel(const Tunnel& tunnel, const World& world, Report& report) {
     if (tunnel.interface.empty() || !world.links) return 0;
     const std::optional<std::vector<Link>> links = world.links();
-    if (!links || std::ranges::find(*links, tunnel.interface, &Link::name) != links->end()) return 0;
+    if (!links) return 0;
+    const auto link = std::ranges::find(*links, tunnel.interface, &Link::name);
+    const bool here = link != links->end();
+    if (here && link->master.empty()) return 0;
     report.notes.push_back(fmt::format(
-        "warning: {}: there is no interface `{}` here, so {}", tunnel.place, tunnel.interface,
+        "warning: {}: {}, so {}", tunnel.place,
+        here ? fmt::format("`{}` is a part of `{}`, and its packets are seen as that one's", tunnel.interface,
+                           link->master)
+             : fmt::format("there is no interface `{}` here", tunnel.interface),
         tunnel.judges_all ? "nothing passes the tunnel, and whoever is behind it is refused"
                           : "no packet is judged: what this host forwards passes as if there were no policy"));
-    report.notes.push_back("   = help: " + help_for(tunnel.interface, *links));
+    report.notes.push_back("   = help: " +
+                           (here ? fmt::format("take it out: `ip link set {} nomaster`", tunnel.interface)
+                                 : help_for(tunnel.interface, *links)));
     return 2;
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "compiler/driver/agreement.h"
 #include "compiler/driver/explained.h"
@@ -19,16 +20,62 @@ namespace {
 
 using explain::Verdict;
 
-// What kind of interface --in is.
-Result<std::optional<explain::Side>> way_in(const Node& node, const std::optional<std::string>& in) {
-    if (!in) return std::optional<explain::Side>();
-    if (*in == "lo")
+explain::Side side_of(const Node& node, const std::string& interface) {
+    if (node.interface && node.interface->value == interface) return explain::Side::tunnel;
+    const bool untouched =
+        std::ranges::any_of(node.untouched.interfaces, [&](const auto& name) { return name.value == interface; });
+    return untouched ? explain::Side::untouched : explain::Side::other;
+}
+
+// What kind of interface --in is. One that isn't there is an Error where the kernel is asked.
+Result<std::optional<explain::Side>> way_in(const Node& node, const Options& options, const World& world) {
+    if (!options.in) return std::optional<explain::Side>();
+    const std::string& in = *options.in;
+    if (in == "lo")
         return Error{"nothing comes in through `lo` but what this host sends to itself",
                      fmt::format("ask from {} to {}, without --in", node.name, node.name)};
-    if (node.interface && node.interface->value == *in) return std::optional(explain::Side::tunnel);
-    const bool untouched =
-        std::ranges::any_of(node.untouched.interfaces, [&](const auto& name) { return name.value == *in; });
-    return std::optional(untouched ? explain::Side::untouched : explain::Side::other);
+    const auto links = options.live && world.links ? world.links() : std::nullopt;
+    if (links && std::ranges::find(*links, in, &Link::name) == links->end()) {
+        std::vector<std::string> names;
+        for (const Link& link : *links) names.push_back(link.name);
+        const std::string near = nearest(in, names);
+        return Error{fmt::format("there is no interface `{}` here", in),
+                     near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
+                                  : fmt::format("did you mean `{}`?", near)};
+    }
+    return std::optional(side_of(node, in));
+}
+
+// Which way the host routes all of these, where it is one, and none of them is its own.
+std::optional<explain::Side> routed(const explain::Asked& asked, const std::vector<Range>& ranges, const World& world) {
+    std::optional<explain::Side> all;
+    for (const Range& range : ranges) {
+        const Address address{range.family, range.lo};
+        const bool own = asked.own && std::ranges::find(*asked.own, address) != asked.own->end();
+        if (!range.single() || own) return {};
+        const std::string interface = world.way_to(address);
+        if (interface.empty() || interface == "lo") return {};
+        const explain::Side side = side_of(asked.policy.nodes[asked.node], interface);
+        if (all && *all != side) return {};
+        all = side;
+    }
+    return all;
+}
+
+// What only the host knows: its addresses, and which way it routes what is asked about.
+void ask_host(explain::Asked& asked, const Expectation& question, const World& world) {
+    if (!world.own_addresses || !world.way_to) return;
+    asked.own = world.own_addresses();
+    std::vector<Range> sources;
+    std::vector<Range> destinations;
+    const auto add = [&](std::vector<Range>& to, const Host& host) {
+        std::ranges::move(reach::addresses_of_host(asked.policy, asked.addresses, host), std::back_inserter(to));
+    };
+    for (const Source& source : question.from) add(sources, source.host);
+    if (question.allow)
+        for (const Target& target : question.allow->targets) add(destinations, target.host);
+    asked.routed_in = routed(asked, sources, world);
+    asked.routed_out = routed(asked, destinations, world);
 }
 
 const char* word(const Followed& followed) {
@@ -95,15 +142,15 @@ int verb_explain(const Options& options, World& world, Report& report) {
     const Result<std::size_t> chosen = choose_node(policy, options, world);
     if (!chosen) return report.fail(chosen.error());
     const Node& node = policy.nodes[chosen.value()];
-    const Result<std::optional<explain::Side>> in = way_in(node, options.in);
+    const Result<std::optional<explain::Side>> in = way_in(node, options, world);
     if (!in) return report.fail(in.error());
     const Lock lock = known_names(policy, file->lock, world, report);
     const Addresses addresses = addresses_of(policy, lock, load_hosts(world), world.now, report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
 
     explain::Asked asked{policy, addresses, chosen.value(), today(world), in.value(), &lock, world.now};
-    if (options.live && world.own_addresses) asked.own = world.own_addresses();
     const Expectation& question = policy.tests.back();
+    if (options.live) ask_host(asked, question, world);
     Result<std::vector<explain::Answer>> answers = timed("explain", [&] { return explain::explain(asked, question); });
     if (!answers) return report.fail(answers.error());
     const bool none = answers.value().empty() && !question.nothing.empty();

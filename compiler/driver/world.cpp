@@ -106,6 +106,7 @@ Result<World> real_world(const Options& options) {
     world.listening_ports = listening_ports;
     world.links = links;
     world.own_addresses = own_addresses;
+    world.way_to = [](const Address& to) { return way_to(to, {}).interface; };
     world.own_sessions = [] {
         const char* said = std::getenv("SSH_CONNECTION");
         return own_sessions(said != nullptr ? std::optional<std::string>(said) : std::nullopt);

@@ -23,6 +23,7 @@ struct World {
     std::function<std::vector<std::uint16_t>()> listening_ports;
     std::function<std::optional<std::vector<Link>>()> links;
     std::function<std::vector<Address>()> own_addresses;
+    std::function<std::string(const Address& to)> way_to;  // the interface; "" where there is none
     std::function<std::vector<Session>()> own_sessions;
     Time now{};  // read once: a run has one time
     std::string host_name;

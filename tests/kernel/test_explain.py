@@ -97,6 +97,44 @@ def an_address_of_this_host_that_the_policy_does_not_know_is_its_own(folder):
 
 
 @case
+def where_nothing_says_what_a_packet_comes_in_through_the_kernel_is_asked(folder):
+    """Somebody whom a `who` names is taken to come out of the tunnel; the route of this host may say otherwise."""
+    back = '\n[tiers.back]\nwho = ["192.168.7.0/24"]\nallow = ["laptop:22"]\n'
+    question = ("192.168.7.5", "extgw01:80")
+    for text, why in ((POLICY, "neither enters nor leaves through wg0"), (HOST.replace("10.69.77.0/24", "192.168.7.0/24"), "`untouched` holds its address"),
+                      (HOST.replace("old0", "lan0"), "an interface of `untouched`")):  # fmt: skip
+        applied(folder, text + back)
+        for arguments, more in (((), "--live asks for the route"), (("--live",), "--in names the interface")):
+            result = policyc(folder, "explain", "policy.toml", *question, *arguments)
+            expect_exit(1, result)
+            expect_data("comes from wg0", result)
+            expect_data("taken to be so, for no node has 192.168.7.5", result)
+            expect_data(more, result)
+        subprocess.run(["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1"], check=True)
+        try:
+            for command in ("address add 192.168.7.1/24 dev lan0", "link set lan0 up", "link set lan1 up"):
+                subprocess.run(["ip", *command.split()], check=True)
+            result = live(folder, *question)
+            expect_exit(0, result)
+            expect_data("not judged: 192.168.7.5 -> extgw01:80/tcp", result)
+            expect_data(why, result)
+            expect("taken to be so" not in result.stdout, result)
+        finally:
+            subprocess.run(["ip", "link", "delete", "lan0"], check=True)
+    wrong = live(folder, *question, "--in", "lan7")
+    expect_exit(2, wrong)
+    expect_words("there is no interface `lan7` here", wrong)
+
+
+@case
+def what_is_refused_with_an_answer_is_called_so(folder):
+    applied(folder, POLICY.replace('interface = "wg0"', 'interface = "wg0"\ndenied = "reject"'))
+    result = live(folder, "phone", "jellyfin:22")
+    expect_exit(1, result)
+    expect_data("    rejected    phone 10.69.50.12 -> 10.69.13.20:22/tcp", result)
+
+
+@case
 def what_nft_did_meanwhile_is_called_drift(folder):
     applied(folder)
     nft("delete", "element", "inet", "policyc", "allow_tcp4", "{ 10.69.50.12 . 10.69.13.20 . 8096 }")

@@ -230,6 +230,23 @@ def a_tunnel_that_is_not_there_is_no_policy_in_force(folder):
 
 
 @case
+def a_tunnel_that_is_a_part_of_a_bridge_is_no_policy_in_force(folder):
+    for command in ("add tap7 type veth peer name tap8", "add br7 type bridge", "set tap7 master br7"):
+        subprocess.run(["ip", "link", *command.split()], check=True)
+    try:
+        applied(folder, POLICY.replace('"wg0"', '"tap7"'))
+        result = verify(folder)
+        expect_exit(1, result)
+        expect_data("tap7 is a part of br7", result)
+        expect_data("no packet is judged", result)
+        subprocess.run(["ip", "link", "set", "tap7", "nomaster"], check=True)
+        expect_exit(0, verify(folder))
+    finally:
+        for link in ("br7", "tap7"):
+            subprocess.run(["ip", "link", "delete", link], check=True)
+
+
+@case
 def settings_of_the_kernel_are_named(folder):
     applied(folder)
     for path, bad, good, words in (

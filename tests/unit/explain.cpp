@@ -352,7 +352,7 @@ TEST_CASE("the kernel is asked by its own look-ups") {
     CHECK(here.kernel.look_ups > before);
     CHECK(ran.says("  in the kernel\n    passes   phone 10.0.0.2 -> 10.1.0.5:443/tcp\n"));
     CHECK(ran.says("element  allow_limit1_tcp4 { 10.0.0.2 . 10.1.0.5 . 443 }"));
-    CHECK(ran.says("rate     below it: a source above it is dropped"));
+    CHECK(ran.says("rate     a source above it is dropped; how much of it is used was not asked"));
     CHECK(ran.says("counter  svc_web: 7 packets, 0 bytes of new connections"));
     const Ran denied = here.ask("phone", "nas");
     CHECK(denied.status == 1);

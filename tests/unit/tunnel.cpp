@@ -46,6 +46,16 @@ TEST_CASE("the interfaces that WireGuard has are named") {
           std::string::npos);
 }
 
+TEST_CASE("a tunnel that is a part of a bridge is no interface that hooks see") {
+    Gateway gateway;
+    gateway.links = {{"lo"}, {"wg0", true, "br0"}};
+    const Ran ran = gateway.apply(policy());
+    CHECK(ran.status == 0);
+    CHECK(ran.notes.find("`wg0` is a part of `br0`, and its packets are seen as that one's, so no packet is judged") !=
+          std::string::npos);
+    CHECK(ran.notes.find("help: take it out: `ip link set wg0 nomaster`") != std::string::npos);
+}
+
 TEST_CASE("where all is judged, a tunnel that isn't there means that its people are refused") {
     Gateway gateway;
     gateway.links = {{"lo"}};
