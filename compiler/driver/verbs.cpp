@@ -102,7 +102,8 @@ std::vector<Verb> make_verbs() {
                       {"TO", "What is to be reached.", &Options::target}},
         .options = {{"--live", "", "Ask the kernel too.", &Options::live},
                     {"--in", "INTERFACE",
-                     "The interface that it comes in through; else the one behind which the policy has FROM.",
+                     "The interface that it comes in through; else the one behind which the policy has FROM, and where "
+                     "it has it nowhere, with --live the one that this host's route to FROM takes.",
                      &Options::in}},
         .examples = {{"policyc explain policy.toml phone jellyfin:8096", "why, line by line"},
                      {"policyc explain policy.toml laptop nas:22 --live", "and what the kernel does"}},

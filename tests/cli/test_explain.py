@@ -90,6 +90,16 @@ def an_answer_that_denies_says_what_would_allow_it(folder):
 
 
 @case
+def who_is_nobody_is_no_way_out(folder):
+    house(folder)
+    with (folder / "policy.toml").open("a") as policy:
+        policy.write('\n[tiers.nobody]\nwho = []\nallow = ["home:22"]\n')
+    result = explain(folder, "vps", "home:22")
+    expect_exit(1, result)
+    expect("tiers.nobody" not in result.stdout, result)
+
+
+@case
 def groups_are_answered_one_by_one(folder):
     house(folder)
     result = explain(folder, "clients", "media")
