@@ -1,6 +1,7 @@
 // Finds the caller's own SSH session: own_sessions().
 #include "backends/sessions.h"
 
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <array>
@@ -34,6 +35,13 @@ std::optional<T> number(std::string_view text, int base = 10) {
     return value;
 }
 
+// ::ffff:10.69.50.2 is 10.69.50.2.
+Address unmapped(const Address& address) {
+    constexpr u128 mapped = 0xffff;
+    if (address.family == Family::ipv4 || address.bits >> 32U != mapped) return address;
+    return {Family::ipv4, address.bits & UINT32_MAX};
+}
+
 // "0100007F" or 32 digits: words of 32 bits as the host has them in memory, each in network byte order there.
 std::optional<Address> address_in(std::string_view digits) {
     if (digits.size() != 8 && digits.size() != 32) return std::nullopt;
@@ -45,10 +53,8 @@ std::optional<Address> address_in(std::string_view digits) {
         std::memcpy(bytes.data(), &*word, bytes.size());
         for (const unsigned char byte : bytes) bits = bits << 8U | byte;
     }
-    constexpr u128 mapped = 0xffff;
     if (digits.size() == 8) return Address{Family::ipv4, bits};
-    if (bits >> 32U == mapped) return Address{Family::ipv4, bits & UINT32_MAX};
-    return Address{Family::ipv6, bits};
+    return unmapped({Family::ipv6, bits});
 }
 
 std::optional<std::pair<Address, std::uint16_t>> endpoint_in(std::string_view text) {
@@ -112,8 +118,10 @@ std::optional<TunnelFlow> tunnel_of(const Session& session) {
     if (peer == nullptr || !peer->endpoint) return {};
     const WayOut way = way_to(*peer->endpoint, {}, device->mark);
     if (!way.source) return {};
-    return TunnelFlow{*peer->endpoint,     peer->endpoint_port, *way.source,
-                      device->listen_port, way.interface,       peer->keeps_alive};
+    TunnelFlow flow{*peer->endpoint,     peer->endpoint_port, *way.source,
+                    device->listen_port, way.interface,       peer->keeps_alive};
+    flow.tracked = tracked({IPPROTO_UDP, flow.here, flow.port, flow.peer, flow.peer_port});
+    return flow;
 }
 
 }  // namespace
@@ -122,13 +130,19 @@ std::optional<Session> parse_ssh_connection(const std::string& text) {
     std::istringstream words(text);
     std::string client, client_port, here, port, more;
     if (!(words >> client >> client_port >> here >> port) || words >> more) return std::nullopt;
-    const auto address = [](const std::string& word) { return parse_address(word.substr(0, word.find('%'))); };
+    std::string zone;
+    const auto address = [&zone](const std::string& word) -> std::optional<Address> {
+        const std::size_t percent = word.find('%');
+        if (percent != std::string::npos) zone = word.substr(percent + 1);
+        const auto read = parse_address(word.substr(0, percent));
+        return read ? std::optional(unmapped(*read)) : std::nullopt;
+    };
     const auto from = address(client);
     const auto to = address(here);
     const auto from_port = number<std::uint16_t>(client_port);
     const auto to_port = number<std::uint16_t>(port);
     if (!from || !to || !from_port || !to_port || from->family != to->family) return std::nullopt;
-    return Session{*from, *from_port, *to, *to_port, {}};
+    return Session{*from, *from_port, *to, *to_port, zone};
 }
 
 std::map<std::uint64_t, Session> open_connections_in(const std::string& text) {
@@ -162,7 +176,9 @@ std::vector<Session> own_sessions(const std::optional<std::string>& ssh_connecti
         }
     }
     for (Session& session : sessions) {
-        session.interface = way_to(session.client, session.here).interface;
+        session.interface =
+            said && !said->interface.empty() ? said->interface : way_to(session.client, session.here).interface;
+        session.tracked = tracked({IPPROTO_TCP, session.here, session.port, session.client, session.client_port});
         session.tunnel = tunnel_of(session);
     }
     return sessions;

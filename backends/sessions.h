@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/tracked.h"
 #include "policy/address.h"
 
 namespace policyc {
@@ -20,11 +21,13 @@ struct TunnelFlow {
     std::uint16_t port = 0;
     std::string interface;     // of this host
     bool keeps_alive = false;  // this host sends by itself, and would begin the flow anew
+    Tracked tracked = Tracked::unknown;
 
     bool operator==(const TunnelFlow&) const = default;
 };
 
-// A TCP connection to this host. `interface` is where this host would send its answers, so where its packets come in: "" where the kernel doesn't say.
+// A TCP connection to this host. `interface` is where its packets come in: the zone of an address (RFC 4007, 11) says it, else where this host would send its answers; "" where the
+// kernel doesn't say.
 struct Session {
     Address client;
     std::uint16_t client_port = 0;
@@ -33,6 +36,7 @@ struct Session {
     std::string interface;
     std::optional<TunnelFlow> tunnel =
         std::nullopt;  // that it comes through, where that is a tunnel whose endpoint is known
+    Tracked tracked = Tracked::unknown;
 
     bool operator==(const Session&) const = default;
 };
@@ -42,10 +46,10 @@ struct Session {
 // Empty where it was typed elsewhere.
 std::vector<Session> own_sessions(const std::optional<std::string>& ssh_connection);
 
-// "10.69.99.4 51544 10.69.50.2 22". Nothing where it is something else.
+// "10.69.99.4 51544 10.69.50.2 22", or "fe80::1%eth0 51544 fe80::2%eth0 22". Nothing where it is something else. IPv4 in IPv6 (RFC 4291, 2.5.5.2) is IPv4.
 std::optional<Session> parse_ssh_connection(const std::string& text);
 
-// The open connections in the text of /proc/PID/net/tcp or tcp6 (proc(5)), by the inode of their socket, without their interfaces. IPv4 in IPv6 (RFC 4291, 2.5.5.2) is IPv4.
+// The open connections in the text of /proc/PID/net/tcp or tcp6 (proc(5)), by the inode of their socket, without their interfaces. IPv4 in IPv6 is IPv4.
 std::map<std::uint64_t, Session> open_connections_in(const std::string& text);
 
 }  // namespace policyc

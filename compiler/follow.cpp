@@ -85,11 +85,19 @@ public:
     Next operator()(const ir::MatchName& s) const { return matched((name_of(s.field) == s.value) != s.negate); }
     Next operator()(const ir::MatchL4& s) const { return matched(packet_.protocol == s.protocol); }
     Next operator()(const ir::MatchFamily& s) const { return matched(packet_.source.family == s.family); }
-    Next operator()(const ir::MatchState& s) const { return matched(s.fresh); }
-    Next operator()(const ir::MatchDnat&) const { return Next::no_match; }
+    Next operator()(const ir::MatchState& s) const {
+        switch (packet_.state) {
+            case FirstPacket::State::fresh: return matched(s.fresh);
+            case FirstPacket::State::invalid: return matched(s.invalid);
+            case FirstPacket::State::untracked: return matched(s.untracked);
+            case FirstPacket::State::rewritten: return matched(s.established);
+        }
+        return Next::stuck;
+    }
+    Next operator()(const ir::MatchDnat&) const { return matched(packet_.state == FirstPacket::State::rewritten); }
     Next operator()(const ir::MatchConfirmed&) const { return Next::no_match; }
     Next operator()(const ir::MatchAssured&) const { return Next::no_match; }
-    Next operator()(const ir::MatchReply& s) const { return matched(!s.reply); }
+    Next operator()(const ir::MatchReply& s) const { return matched(!s.reply && has_flow()); }
     Next operator()(const ir::MatchIcmp& s) const {
         const ir::L4 kind = s.family == Family::ipv4 ? ir::L4::icmp : ir::L4::icmpv6;
         const auto type = static_cast<std::uint8_t>(packet_.port >> 8U);
@@ -124,6 +132,11 @@ public:
 
 private:
     static Next matched(bool truth) { return truth ? Next::go_on : Next::no_match; }
+
+    // Whether it is of a flow that the kernel could be asked about.
+    [[nodiscard]] bool has_flow() const {
+        return packet_.state == FirstPacket::State::fresh || packet_.state == FirstPacket::State::rewritten;
+    }
 
     Next through(const ir::Chain& chain, int depth) {
         if (depth == deepest) return Next::stuck;
@@ -190,15 +203,15 @@ private:
         const bool v4 = packet_.source.family == Family::ipv4;
         const auto only = [](bool there, u128 value) { return there ? std::optional<u128>(value) : std::nullopt; };
         switch (field) {
-            case ir::Field::ip_saddr:
-            case ir::Field::ct_saddr4: return only(v4, packet_.source.bits);
-            case ir::Field::ip_daddr:
-            case ir::Field::ct_daddr4: return only(v4, packet_.destination.bits);
-            case ir::Field::ip6_saddr:
-            case ir::Field::ct_saddr6: return only(!v4, packet_.source.bits);
-            case ir::Field::ip6_daddr:
-            case ir::Field::ct_daddr6: return only(!v4, packet_.destination.bits);
-            case ir::Field::ct_proto_dst: return packet_.port;
+            case ir::Field::ip_saddr: return only(v4, packet_.source.bits);
+            case ir::Field::ct_saddr4: return only(v4 && has_flow(), packet_.source.bits);
+            case ir::Field::ip_daddr: return only(v4, packet_.destination.bits);
+            case ir::Field::ct_daddr4: return only(v4 && has_flow(), packet_.destination.bits);
+            case ir::Field::ip6_saddr: return only(!v4, packet_.source.bits);
+            case ir::Field::ct_saddr6: return only(!v4 && has_flow(), packet_.source.bits);
+            case ir::Field::ip6_daddr: return only(!v4, packet_.destination.bits);
+            case ir::Field::ct_daddr6: return only(!v4 && has_flow(), packet_.destination.bits);
+            case ir::Field::ct_proto_dst: return only(has_flow(), packet_.port);
             case ir::Field::tcp_dport: return only(packet_.protocol == ir::L4::tcp, packet_.port);
             case ir::Field::udp_dport: return only(packet_.protocol == ir::L4::udp, packet_.port);
             // A client's own port.

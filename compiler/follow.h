@@ -14,7 +14,7 @@
 
 namespace policyc {
 
-// The first packet of a flow, new to the connection tracking: of TCP, its SYN.
+// The first packet of a flow, new to the connection tracking: of TCP, its SYN. Or one of a session that is under way, where the tracking has it otherwise than plainly.
 struct FirstPacket {
     ir::Hook hook{};
     std::string in, out;  // names of interfaces; "" where the hook has none
@@ -22,6 +22,8 @@ struct FirstPacket {
     Address destination;
     std::optional<ir::L4> protocol;  // nothing: one without ports
     std::uint16_t port = 0;          // that it goes to; of ICMP, type * 256 + code
+    enum class State : std::uint8_t { fresh, invalid, untracked, rewritten /* its destination */ };
+    State state = State::fresh;
 };
 
 // One look-up of the packet in a set or map, and what it found.

@@ -26,15 +26,20 @@ std::size_t padding(std::size_t bytes) {
 }  // namespace
 
 void Messages::begin(std::uint16_t type, std::uint16_t flags, std::uint32_t sequence) {
+    begin(NFNL_SUBSYS_NFTABLES, NFPROTO_INET, type, flags, sequence);
+}
+
+void Messages::begin(std::uint8_t subsystem, std::uint8_t family, std::uint16_t type, std::uint16_t flags,
+                     std::uint32_t sequence) {
     begin_ = bytes_.size();
     nlmsghdr header{};
-    header.nlmsg_type = static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type);
+    header.nlmsg_type = static_cast<std::uint16_t>(subsystem << 8 | type);
     header.nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
     header.nlmsg_seq = sequence;
-    nfgenmsg family{};
-    family.nfgen_family = NFPROTO_INET;
-    family.version = NFNETLINK_V0;
-    bytes_.append(bytes_of(header)).append(bytes_of(family));
+    nfgenmsg more{};
+    more.nfgen_family = family;
+    more.version = NFNETLINK_V0;
+    bytes_.append(bytes_of(header)).append(bytes_of(more));
 }
 
 void Messages::batch(std::uint16_t type, std::uint32_t sequence) {

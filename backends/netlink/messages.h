@@ -15,6 +15,9 @@ public:
 
     // Begins a message of nf_tables for family inet. `type` is NFT_MSG_*, `flags` beside NLM_F_REQUEST.
     void begin(std::uint16_t type, std::uint16_t flags, std::uint32_t sequence);
+    // The same of another subsystem of nfnetlink: NFNL_SUBSYS_*, AF_*.
+    void begin(std::uint8_t subsystem, std::uint8_t family, std::uint16_t type, std::uint16_t flags,
+               std::uint32_t sequence);
     // NFNL_MSG_BATCH_BEGIN or NFNL_MSG_BATCH_END.
     void batch(std::uint16_t type, std::uint32_t sequence);
     // Ends the message that begin() or batch() began.

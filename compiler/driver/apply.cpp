@@ -263,14 +263,25 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             return 0;
         }
 
+        const bool picks_up = !world.picks_up_sessions || world.picks_up_sessions();
         if (!how.force_lockout && world.own_sessions) {
-            if (const auto cut = find_lockout(world.own_sessions(), before, wanted)) {
+            const auto chains = kernel->foreign_chains();
+            const TrackedHow tracked{picks_up, chains ? chains.value() : std::vector<ForeignChain>()};
+            if (const auto cut = find_lockout(world.own_sessions(), before, wanted, tracked)) {
                 report_lockout(*cut, chosen, !before, report.diagnostics);
                 return report.stopped();
             }
         }
 
-        if (attempt == 0) warn_without_past(before, past, true, chosen.name, world, report);
+        if (attempt == 0) {
+            warn_without_past(before, past, true, chosen.name, world, report);
+            if (!before && !picks_up)
+                report.notes.emplace_back(
+                    "warning: live TCP sessions that nothing tracks yet are cut by a first apply while "
+                    "net.netfilter.nf_conntrack_tcp_loose is 0: with `sysctl -w "
+                    "net.netfilter.nf_conntrack_tcp_loose=1` "
+                    "before it, and 0 again after it, they are picked up");
+        }
         const Difference differs =
             timed("difference", [&] { return difference(before, wanted, view, origin_of(past)); });
         const std::string first = before ? "" : ", where there was no table inet policyc";

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "compiler/follow.h"
 #include "compiler/look_up.h"
 
 namespace policyc {
@@ -13,6 +12,7 @@ namespace policyc {
 namespace {
 
 using Ending = Followed::Verdict;
+using State = FirstPacket::State;
 
 Ending verdict(const ir::Ruleset& ruleset, const FirstPacket& packet) {
     const Result<Followed> followed =
@@ -62,6 +62,34 @@ bool cuts(const FirstPacket& packet, const std::optional<ir::Ruleset>& before, c
     return !passes(wanted, packet) && (!before || verdict(*before, packet) != Ending::drop);
 }
 
+// The chains of other tables that do that to what comes in.
+std::string doing(ForeignChain::Does does, Family family, const TrackedHow& how) {
+    std::string text;
+    const char* const other = family == Family::ipv4 ? "ip6 " : "ip ";
+    for (const ForeignChain& chain : how.others)
+        if (chain.does == does && chain.hook == "prerouting" && !chain.table.starts_with(other))
+            text += fmt::format("{}chain {} of table {}", text.empty() ? "" : " or ", chain.name, chain.table);
+    return text;
+}
+
+// What the next packet of such a flow will be, once connections are tracked.
+Lockout as_tracked(const Session& session, bool by_tunnel, const TrackedHow& how) {
+    const Tracked tracked = by_tunnel ? session.tunnel->tracked : session.tracked;
+    const Family family = by_tunnel ? session.tunnel->here.family : session.here.family;
+    Lockout as{.session = session, .by_tunnel = by_tunnel};
+    if (tracked == Tracked::rewritten) {
+        as.state = State::rewritten;
+        as.by = doing(ForeignChain::Does::translates, family, how);
+    }
+    if (tracked != Tracked::absent) return as;
+    as.by = doing(ForeignChain::Does::untracks, family, how);
+    if (!as.by.empty())
+        as.state = State::untracked;
+    else if (!how.picks_up && !by_tunnel)
+        as.state = State::invalid;
+    return as;
+}
+
 std::string endpoint(const Address& address, std::uint16_t port) {
     const std::string text = to_string(address);
     return address.family == Family::ipv4 ? fmt::format("{}:{}", text, port) : fmt::format("[{}]:{}", text, port);
@@ -82,40 +110,81 @@ Span place_of(const Session& session, const Node& node) {
 }  // namespace
 
 std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const std::optional<ir::Ruleset>& before,
-                                    const ir::Ruleset& wanted) {
+                                    const ir::Ruleset& wanted, const TrackedHow& how) {
     for (const Session& session : sessions) {
         if (cuts(packet_of(session), before, wanted)) return Lockout{session};
-        if (!session.tunnel || !cuts(packet_in(*session.tunnel), before, wanted)) continue;
-        if (!session.tunnel->keeps_alive || !passes(wanted, packet_out(*session.tunnel)))
+        if (session.tunnel && cuts(packet_in(*session.tunnel), before, wanted) &&
+            (!session.tunnel->keeps_alive || !passes(wanted, packet_out(*session.tunnel))))
             return Lockout{.session = session, .by_tunnel = true};
+        for (const bool by_tunnel : {false, true}) {
+            if (by_tunnel && !session.tunnel) continue;
+            const Lockout as = as_tracked(session, by_tunnel, how);
+            FirstPacket packet = by_tunnel ? packet_in(*session.tunnel) : packet_of(session);
+            packet.state = as.state;
+            if (as.state != State::fresh && cuts(packet, before, wanted)) return as;
+        }
     }
     return {};
 }
 
+namespace {
+
+struct Grounds {
+    std::string why, help;
+};
+
+// Of what policyc refuses whatever is permitted. It is let through now.
+Grounds grounds_of(const Lockout& lockout) {
+    const std::string by = lockout.by.empty() ? "" : fmt::format(" ({})", lockout.by);
+    switch (lockout.state) {
+        case State::fresh: break;
+        case State::invalid:
+            return {
+                "nothing tracks it yet, and net.netfilter.nf_conntrack_tcp_loose is 0: to the kernel it is no part of "
+                "a flow, which is refused",
+                "`sysctl -w net.netfilter.nf_conntrack_tcp_loose=1` before the apply, and 0 again after it: live "
+                "sessions are picked up with their next packets"};
+        case State::untracked:
+            return {fmt::format("nothing tracks it{}, and what is not tracked is refused", by),
+                    "let the rules that take packets from connection tracking leave that port alone"};
+        case State::rewritten:
+            return {fmt::format("its destination was rewritten{}, which is refused", by),
+                    lockout.by_tunnel
+                        ? "let the peer send to the port that the interface listens on"
+                        : fmt::format("log in at port {} itself, and leave this session", lockout.session.port)};
+    }
+    return {"denied by this policy", {}};
+}
+
+}  // namespace
+
 void report_lockout(const Lockout& lockout, const Node& node, bool first, Diagnostics& diagnostics) {
     const Session& session = lockout.session;
+    const bool permitted = lockout.state != State::fresh;
     const std::string over = session.interface.empty() ? "" : " over " + session.interface;
     const char* now = first ? "let through now, where there is no table inet policyc," : "allowed by the live ruleset";
     const std::string from = fmt::format("your session comes from {}{}", to_string(session.client), over);
+    Grounds grounds = grounds_of(lockout);
+    const std::string is = fmt::format("is {} and {}", now, permitted ? "would be cut: " + grounds.why : grounds.why);
     if (!lockout.by_tunnel) {
+        if (!permitted) grounds.help = "allow it, as with an `input` of this node";
         diagnostics
             .report(Code::E0901, place_of(session, node), "apply refused: your own SSH session would be cut", from)
-            .note(fmt::format("{} -> {}/tcp is {} and denied by this policy",
-                              endpoint(session.client, session.client_port), endpoint(session.here, session.port), now))
-            .help("allow it, as with an `input` of this node; or `policyc apply --force-lockout` cuts it");
+            .note(fmt::format("{} -> {}/tcp {}", endpoint(session.client, session.client_port),
+                              endpoint(session.here, session.port), is))
+            .help(grounds.help + "; or `policyc apply --force-lockout` cuts it");
         return;
     }
     const TunnelFlow& tunnel = *session.tunnel;
     const std::string other =
         node.listen_port ? fmt::format(" (it says {}, and the interface listens on another)", *node.listen_port) : "";
+    if (!permitted) grounds.help = fmt::format("write listen_port = {} for this node{}", tunnel.port, other);
     diagnostics
         .report(Code::E0901, node.span,
                 "apply refused: the tunnel that your own SSH session comes through would be cut", from)
-        .note(fmt::format("{} -> {}/udp, which carries {}, is {} and denied by this policy",
-                          endpoint(tunnel.peer, tunnel.peer_port), endpoint(tunnel.here, tunnel.port),
-                          session.interface, now))
-        .help(fmt::format("write listen_port = {} for this node{}; or `policyc apply --force-lockout` cuts it",
-                          tunnel.port, other));
+        .note(fmt::format("{} -> {}/udp, which carries {}, {}", endpoint(tunnel.peer, tunnel.peer_port),
+                          endpoint(tunnel.here, tunnel.port), session.interface, is))
+        .help(grounds.help + "; or `policyc apply --force-lockout` cuts it");
 }
 
 }  // namespace policyc

@@ -2,27 +2,40 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "backends/sessions.h"
+#include "compiler/follow.h"
 #include "compiler/ir.h"
+#include "compiler/kernel.h"
 #include "policy/diagnostic.h"
 #include "policy/model.h"
 
 namespace policyc {
 
+// What bears on how connection tracking has the packets of sessions.
+struct TrackedHow {
+    bool picks_up = true;              // picks_up_sessions()
+    std::vector<ForeignChain> others;  // of which some rewrite destinations, and some exempt packets from it
+};
+
 // What of a session would be cut.
 struct Lockout {
     Session session;
     bool by_tunnel = false;  // what carries its tunnel; else the session itself
+    // Why: no permission has it (`fresh`), or it is what policyc refuses whatever is permitted.
+    FirstPacket::State state = FirstPacket::State::fresh;
+    std::string by =
+        {};  // the chains of other tables that may have made it so: "chain pre of table ip nat"; "" where none is known
 
     bool operator==(const Lockout&) const = default;
 };
 
 // The first of the sessions that passes the table that is there (or has none to pass) and would not pass the one that is wanted, it or its tunnel. Where rules of the former are
-// not known, it is taken to pass. A tunnel passes where its peer may begin it, or this host does.
+// not known, it is taken to pass. A tunnel passes where its peer may begin it, or this host does. Each is asked twice: as what begins anew, and as what connection tracking has it for.
 std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const std::optional<ir::Ruleset>& before,
-                                    const ir::Ruleset& wanted);
+                                    const ir::Ruleset& wanted, const TrackedHow& how = {});
 
 // E0901, at the line of the policy that should have allowed it: the input of that port, else the node. `first`: there is no table yet.
 void report_lockout(const Lockout& lockout, const Node& node, bool first, Diagnostics& diagnostics);

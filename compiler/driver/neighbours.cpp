@@ -17,10 +17,12 @@ std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report) {
     }
     std::size_t notes = 0;
     for (const ForeignChain& chain : chains.value()) {
-        // What lets packets past the policy, or may: verify would say that the policy doesn't hold.
-        if (const Surrounding beside = surrounding(chain); beside.effect >= Surrounding::Effect::widens) {
+        // What lets packets past the policy, or may: verify would say that the policy doesn't hold. And what makes policyc itself refuse.
+        const Surrounding beside = surrounding(chain);
+        const bool widens = beside.effect >= Surrounding::Effect::widens;
+        if (widens || (beside.effect == Surrounding::Effect::narrows && chain.does != ForeignChain::Does::refuses)) {
             ++notes;
-            report.notes.push_back(fmt::format("warning: {}: {}", beside.words, beside.why));
+            report.notes.push_back(fmt::format("{}: {}: {}", widens ? "warning" : "note", beside.words, beside.why));
             report.record["foreign_chains"].push_back({{"table", chain.table},
                                                        {"chain", chain.name},
                                                        {"hook", chain.hook},

@@ -9,7 +9,7 @@
 namespace policyc {
 
 // Where this node judges packets, notes every base chain of another table that may refuse what it allows, since a packet passes only when all
-// base chains accept it, and warns of those that may let packets past it. Never an error: what can't be read is noted too. Returns the number of notes.
+// base chains accept it, and those that make policyc refuse it; and warns of those that may let packets past it. Never an error: what can't be read is noted too. Returns the number of notes.
 std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report);
 
 }  // namespace policyc

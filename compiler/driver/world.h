@@ -7,6 +7,7 @@
 
 #include "backends/links.h"
 #include "backends/sessions.h"
+#include "backends/tracked.h"
 #include "compiler/driver/verbs.h"
 #include "compiler/kernel.h"
 #include "compiler/layout.h"
@@ -25,6 +26,7 @@ struct World {
     std::function<std::vector<Address>()> own_addresses;
     std::function<std::string(const Address& to)> way_to;  // the interface; "" where there is none
     std::function<std::vector<Session>()> own_sessions;
+    std::function<bool()> picks_up_sessions;
     Time now{};  // read once: a run has one time
     std::string host_name;
     std::string hosts_file;

@@ -303,6 +303,25 @@ def other_chains_that_may_let_packets_past_are_warned_of(folder):
     expect_equal(["widens"], [one["effect"] for one in record["foreign_chains"]], "the record")
 
 
+@case
+def other_chains_that_make_policyc_refuse_are_named(folder):
+    clear()
+    nft("-f", "-", input="""
+        table ip f {
+            chain to { type nat hook prerouting priority dstnat; tcp dport 80 dnat to 10.69.13.9; }
+            chain from { type nat hook postrouting priority srcnat; masquerade; }
+            chain raw { type filter hook prerouting priority raw; notrack; }
+        }""")
+    with_lock(folder)
+    expected = ["raw of table ip f takes packets from connection tracking (prerouting hook)", "to of table ip f rewrites destinations (prerouting hook)"]
+    for words in (["apply", "--dry-run"], ["apply"], ["diff"], ["apply"]):
+        result = policyc(folder, words[0], "policy.toml", *words[1:])
+        expect_exit(0, result)
+        expect_equal(expected, notes_of_chains(result), words)
+    record = record_of(policyc(folder, "diff", "policy.toml", "--format", "json"))
+    expect_equal([("to", "narrows"), ("raw", "narrows")], [(one["chain"], one["effect"]) for one in record["foreign_chains"]], "the record")
+
+
 def ip(*arguments):
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 

@@ -43,6 +43,9 @@ TEST_CASE("SSH_CONNECTION is four words") {
     const auto scoped = parse_ssh_connection("fe80::1%eth0 51544 fe80::2%eth0 2222");
     REQUIRE(scoped);
     CHECK(to_string(scoped->client) == "fe80::1");
+    CHECK(scoped->interface == "eth0");
+    CHECK(parse_ssh_connection("::ffff:10.69.99.4 51544 ::ffff:10.69.50.2 22") == read);
+    CHECK(parse_ssh_connection("::ffff:10.69.99.4 51544 10.69.50.2 22") == read);
     for (const char* text :
          {"", "10.69.99.4 51544 10.69.50.2", "10.69.99.4 51544 10.69.50.2 22 1", "laptop 51544 gw 22",
           "10.69.99.4 99999 10.69.50.2 22", "10.69.99.4 51544 fd00::1 22", "10.69.99.4 x 10.69.50.2 22"})
@@ -93,6 +96,98 @@ TEST_CASE("a session is cut where it passes now, and would not") {
         if (chain.base && chain.base->hook == ir::Hook::input)
             chain.rules.insert(chain.rules.begin(), ir::Rule{{ir::Unknown{"odd"}}});
     CHECK(find_lockout({laptop}, odd, narrow) == Lockout{laptop});
+}
+
+TEST_CASE("what connection tracking has of a flow") {
+    // struct nlattr: length, type; the status is in network byte order: seen, assured, confirmed; and with its destination rewritten.
+    const auto status = [](unsigned char low, unsigned char high = 0) {
+        return std::string{8, 0, 3, 0, 0, 0, static_cast<char>(high), static_cast<char>(low)};
+    };
+    const std::string zone{6, 0, 18, 0, 0, 7, 0, 0};
+    CHECK(tracked_in(status(0x0e)) == Tracked::plain);
+    CHECK(tracked_in(zone + status(0xae, 1)) == Tracked::rewritten);
+    CHECK(tracked_in(status(0x1e, 0)) == Tracked::plain);  // its source was
+    CHECK(tracked_in("") == Tracked::unknown);
+    CHECK(tracked_in(zone) == Tracked::unknown);
+    CHECK(tracked_in(status(0x2e).substr(0, 7)) == Tracked::unknown);
+    CHECK(tracked_in(status(0x2e) + zone.substr(0, 5)) == Tracked::unknown);
+    CHECK(tracked_in(std::string{6, 0, 3, 0, 0, 0x20, 0, 0}) == Tracked::unknown);
+}
+
+TEST_CASE("a flow is asked for by what this host sends") {
+    const std::string four =
+        request_for_flow({6, *parse_address("10.69.50.2"), 22, *parse_address("10.69.99.4"), 51544});
+    REQUIRE(four.size() == 72);
+    CHECK(four.substr(4, 2) == std::string{1, 1});  // IPCTNL_MSG_CT_GET, NFNL_SUBSYS_CTNETLINK
+    CHECK(four.substr(16, 1) == std::string{2});    // AF_INET
+    CHECK(four.substr(22, 1) == std::string{2});    // CTA_TUPLE_REPLY
+    CHECK(four.find(std::string{8, 0, 1, 0, 10, 69, 50, 2, 8, 0, 2, 0, 10, 69, 99, 4}) != std::string::npos);
+    CHECK(four.find(std::string{5, 0, 1, 0, 6}) != std::string::npos);
+    CHECK(four.ends_with(std::string{6, 0, 2, 0, 0, 22, 0, 0, 6, 0, 3, 0, '\xc9', 'X', 0, 0}));
+    const std::string six = request_for_flow({17, *parse_address("fe80::2"), 1, *parse_address("fe80::1"), 2});
+    CHECK(six.substr(16, 1) == std::string{10});
+    CHECK(six.size() == four.size() + 24);
+}
+
+TEST_CASE("a session is cut where the tracking of connections has it otherwise than plainly") {
+    const std::string ssh = "input.ssh = { from = [\"laptop\"] }\n";
+    const ir::Ruleset wanted = compiled(Checked(gateway + ssh + people));
+    const ir::Ruleset host = compiled(Checked(gateway + ssh + "scope = \"host\"\nlisten_port = 51820\n" + people));
+    using State = FirstPacket::State;
+    using Does = ForeignChain::Does;
+    const std::vector<ForeignChain> others{{"ip nat", "pre", "prerouting", "pre", Does::translates},
+                                           {"ip6 nat", "six", "prerouting", "six", Does::translates},
+                                           {"ip nat", "post", "postrouting", "post", Does::translates},
+                                           {"inet nat", "both", "prerouting", "both", Does::translates}};
+    const TrackedHow loose{true, others};
+    const TrackedHow strict{false, others};
+    Session laptop = session("10.69.50.11", "wg0");
+    const auto cut = [&](const Session& one, State state, std::string by = {}, bool by_tunnel = false) {
+        return Lockout{.session = one, .by_tunnel = by_tunnel, .state = state, .by = std::move(by)};
+    };
+    for (const Tracked kept : {Tracked::unknown, Tracked::plain}) {
+        laptop.tracked = kept;
+        CHECK_FALSE(find_lockout({laptop}, std::nullopt, wanted, strict));
+    }
+    laptop.tracked = Tracked::absent;
+    CHECK_FALSE(find_lockout({laptop}, std::nullopt, wanted, loose));
+    CHECK(find_lockout({laptop}, std::nullopt, wanted, strict) == cut(laptop, State::invalid));
+    // The table that is there would have cut it already; here nothing judges it.
+    CHECK_FALSE(find_lockout({laptop}, wanted, wanted, strict));
+    laptop.interface = "eth0";
+    CHECK_FALSE(find_lockout({laptop}, std::nullopt, wanted, strict));
+    CHECK(find_lockout({laptop}, wanted, host, strict).has_value());
+    laptop.interface = "wg0";
+    TrackedHow exempt = loose;
+    exempt.others.push_back({"ip raw", "early", "prerouting", "early", Does::untracks});
+    exempt.others.push_back({"ip raw", "out", "output", "out", Does::untracks});
+    CHECK(find_lockout({laptop}, std::nullopt, wanted, exempt) ==
+          cut(laptop, State::untracked, "chain early of table ip raw"));
+    laptop.tracked = Tracked::rewritten;
+    CHECK(find_lockout({laptop}, std::nullopt, wanted, loose) ==
+          cut(laptop, State::rewritten, "chain pre of table ip nat or chain both of table inet nat"));
+    // What no permission has is said first.
+    Session phone = session("10.69.50.12", "wg0");
+    phone.tracked = Tracked::rewritten;
+    CHECK(find_lockout({phone}, std::nullopt, wanted, loose) == cut(phone, State::fresh));
+    // Of the tunnel, UDP: nothing is invalid. That this host would begin it anew is no help.
+    laptop.tracked = Tracked::plain;
+    laptop.tunnel = TunnelFlow{
+        *parse_address("203.0.113.7"), 40000, *parse_address("192.0.2.1"), 51820, "eth0", true, Tracked::absent};
+    CHECK_FALSE(find_lockout({laptop}, std::nullopt, host, strict));
+    CHECK(find_lockout({laptop}, std::nullopt, host, exempt) ==
+          cut(laptop, State::untracked, "chain early of table ip raw", true));
+    CHECK_FALSE(find_lockout({laptop}, std::nullopt, wanted, exempt));
+    laptop.tunnel->tracked = Tracked::rewritten;
+    const auto by_tunnel = find_lockout({laptop}, std::nullopt, host, {});
+    REQUIRE(by_tunnel);
+    CHECK(*by_tunnel == cut(laptop, State::rewritten, "", true));
+    const Checked checked(gateway + ssh + people);
+    Diagnostics diagnostics;
+    report_lockout(*by_tunnel, checked.policy->nodes[0], true, diagnostics);
+    CHECK(render(diagnostics, checked.sources, false)
+              .find("192.0.2.1:51820/udp, which carries wg0, is let through now, where there is no table inet policyc, "
+                    "and would be cut: its destination was rewritten, which is refused") != std::string::npos);
 }
 
 TEST_CASE("a session is cut with the tunnel that carries it, unless this host begins that anew") {
