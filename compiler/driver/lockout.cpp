@@ -135,7 +135,6 @@ struct Grounds {
 
 // Of what policyc refuses whatever is permitted. It is let through now.
 Grounds grounds_of(const Lockout& lockout) {
-    const std::string by = lockout.by.empty() ? "" : fmt::format(" ({})", lockout.by);
     switch (lockout.state) {
         case State::fresh: break;
         case State::invalid:
@@ -145,10 +144,16 @@ Grounds grounds_of(const Lockout& lockout) {
                 "`sysctl -w net.netfilter.nf_conntrack_tcp_loose=1` before the apply, and 0 again after it: live "
                 "sessions are picked up with their next packets"};
         case State::untracked:
-            return {fmt::format("nothing tracks it{}, and what is not tracked is refused", by),
-                    "let the rules that take packets from connection tracking leave that port alone"};
+            // Where nothing at all is tracked yet, those rules may be about other packets.
+            return {
+                fmt::format(
+                    "nothing tracks it, {} takes packets from connection tracking, and what is not tracked is refused",
+                    lockout.by),
+                fmt::format("let those rules leave port {} alone",
+                            lockout.by_tunnel ? lockout.session.tunnel->port : lockout.session.port)};
         case State::rewritten:
-            return {fmt::format("its destination was rewritten{}, which is refused", by),
+            return {fmt::format("its destination was rewritten{}, which is refused",
+                                lockout.by.empty() ? "" : " (" + lockout.by + ")"),
                     lockout.by_tunnel
                         ? "let the peer send to the port that the interface listens on"
                         : fmt::format("log in at port {} itself, and leave this session", lockout.session.port)};
@@ -166,13 +171,16 @@ void report_lockout(const Lockout& lockout, const Node& node, bool first, Diagno
     const std::string from = fmt::format("your session comes from {}{}", to_string(session.client), over);
     Grounds grounds = grounds_of(lockout);
     const std::string is = fmt::format("is {} and {}", now, permitted ? "would be cut: " + grounds.why : grounds.why);
+    const std::string forced = lockout.state == State::untracked
+                                   ? "; where they do already, `policyc apply --force-lockout` goes on"
+                                   : "; or `policyc apply --force-lockout` cuts it";
     if (!lockout.by_tunnel) {
         if (!permitted) grounds.help = "allow it, as with an `input` of this node";
         diagnostics
             .report(Code::E0901, place_of(session, node), "apply refused: your own SSH session would be cut", from)
             .note(fmt::format("{} -> {}/tcp {}", endpoint(session.client, session.client_port),
                               endpoint(session.here, session.port), is))
-            .help(grounds.help + "; or `policyc apply --force-lockout` cuts it");
+            .help(grounds.help + forced);
         return;
     }
     const TunnelFlow& tunnel = *session.tunnel;
@@ -184,7 +192,7 @@ void report_lockout(const Lockout& lockout, const Node& node, bool first, Diagno
                 "apply refused: the tunnel that your own SSH session comes through would be cut", from)
         .note(fmt::format("{} -> {}/udp, which carries {}, {}", endpoint(tunnel.peer, tunnel.peer_port),
                           endpoint(tunnel.here, tunnel.port), session.interface, is))
-        .help(grounds.help + "; or `policyc apply --force-lockout` cuts it");
+        .help(grounds.help + forced);
 }
 
 }  // namespace policyc

@@ -13,6 +13,7 @@ GATEWAY = TUNNEL["extgw01"]
 SSH_LINE = 'input.ssh  = { from = ["clients"], limit = "6/minute" }           # the bastion'
 SCOPE_LINE = 'scope      = "tunnel"                     # judge only what enters or leaves wg-ext (the default)'
 MUTE = 'scope = "host"\noutput = ["dns"]'
+HOST = 'scope = "host"\nlisten_port = 51820'
 PHONE_ONLY = 'input.ssh  = { from = ["phone"], limit = "60/minute" }'
 BOTH = 'input.ssh  = { from = ["clients"], limit = "60/minute" }'
 
@@ -31,6 +32,23 @@ def refused(done, what):
     for words in ("error[E0901]: apply refused: your own SSH session would be cut", "input.ssh", f"your session comes from {TUNNEL['laptop']} over wg-ext",
                   f"-> {GATEWAY}:22/tcp is ", "denied by this policy", "--force-lockout"):
         check(words in done.stderr, f"{what}: no `{words}` in\n{done.stderr}")
+
+
+def a_tunnel_that_is_exempt_from_tracking_is_not_cut(lab):
+    """In scope host its own packets are judged, and policyc refuses what is not tracked. (More of that, of the session itself: test_lockout_tracked.py.)"""
+    raw = "table ip raw {\nchain early { type filter hook prerouting priority raw; udp dport 51820 notrack; }\nchain out { type filter hook output priority raw; udp sport 51820 notrack; }\n"
+    raw += "chain on { type filter hook input priority 0; ct state established accept; }\n}\n"  # what is not exempt is tracked
+    lab.nft("extgw01", "-f", "-", input=raw)
+    lab.edit(SCOPE_LINE, HOST)
+    done = typed(lab, "laptop")
+    check(done.returncode == 1, f"wanted exit 1, saw {done.returncode}\n{done.stdout}{done.stderr}")
+    for words in ("error[E0901]: apply refused: the tunnel that your own SSH session comes through would be cut", "[nodes.extgw01]",
+                  ":51820/udp, which carries wg-ext, is let through now, where there is no table inet policyc, and would be cut: "
+                  "nothing tracks it, chain early of table ip raw takes packets from connection tracking, and what is not tracked is refused"):
+        check(words in done.stderr, f"no `{words}` in\n{done.stderr}")
+    lab.nft("extgw01", "delete", "table", "ip", "raw")
+    ran(typed(lab, "laptop", "--dry-run"), 0, "a dry run where nothing is exempt")
+    lab.edit(HOST, SCOPE_LINE)
 
 
 def a_first_apply_is_refused(lab):
@@ -115,7 +133,7 @@ def main():
     with Lab() as lab:
         lab.edit('only = ["grafana", "media", "dns", "extgw01:22", "extgw01:ping"]', 'deny = ["home:23"]')
         ran(lab.policyc("extgw01", "resolve", lab.policy), 0, "resolve")
-        return run([a_first_apply_is_refused, what_is_no_session_here_is_not_believed, who_is_allowed_may_apply, an_apply_that_cuts_the_tunnel_is_refused, an_apply_that_changes_the_table_is_refused,
+        return run([a_tunnel_that_is_exempt_from_tracking_is_not_cut, a_first_apply_is_refused, what_is_no_session_here_is_not_believed, who_is_allowed_may_apply, an_apply_that_cuts_the_tunnel_is_refused, an_apply_that_changes_the_table_is_refused,
                     force_lockout_cuts_it], lab)
 
 

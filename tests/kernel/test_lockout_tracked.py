@@ -130,7 +130,7 @@ class Host:
         rules = self.nft("list", "ruleset")
         for options in ([], ["--dry-run"]):
             done = ran(self.apply(said, *options), 1, "an apply that would cut the session")
-            for one in (REFUSED, "input.ssh", "or `policyc apply --force-lockout` cuts it", *words):
+            for one in (REFUSED, "input.ssh", "`policyc apply --force-lockout`", *words):
                 check(one in done.stderr, f"no `{one}` in\n{done.stderr}")
         check(self.nft("list", "ruleset") == rules, "the rules changed in an apply that was refused")
 
@@ -199,12 +199,18 @@ def a_session_that_came_through_a_redirect(host):
     check(alive(plain), "a session with port 22 is cut")
 
 
+def an_ipv6_session_that_came_through_a_redirect(host):
+    host.begin(('from = ["home"]', 'from = ["home", "fe80::/10"]'), others=NAT.replace("table ip ", "table ip6 "))
+    session = host.open(2200, to="fe80::b", zone="eth1")
+    host.refuses(f"fe80::a%eth1 {session.getsockname()[1]} fe80::b%eth1 22", "its destination was rewritten (chain pre of table ip6 nat), which is refused")
+
+
 def a_session_that_is_exempt_from_tracking(host):
     host.begin(others=RAW)
     session = host.open()
     said = said_by(session)
-    host.refuses(said, "nothing tracks it (chain early of table inet raw), and what is not tracked is refused",
-                 "let the rules that take packets from connection tracking leave that port alone")
+    host.refuses(said, "nothing tracks it, chain early of table inet raw takes packets from connection tracking, and what is not tracked is refused",
+                 "let those rules leave port 22 alone; where they do already, `policyc apply --force-lockout` goes on")
     done = ran(host.apply(said, "--force-lockout"), 0, "an apply that cuts")
     check("note: chain early of table inet raw takes packets from connection tracking (prerouting hook): policyc refuses what is not tracked" in done.stderr, done.stderr)
     diff = ran(host.apply(said, verb="diff"), 0, "diff")
@@ -235,7 +241,7 @@ def main():
     if why:
         return skipped(why)
     with Host() as host:
-        return run([a_session_that_nothing_tracks_and_nothing_picks_up, what_is_not_judged_is_not_cut, a_session_that_came_through_a_redirect,
+        return run([a_session_that_nothing_tracks_and_nothing_picks_up, what_is_not_judged_is_not_cut, a_session_that_came_through_a_redirect, an_ipv6_session_that_came_through_a_redirect,
                     a_session_that_is_exempt_from_tracking, the_zone_of_an_address_is_the_interface, ipv4_in_ipv6_is_ipv4], host)
 
 
