@@ -273,6 +273,11 @@ std::string time_text(Time time) {
 
 }  // namespace
 
+bool dated_ahead(const LockEntry& entry, Time now) {
+    constexpr std::chrono::minutes most_difference{5};
+    return entry.resolved - now > most_difference;
+}
+
 std::optional<Lock> parse_lock(std::uint32_t file, const Sources& sources, Diagnostics& diagnostics) {
     if (std::optional<Lock> lock = read_plain_lock(sources.text(file), file)) return lock;
     return LockReader(file, sources, diagnostics).read();

@@ -14,7 +14,7 @@
 namespace policyc {
 
 // What is remembered of a name. While an answer stays the same its entry stays the same, byte for byte; only where [resolve] stale.keep says how long it holds
-// is `resolved` renewed, when a quarter of that time has gone by.
+// is `resolved` renewed, when a quarter of that time has gone by. A date that is yet to come always is.
 struct LockEntry {
     std::vector<Address> addresses;   // sorted; empty: the name had no address or did not exist, which is an answer
     std::vector<std::string> cnames;  // the chain, without the name itself
@@ -27,6 +27,9 @@ struct LockEntry {
     }
 };
 using Lock = std::map<std::string, LockEntry>;
+
+// Whether its date is yet to come, by more than clocks differ: a wrong clock wrote it, so it says nothing of when that was.
+bool dated_ahead(const LockEntry& entry, Time now);
 
 // Reads a lock file that was added to `sources` as `file`. Every problem is reported with its place, and then nothing is returned.
 std::optional<Lock> parse_lock(std::uint32_t file, const Sources& sources, Diagnostics& diagnostics);

@@ -24,11 +24,10 @@ std::string ago(Time then, Time now) {
     return say(seconds / 86400, "day");
 }
 
-// Whether an answer that is confirmed should get a new date. A lock is made to be committed, so it is not dated anew each time; one with a
-// date that is yet to come was written by a wrong clock.
+// Whether an answer that is confirmed should get a new date. A lock is made to be committed, so it is not dated anew each time.
 bool renewal_due(const Policy& policy, const LockEntry& entry, Time now) {
-    return policy.resolve.stale_keep &&
-           (entry.resolved > now || now - entry.resolved >= *policy.resolve.stale_keep / 4);
+    if (dated_ahead(entry, now)) return true;
+    return policy.resolve.stale_keep && now - entry.resolved >= *policy.resolve.stale_keep / 4;
 }
 
 // One name on its way from an answer to an entry of the lock.
@@ -66,6 +65,7 @@ private:
     static std::string server(const Answer& answer) { return answer.server.empty() ? "the resolver" : answer.server; }
 
     [[nodiscard]] std::string resolved(const LockEntry& entry) const {
+        if (dated_ahead(entry, now_)) return "resolved when a clock was wrong: its date is yet to come";
         return fmt::format("resolved {}", ago(entry.resolved, now_));
     }
 
@@ -132,7 +132,7 @@ private:
             diagnostic.note("nothing is allowed to it");
         }
         diagnostic.help("if the host has another name now, change it here; if it is gone, remove what names it");
-        if (!gone && old->cnames == answer.cnames) return *old;
+        if (!gone && old->cnames == answer.cnames && !dated_ahead(*old, now_)) return *old;
         return LockEntry{{}, answer.cnames, answer.ttl, now_, {}};
     }
 

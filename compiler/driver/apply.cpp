@@ -51,7 +51,7 @@ Result<void> add_to_lock(const LockFile& lock, const Lock& fresh, World& world) 
         if (!there) return Error{fmt::format("{} is not a lock file any more", lock.path), {}};
         now = std::move(*there);
     }
-    return world.files->write(lock.path, write_lock(join(now, fresh)), 0644);
+    return world.files->write(lock.path, write_lock(join(now, fresh, world.now)), 0644);
 }
 
 // New answers go into the lock; where that can't be written (a policy in a read-only store), into the state directory.
@@ -63,7 +63,7 @@ void save_names(const LockFile& lock, const Lock& fresh, World& world, Report& r
     }
     const std::string path = state_names_path(world);
     const Result<void> written =
-        world.files->write(path, write_lock(join(load_state_names(world, report), fresh)), 0600);
+        world.files->write(path, write_lock(join(load_state_names(world, report), fresh, world.now)), 0600);
     report.notes.push_back(
         written ? fmt::format("{} can't be written: {} kept in {}", lock.path, count_of(fresh.size(), "name"), path)
                 : fmt::format("warning: the new addresses are not kept: {}", written.error().message));
@@ -200,7 +200,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     const std::size_t errors_before = report.diagnostics.errors();
 
     // Names to addresses: the lock, the state directory, /etc/hosts, and DNS for what is in none of them.
-    Lock known = known_names(policy, lock.lock, world, report);
+    Lock known = known_names(policy, lock, world, report);
     const Addresses hosts = load_hosts(world);
     Lock fresh;
     if (!how.offline) fresh = ask_missing(loaded, known, hosts, world, report);

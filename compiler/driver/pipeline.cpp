@@ -98,11 +98,12 @@ std::optional<LockFile> load_lock(const Loaded& loaded, const std::optional<std:
     return file;
 }
 
-Lock join(const Lock& one, const Lock& other) {
+Lock join(const Lock& one, const Lock& other, Time now) {
+    const auto date = [now](const LockEntry& entry) { return dated_ahead(entry, now) ? Time::min() : entry.resolved; };
     Lock joined = one;
     for (const auto& [name, entry] : other) {
         const auto [place, added] = joined.try_emplace(name, entry);
-        if (!added && place->second.resolved < entry.resolved) place->second = entry;
+        if (!added && date(place->second) < date(entry)) place->second = entry;
     }
     return joined;
 }

@@ -41,8 +41,8 @@ struct LockFile {
 std::optional<LockFile> load_lock(const Loaded& loaded, const std::optional<std::string>& given, bool may_miss,
                                   const Files& files, Report& report);
 
-// Of every name the entry that was resolved last.
-Lock join(const Lock& one, const Lock& other);
+// Of every name the entry that was resolved last; of two from the same time, and of two that are dated ahead, that of `one`.
+Lock join(const Lock& one, const Lock& other, Time now);
 
 // /etc/hosts. One that can't be read has no names.
 Addresses load_hosts(const World& world);

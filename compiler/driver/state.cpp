@@ -85,6 +85,11 @@ Error record_error(const World& world, int reason) {
             reason == EISDIR ? "remove it: apply keeps its record there" : ""};
 }
 
+// What follows the first of several names.
+std::string and_more(std::size_t count) {
+    return count > 1 ? fmt::format(" (and {} more)", count - 1) : std::string();
+}
+
 // Removes what a run that was killed had begun to write: `.applied.json.XXXXXX` and the like. Whoever holds the lock is alone.
 void sweep(const std::string& directory) {
     constexpr std::array written{"applied.json", "applied.next.json", "names.lock", "unchanged"};
@@ -135,6 +140,15 @@ Result<std::unique_ptr<StateLock>> lock_state(const std::string& directory, std:
     }
 }
 
+std::string addresses_text(const Lock& lock, const std::string& name) {
+    const auto entry = lock.find(name);
+    if (entry == lock.end()) return "unknown";
+    if (entry->second.addresses.empty()) return "no address";
+    std::string text;
+    for (const Address& address : entry->second.addresses) text += (text.empty() ? "" : ", ") + to_string(address);
+    return text;
+}
+
 std::string state_names_path(const World& world) {
     return world.state_dir + "/names.lock";
 }
@@ -153,8 +167,49 @@ Lock load_state_names(const World& world, Report& report) {
     return {};
 }
 
-Lock known_names(const Policy& policy, const Lock& lock, const World& world, Report& report) {
-    return names_of(policy).empty() ? lock : join(lock, load_state_names(world, report));
+void warn_dated_ahead(const Policy& policy, const Lock& lock, const std::string& path, const World& world,
+                      Report& report) {
+    std::vector<std::string> ahead;
+    for (const NameUse& use : names_of(policy)) {
+        const auto entry = lock.find(use.name);
+        if (entry != lock.end() && dated_ahead(entry->second, world.now)) ahead.push_back(use.name);
+    }
+    if (ahead.empty()) return;
+    std::string text = fmt::format(
+        "warning: {}: `{}`{} is dated {}, and it is {} now: a clock is wrong or was, so any other entry "
+        "counts as later until a resolve dates it anew",
+        path, ahead.front(), and_more(ahead.size()), to_text(lock.at(ahead.front()).resolved), to_text(world.now));
+    if (std::ranges::find(report.notes, text) == report.notes.end()) report.notes.push_back(std::move(text));
+}
+
+Lock known_names(const Policy& policy, const LockFile& lock, const World& world, Report& report) {
+    const std::vector<NameUse> uses = names_of(policy);
+    if (uses.empty()) return lock.lock;
+    const std::string path = state_names_path(world);
+    const Lock kept = load_state_names(world, report);
+    Lock joined = join(lock.lock, kept, world.now);
+    warn_dated_ahead(policy, lock.lock, lock.path, world, report);
+    warn_dated_ahead(policy, kept, path, world, report);
+
+    std::vector<std::string> overridden;
+    for (const NameUse& use : uses) {
+        const auto locked = lock.lock.find(use.name);
+        if (locked != lock.lock.end() && joined.at(use.name).addresses != locked->second.addresses)
+            overridden.push_back(use.name);
+    }
+    if (overridden.empty()) return joined;
+    const std::string& first = overridden.front();
+    report.notes.push_back(fmt::format(
+        "`{}`{} is {} by {}, which counts as later than {}: {} there; `policyc resolve --apply` settles it", first,
+        and_more(overridden.size()), addresses_text(joined, first), path, lock.path, addresses_text(lock.lock, first)));
+    return joined;
+}
+
+Result<void> drop_state_names(const World& world) {
+    const std::string path = state_names_path(world);
+    if (unlink(path.c_str()) == 0 || errno == ENOENT) return {};
+    return Error{fmt::format("cannot remove {}: {}", path, std::strerror(errno)),
+                 "what it holds is older than the lock, and could override it"};
 }
 
 Applied make_applied(const Loaded& loaded, const Sources& sources, std::size_t node, const Addresses& addresses,

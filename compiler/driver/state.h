@@ -31,11 +31,20 @@ private:
 Result<std::unique_ptr<StateLock>> lock_state(const std::string& directory, std::chrono::milliseconds patience,
                                               const Report& report);
 
+// "10.69.13.20, 10.69.13.21", or why there is none.
+std::string addresses_text(const Lock& lock, const std::string& name);
+
 // names.lock of the state directory. Where it is missing it is empty; where it can't be used, a note says so.
 Lock load_state_names(const World& world, Report& report);
 std::string state_names_path(const World& world);
-// The lock and these: what an apply goes by. They are not looked at for a policy without names.
-Lock known_names(const Policy& policy, const Lock& lock, const World& world, Report& report);
+// The lock and these: what an apply goes by. They are not looked at for a policy without names. A note says where these are not
+// what the lock has, and a warning where a date is yet to come.
+Lock known_names(const Policy& policy, const LockFile& lock, const World& world, Report& report);
+// The warning alone.
+void warn_dated_ahead(const Policy& policy, const Lock& lock, const std::string& path, const World& world,
+                      Report& report);
+// Once the lock holds what was settled from both.
+Result<void> drop_state_names(const World& world);
 
 // What was applied, so that a later diff can name what goes by the name and line it had then, and tell what somebody else
 // put into the table.

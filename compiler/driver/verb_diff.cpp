@@ -78,7 +78,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
 
     const Addresses hosts = load_hosts(world);
     // What is live was made with the state directory's names too; two files are compared as they are.
-    const Lock known = options.against ? lock.lock : known_names(policy, lock.lock, world, report);
+    const Lock known = options.against ? lock.lock : known_names(policy, lock, world, report);
     const Addresses addresses =
         timed("names", [&] { return addresses_of(policy, known, hosts, world.now, report.diagnostics); });
     timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics, Nameless::waits); });

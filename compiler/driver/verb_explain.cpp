@@ -144,7 +144,7 @@ int verb_explain(const Options& options, World& world, Report& report) {
     const Node& node = policy.nodes[chosen.value()];
     const Result<std::optional<explain::Side>> in = way_in(node, options, world);
     if (!in) return report.fail(in.error());
-    const Lock lock = known_names(policy, file->lock, world, report);
+    const Lock lock = known_names(policy, *file, world, report);
     const Addresses addresses = addresses_of(policy, lock, load_hosts(world), world.now, report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
 

@@ -68,7 +68,7 @@ int verb_list(const Options& options, World& world, Report& report) {
         if (!chosen) return report.fail(chosen.error());
         node = chosen.value();
     }
-    const Lock known = known_names(policy, lock->lock, world, report);
+    const Lock known = known_names(policy, *lock, world, report);
     const Addresses addresses = addresses_of(policy, known, load_hosts(world), world.now, report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
     const ListFilter filter = filtered ? list_filter(policy, addresses, policy.tests.back(), query) : ListFilter{};

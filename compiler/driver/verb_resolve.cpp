@@ -13,15 +13,6 @@ namespace policyc {
 
 namespace {
 
-std::string addresses_text(const Lock& lock, const std::string& name) {
-    const auto entry = lock.find(name);
-    if (entry == lock.end()) return "unknown";
-    if (entry->second.addresses.empty()) return "no address";
-    std::string text;
-    for (const Address& address : entry->second.addresses) text += (text.empty() ? "" : ", ") + to_string(address);
-    return text;
-}
-
 nlohmann::ordered_json addresses_json(const Lock& lock, const std::string& name) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     const auto entry = lock.find(name);
@@ -83,20 +74,22 @@ void report_changes(const Lock& before, const Settled& settled, Report& report) 
     report.record["dropped"] = settled.dropped;
 }
 
-// Writes the lock when it differs; where that fails and `fallback` is set, the state directory's names.
-Result<void> save(const LockFile& lock, const Lock& settled, bool fallback, World& world, Report& report) {
+// Writes the lock when it differs. Where the state directory's names were settled too, these are left out from then on; or where the
+// lock can't be written, they are what is written.
+Result<void> save(const LockFile& lock, const Lock& settled, bool with_state, World& world, Report& report) {
     const std::string text = write_lock(settled);
+    const auto drop_others = [&] { return with_state ? drop_state_names(world) : Result<void>(); };
     report.record["lock"] = lock.path;
     report.record["written"] = false;
-    if (lock.text ? *lock.text == text : settled.empty()) return {};
+    if (lock.text ? *lock.text == text : settled.empty()) return drop_others();
     Result<void> written = world.files->write(lock.path, text, 0644);
     if (written) {
         report.record["written"] = true;
         report.data += fmt::format("{} written\n", lock.path);
         report.done = fmt::format("{} is written", lock.path);
-        return {};
+        return drop_others();
     }
-    if (!fallback) return written;
+    if (!with_state) return written;
     const std::string path = state_names_path(world);
     const Result<std::string> kept = world.files->read(path, max_policy_bytes);
     if (kept && kept.value() == text) return {};
@@ -147,7 +140,13 @@ int verb_resolve(const Options& options, World& world, Report& report) {
     if (!folder) return report.fail(folder.error());
     lock = load_lock(*loaded, options.lock, true, *world.files, report);
     if (!lock) return report.error ? 2 : report.stopped();
-    const Lock before = options.apply ? join(lock->lock, load_state_names(world, report)) : lock->lock;
+    warn_dated_ahead(loaded->policy, lock->lock, lock->path, world, report);
+    Lock before = lock->lock;
+    if (options.apply) {
+        const Lock kept = load_state_names(world, report);
+        warn_dated_ahead(loaded->policy, kept, state_names_path(world), world, report);
+        before = join(before, kept, world.now);
+    }
     const Settled settled = settle(loaded->policy, before, answers, world.now, false, report.diagnostics);
     report_changes(before, settled, report);
     report_counts(settled, answers, report);

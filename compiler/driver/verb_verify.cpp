@@ -166,7 +166,7 @@ int verb_verify(const Options& options, World& world, Report& report) {
     const std::size_t node = opened->node;
     const Node& chosen = policy.nodes[node];
 
-    const Lock known = known_names(policy, lock.lock, world, report);
+    const Lock known = known_names(policy, lock, world, report);
     const Addresses addresses = addresses_of(policy, known, load_hosts(world), world.now, report.diagnostics);
     judge(policy, addresses, today(world), report.diagnostics, Nameless::waits);
     if (report.diagnostics.errors() > 0) return report.stopped();

@@ -94,11 +94,56 @@ def of_two_entries_for_a_name_the_later_one_holds(folder):
         (folder / "policy.lock").read_text().replace("10.69.13.30", "10.69.13.35").replace("2026-11-24", "2026-11-25")
     )
     (folder / "state/names.lock").write_text(later)
-    expect_exit(0, apply(folder))
+    result = apply(folder, now="2026-11-26T12:00:00Z")
+    expect_exit(0, result)
     expect("10.69.13.35" in table() and "10.69.13.30" not in table(), table())
+    said = f"`{NAME}` is 10.69.13.35 by {folder / 'state/names.lock'}, which counts as later than policy.lock: 10.69.13.30 there"
+    expect_words(said, result)
+    for verb in ("diff", "verify"):
+        expect_words(said, policyc(folder, verb, "policy.toml", now="2026-11-26T12:00:00Z"))
     (folder / "state/names.lock").write_text(later.replace("2026-11-25", "2026-11-23"))
-    expect_exit(0, apply(folder))
+    result = apply(folder, now="2026-11-26T12:00:00Z")
+    expect_exit(0, result)
     expect("10.69.13.30" in table() and "10.69.13.35" not in table(), table())
+    expect("counts as later" not in result.stderr, result)
+
+
+@case
+def what_resolve_apply_settled_is_not_overridden(folder):
+    with_lock(folder)
+    clear()
+    (folder / "state").mkdir()
+    ahead = (folder / "policy.lock").read_text().replace("10.69.13.30", "10.69.13.35").replace("2026", "2031")
+    names = folder / "state/names.lock"
+    names.write_text(ahead)
+    result = apply(folder)
+    expect_exit(0, result)
+    expect_words(f"warning: {names}: `{NAME}` is dated 2031-11-24T12:00:00Z, and it is 2026-11-24T12:00:00Z now: a clock is wrong", result)
+    expect("10.69.13.30" in table() and "10.69.13.35" not in table(), table())
+
+    answers = write_answers(folder, {NAME: {**LOCK_ANSWERS[NAME], "addresses": ["10.69.13.31"]}})
+    result = policyc(folder, "resolve", "policy.toml", "--apply", "--answers", answers, now="2026-11-24T14:00:00Z")
+    expect_exit(0, result)
+    expect_data(f"{NAME}  10.69.13.30 -> 10.69.13.31", result)
+    expect("10.69.13.31" in table() and not names.exists(), table())
+
+    # Nor where the lock had the answer already, and is older.
+    names.write_text(ahead.replace("2031-11-24", "2026-12-01"))
+    result = policyc(folder, "resolve", "policy.toml", "--apply", "--answers", answers, now="2026-12-02T14:00:00Z")
+    expect_exit(0, result)
+    expect("2026-12-02" in (folder / "policy.lock").read_text() and not names.exists(), files_of(folder).keys())
+    quiet = apply(folder, now="2026-12-02T15:00:00Z")
+    expect_equal("extgw01: nothing to change\n", quiet.stdout, "afterwards")
+    expect("clock" not in quiet.stderr and "counts as later" not in quiet.stderr, quiet)
+
+    # A lock that is dated ahead gives way to what the state directory has, and is dated anew.
+    (folder / "policy.lock").write_text(ahead)
+    names.write_text(ahead.replace("2031-11-24", "2026-12-01").replace("10.69.13.35", "10.69.13.31"))
+    result = policyc(folder, "resolve", "policy.toml", "--apply", "--answers", answers, now="2026-12-02T16:00:00Z")
+    expect_exit(0, result)
+    expect_equal(1, result.stderr.count("a clock is wrong"), "warnings")
+    expect_words("warning: policy.lock: ", result)
+    expect("2031" not in (folder / "policy.lock").read_text() and not names.exists(), files_of(folder).keys())
 
 
 @case

@@ -399,6 +399,8 @@ TEST_CASE("what is confirmed is dated anew only when a quarter of stale.keep has
     };
     const Time old = now - std::chrono::hours{24 * 300};
     CHECK(dated(old) == old);  // no `keep`: the lock never changes of itself
+    CHECK(dated(now + std::chrono::hours{1}) == now);
+    CHECK(dated(now + std::chrono::minutes{2}) == now + std::chrono::minutes{2});  // clocks differ a little
     policy.resolve.stale_keep = std::chrono::hours{4};
     CHECK(dated(old) == now);
     CHECK(dated(now - std::chrono::hours{1}) == now);
@@ -408,5 +410,8 @@ TEST_CASE("what is confirmed is dated anew only when a quarter of stale.keep has
     const Lock before = {{name, {{address("10.69.13.20")}, {}, 300, now - std::chrono::hours{5}}}};
     Run silent(policy, before, {{name, answer(Outcome::timeout)}});
     CHECK(silent.settled.lock == before);
+    // Nor does what still has no address keep a date that is yet to come.
+    const Lock none = {{name, {{}, {}, 300, now + std::chrono::hours{1}}}};
+    CHECK(Run(policy, none, {{name, answer(Outcome::no_address)}}).settled.lock.at(name).resolved == now);
     CHECK(silent.text().find("older than `stale.keep` lets it be, so nothing is allowed to it") != std::string::npos);
 }
