@@ -120,7 +120,7 @@ std::optional<TunnelFlow> tunnel_of(const Session& session) {
     if (!way.source) return {};
     TunnelFlow flow{*peer->endpoint,     peer->endpoint_port, *way.source,
                     device->listen_port, way.interface,       peer->keeps_alive};
-    flow.tracked = tracked({IPPROTO_UDP, flow.here, flow.port, flow.peer, flow.peer_port});
+    flow.tracked = tracked({flow.here, flow.peer, flow.port, flow.peer_port, IPPROTO_UDP});
     return flow;
 }
 
@@ -142,7 +142,7 @@ std::optional<Session> parse_ssh_connection(const std::string& text) {
     const auto from_port = number<std::uint16_t>(client_port);
     const auto to_port = number<std::uint16_t>(port);
     if (!from || !to || !from_port || !to_port || from->family != to->family) return std::nullopt;
-    return Session{*from, *from_port, *to, *to_port, zone};
+    return Session{*from, *from_port, *to, *to_port, Tracked::unknown, zone};
 }
 
 std::map<std::uint64_t, Session> open_connections_in(const std::string& text) {
@@ -178,7 +178,7 @@ std::vector<Session> own_sessions(const std::optional<std::string>& ssh_connecti
     for (Session& session : sessions) {
         session.interface =
             said && !said->interface.empty() ? said->interface : way_to(session.client, session.here).interface;
-        session.tracked = tracked({IPPROTO_TCP, session.here, session.port, session.client, session.client_port});
+        session.tracked = tracked({session.here, session.client, session.port, session.client_port, IPPROTO_TCP});
         session.tunnel = tunnel_of(session);
     }
     return sessions;

@@ -33,10 +33,10 @@ struct Session {
     std::uint16_t client_port = 0;
     Address here;
     std::uint16_t port = 0;
+    Tracked tracked = Tracked::unknown;
     std::string interface;
     std::optional<TunnelFlow> tunnel =
         std::nullopt;  // that it comes through, where that is a tunnel whose endpoint is known
-    Tracked tracked = Tracked::unknown;
 
     bool operator==(const Session&) const = default;
 };

@@ -11,11 +11,11 @@ namespace policyc {
 
 // The addresses and ports of a flow with this host, as the packets bear them that this host gets and sends.
 struct Ends {
-    std::uint8_t protocol = 0;  // IPPROTO_TCP, IPPROTO_UDP
     Address here;
-    std::uint16_t port = 0;
     Address peer;
+    std::uint16_t port = 0;
     std::uint16_t peer_port = 0;
+    std::uint8_t protocol = 0;  // IPPROTO_TCP, IPPROTO_UDP
 };
 
 enum class Tracked : std::uint8_t {

@@ -12,7 +12,7 @@ using namespace policyc;
 namespace {
 
 Session session(const char* client, const char* interface, std::uint16_t port = 22) {
-    return {*parse_address(client), 51544, *parse_address("10.69.50.2"), port, interface};
+    return {*parse_address(client), 51544, *parse_address("10.69.50.2"), port, Tracked::unknown, interface};
 }
 
 ir::Ruleset compiled(const Checked& checked) {
@@ -39,7 +39,8 @@ address = "10.69.50.12"
 TEST_CASE("SSH_CONNECTION is four words") {
     const auto read = parse_ssh_connection("10.69.99.4 51544 10.69.50.2 22");
     REQUIRE(read);
-    CHECK(*read == Session{*parse_address("10.69.99.4"), 51544, *parse_address("10.69.50.2"), 22, ""});
+    CHECK(*read ==
+          Session{*parse_address("10.69.99.4"), 51544, *parse_address("10.69.50.2"), 22, Tracked::unknown, ""});
     const auto scoped = parse_ssh_connection("fe80::1%eth0 51544 fe80::2%eth0 2222");
     REQUIRE(scoped);
     CHECK(to_string(scoped->client) == "fe80::1");
@@ -63,7 +64,8 @@ TEST_CASE("open connections of /proc/net/tcp") {
         "   2: 0232450A\n";
     const auto found = open_connections_in(four);
     REQUIRE(found.size() == 1);
-    CHECK(found.at(4711) == Session{*parse_address("10.69.99.4"), 51544, *parse_address("10.69.50.2"), 22, ""});
+    CHECK(found.at(4711) ==
+          Session{*parse_address("10.69.99.4"), 51544, *parse_address("10.69.50.2"), 22, Tracked::unknown, ""});
     const std::string six =
         "   0: B80D0120000000000000000001000000:0016 B80D0120000000000000000002000000:C958 01 0:0 0:0 0 0 0 12 1\n"
         "   1: 0000000000000000FFFF00000232450A:0016 0000000000000000FFFF00000463450A:C958 01 0:0 0:0 0 0 0 13 1\n";
@@ -116,7 +118,7 @@ TEST_CASE("what connection tracking has of a flow") {
 
 TEST_CASE("a flow is asked for by what this host sends") {
     const std::string four =
-        request_for_flow({6, *parse_address("10.69.50.2"), 22, *parse_address("10.69.99.4"), 51544});
+        request_for_flow({*parse_address("10.69.50.2"), *parse_address("10.69.99.4"), 22, 51544, 6});
     REQUIRE(four.size() == 72);
     CHECK(four.substr(4, 2) == std::string{1, 1});  // IPCTNL_MSG_CT_GET, NFNL_SUBSYS_CTNETLINK
     CHECK(four.substr(16, 1) == std::string{2});    // AF_INET
@@ -124,7 +126,7 @@ TEST_CASE("a flow is asked for by what this host sends") {
     CHECK(four.find(std::string{8, 0, 1, 0, 10, 69, 50, 2, 8, 0, 2, 0, 10, 69, 99, 4}) != std::string::npos);
     CHECK(four.find(std::string{5, 0, 1, 0, 6}) != std::string::npos);
     CHECK(four.ends_with(std::string{6, 0, 2, 0, 0, 22, 0, 0, 6, 0, 3, 0, '\xc9', 'X', 0, 0}));
-    const std::string six = request_for_flow({17, *parse_address("fe80::2"), 1, *parse_address("fe80::1"), 2});
+    const std::string six = request_for_flow({*parse_address("fe80::2"), *parse_address("fe80::1"), 1, 2, 17});
     CHECK(six.substr(16, 1) == std::string{10});
     CHECK(six.size() == four.size() + 24);
 }
