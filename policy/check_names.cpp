@@ -138,6 +138,8 @@ void Names::report_unknown(std::string_view name, Span span, const std::vector<K
             .help(fmt::format("did you mean `{}`?", near));
     } else if (name.find('.') != std::string_view::npos && std::ranges::find(kinds, Kind::service) != kinds.end()) {
         diagnostic.help("a host name gets a name of its own in [services] first, with its port: name = \"host:port\"");
+    } else if (name.find('.') != std::string_view::npos && kinds.size() > 1) {
+        diagnostic.help("a source is a node, a network, an address, or a group of those, and never a host name");
     } else if (std::ranges::any_of(known, [](const auto& names) { return !names.empty(); })) {
         std::vector<std::string> parts;
         for (std::size_t i = 0; i < kinds.size(); ++i)

@@ -26,6 +26,13 @@ std::optional<std::uint64_t> number(std::string_view text, std::uint64_t most) {
     return value;
 }
 
+// "10.69.13.20-30", "10.69.13.20-10.69.13.30"
+bool looks_like_range(std::string_view text) {
+    const std::size_t dash = text.find('-');
+    return dash != std::string_view::npos && dash > text.find('.') && std::ranges::count(text, '-') == 1 &&
+           std::ranges::all_of(text, [](char c) { return digit(c) || c == '.' || c == '-'; });
+}
+
 }  // namespace
 
 std::string_view what_is(const Value& value) {
@@ -95,7 +102,7 @@ std::optional<Seconds> read_duration(const Value& value, Diagnostics& diagnostic
 }
 
 bool looks_like_address(std::string_view text) {
-    if (text.find(':') != std::string_view::npos) return true;
+    if (text.find(':') != std::string_view::npos || looks_like_range(text)) return true;
     const std::size_t slash = text.find('/');
     if (slash != std::string_view::npos) text = text.substr(0, slash);
     const std::size_t dot = text.rfind('.');
@@ -111,8 +118,9 @@ std::optional<Range> read_range(const Part& part, Diagnostics& diagnostics) {
             diagnostics.report(Code::E0112, part.span(), fmt::format("`{}` is not an address", part.text),
                                "neither an address nor a network");
         const std::size_t dash = part.text.find('-');
-        if (dash != std::string_view::npos && parse_address(part.text.substr(0, dash))) {
-            diagnostic.help("a range of addresses is written as networks: \"10.69.13.0/24\"");
+        if (looks_like_range(part.text) ||
+            (dash != std::string_view::npos && parse_address(part.text.substr(0, dash)))) {
+            diagnostic.help("write a network, such as \"10.69.13.0/24\", or the addresses one by one");
         } else {
             diagnostic.help("write for instance \"10.69.13.5\", \"10.69.13.0/24\" or \"fd69:13::/64\"");
         }

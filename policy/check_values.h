@@ -39,7 +39,7 @@ std::optional<std::uint16_t> read_port(const Part& part, Diagnostics& diagnostic
 std::optional<Rate> read_rate(const Value& value, std::string_view help_zero, Diagnostics& diagnostics);
 std::optional<Seconds> read_duration(const Value& value, Diagnostics& diagnostics);
 
-// Whether something is meant as an address and not as a name: "10.0.0.300", "fd69::x".
+// Whether something is meant as an address and not as a name: "10.0.0.300", "10.0.0.1-9", "fd69::x".
 bool looks_like_address(std::string_view text);
 // An address or CIDR; host bits are an error.
 std::optional<Range> read_range(const Part& part, Diagnostics& diagnostics);

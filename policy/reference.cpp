@@ -99,17 +99,17 @@ Lists::Lists(Context& context)
     find_cycles();
 }
 
-std::vector<ListMember> Lists::read_members(std::string_view key, const Value& list, std::string_view form) {
+std::vector<ListMember> Lists::read_members(std::string_view key, const Value& list, std::string_view form, Use use) {
     std::vector<ListMember> members;
     const std::vector<const Value*> values = strings_of(key, list, false, form, context_.diagnostics);
     members.reserve(values.size());
     for (const Value* value : values) {
-        if (auto member = read_member(*value)) members.push_back(std::move(*member));
+        if (auto member = read_member(*value, use)) members.push_back(std::move(*member));
     }
     return members;
 }
 
-std::optional<ListMember> Lists::read_member(const Value& value) {
+std::optional<ListMember> Lists::read_member(const Value& value, Use use) {
     const std::optional<HostPort> written = split_host_port(value, context_.diagnostics);
     if (!written) return {};
     const Part& host = written->host;
@@ -134,8 +134,13 @@ std::optional<ListMember> Lists::read_member(const Value& value) {
     }
     const Entity* entity = context_.names.find(host.text);
     if (entity == nullptr) {
-        context_.names.report_unknown(host.text, host.span(), {Kind::service, Kind::group, Kind::node, Kind::network},
-                                      "a service, group, node or network", context_.diagnostics);
+        if (use == Use::source)
+            context_.names.report_unknown(host.text, host.span(), {Kind::group, Kind::node, Kind::network},
+                                          "a group, node or network", context_.diagnostics);
+        else
+            context_.names.report_unknown(host.text, host.span(),
+                                          {Kind::service, Kind::group, Kind::node, Kind::network},
+                                          "a service, group, node or network", context_.diagnostics);
         return {};
     }
     switch (entity->kind) {
@@ -379,7 +384,7 @@ void Lists::find_nothing(const Flat& flat, const std::vector<ListMember>& entrie
 std::vector<Source> Lists::sources(std::string_view key, const Value& list, std::string_view form) {
     std::vector<Source> out;
     Flat flat;
-    const std::vector<ListMember> entries = read_members(key, list, form);
+    const std::vector<ListMember> entries = read_members(key, list, form, Use::source);
     for (const ListMember& entry : entries) {
         flat.next_entry();
         if (entry.what == ListMember::What::group && entry.ports) {

@@ -87,8 +87,10 @@ private:
     class Flat;
 
     std::vector<Target> flatten(const std::vector<ListMember>& entries, Flat& flat);
-    std::optional<ListMember> read_member(const Value& value);
-    std::vector<ListMember> read_members(std::string_view key, const Value& list, std::string_view form);
+    enum class Use : std::uint8_t { any, source };
+    std::optional<ListMember> read_member(const Value& value, Use use);
+    std::vector<ListMember> read_members(std::string_view key, const Value& list, std::string_view form,
+                                         Use use = Use::any);
     void find_cycles();
     // Calls `leaf(member, ports)` for each thing of an entry that is no group; `ports` is the port item of a group reference that leads to
     // it, or null.
