@@ -80,6 +80,7 @@ namespace policyc {
     X(E0702, "a test names what has no address")              \
     X(E0703, "a test is too entangled to be judged")          \
     X(W0704, "a test waits for an address")                   \
+    X(W0705, "a test can't see all addresses of a node")      \
     X(E0901, "an apply would cut the session it was typed in")
 
 enum class Code : std::uint16_t {

@@ -59,7 +59,11 @@ public:
         report_unresolved();
         const Story story{policy_, addresses_, permissions_, test_};
         if (test_.allow) story.missing(missing(*test_.allow), diagnostics_);
-        if (test_.deny) story.open(open(*test_.deny), diagnostics_);
+        if (test_.deny) {
+            const Findings found = open(*test_.deny);
+            story.open(found, diagnostics_);
+            warn_unseen(*test_.deny, found);
+        }
         if (!test_.only || budget_.spent()) return;
         const Findings more = extra(*test_.only);
         if (budget_.spent()) return;
@@ -171,6 +175,30 @@ private:
             }
         }
         return findings;
+    }
+
+    // An input is open at every address of its node. Those that the policy doesn't know are likeliest in a network that the node serves.
+    void warn_unseen(const Expectation::List& list, const Findings& found) const {
+        std::vector<Area> ranges = areas_of(list);
+        std::erase_if(ranges, [](const Area& area) { return area.destination.single(); });
+        if (ranges.empty()) return;
+        const AreaIndex denied(std::move(ranges));
+        const Input* last = nullptr;
+        for (std::size_t i = 0; i < permissions_.list.size(); ++i) {
+            const Permission& permission = permissions_.list[i];
+            if (permission.input == nullptr || permission.input == last) continue;
+            last = permission.input;
+            if (!counts_[i] || found.contains(permission.span)) continue;
+            const Node& node = policy_.nodes[permission.index];
+            std::vector<Area> met;
+            for (const auto& served : node.serves) {
+                if (!has_family(served.value.family) || reaching(i, served.value.family).empty()) continue;
+                for (const Ports& ports : last->ports) denied.meeting({served.value, reach::slots_of(ports), 0}, met);
+            }
+            if (met.empty()) continue;
+            const std::size_t target = std::ranges::min(met, {}, &Area::owner).owner;
+            report_own_addresses(test_, list.targets[target], node, *last, diagnostics_);
+        }
     }
 
     // What is let through and not listed, by the entry that lets it through.

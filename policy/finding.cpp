@@ -307,4 +307,17 @@ void report_entangled(const Expectation& test, Span span, const std::vector<Enta
         .help("let tiers that allow the same name it once, for all who need it; or test a smaller part at a time");
 }
 
+void report_own_addresses(const Expectation& test, const Target& denied, const Node& node, const Input& input,
+                          Diagnostics& diagnostics) {
+    const std::string name = fmt::format("nodes.{}.input.{}", node.name, input.name);
+    diagnostics
+        .report(Code::W0705, denied.span, fmt::format("test \"{}\" can't see where `{}` is open", test.name, name),
+                fmt::format("`{}` serves what is denied here, and may have addresses of its own there", node.name))
+        .also(input.span,
+              fmt::format("open at every address of `{}`, and the policy knows its tunnel addresses only", node.name))
+        .help(
+            "what passes is the node's own service, at whatever address it has there; where that is meant, end the "
+            "line with `# policyc: allow W0705`, else deny the hosts that are meant, one by one");
+}
+
 }  // namespace policyc

@@ -81,6 +81,10 @@ struct Unresolved {
 void report_no_address(const Expectation& test, std::vector<Unresolved> unresolved, bool waits,
                        Diagnostics& diagnostics);
 
+// A range of `deny` that meets what the node serves, and an input of that node, which is open at addresses that nobody knows.
+void report_own_addresses(const Expectation& test, const Target& denied, const Node& node, const Input& input,
+                          Diagnostics& diagnostics);
+
 // An entry of the policy, and how many others it overlaps with.
 struct Entangled {
     Span span;

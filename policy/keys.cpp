@@ -69,7 +69,7 @@ const std::vector<KeyInfo>& all_keys() {
         {node, "output", "[\"target\", ...]", "not judged", "what the node itself may reach"},
         {node, "denied", "\"drop\" or \"reject\"", "\"drop\"", "what happens to a denied packet"},
         {node, "dns", "\"all\", or { split = [\"domain\", ...] }", "none",
-         "which queries of a client go through the tunnel"},
+         "which queries of a client go through the tunnel: checked, no effect yet"},
 
         {input, "from", "[\"source\", ...]", "required", "who may reach it"},
         {input, "ports", "a port item, or a list of them", "by name: ssh, ping, dns, http, https, ntp, wireguard",

@@ -103,7 +103,7 @@ void add_question(Ast& ast, const Query& query, Sources& sources) {
         to = show(target);
         if (all_ports) target += ":*";
     }
-    const std::uint32_t file = sources.add("the command line", text);
+    const std::uint32_t file = sources.add(std::string(command_line_source), text);
     const Span whole{file, 0, static_cast<std::uint32_t>(text.size())};
     const auto list = [&](Span span, const std::string& entry) {
         span.file = file;

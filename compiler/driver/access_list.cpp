@@ -264,7 +264,12 @@ std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node) {
     if (const auto port = wireguard_port(node)) add(fmt::format("WireGuard from anywhere: {}/udp", *port));
     if (!node.output || !node.peer) return rows;
     const Node& peer = policy.nodes[*node.peer];
-    if (const auto port = wireguard_port(peer)) add(fmt::format("WireGuard to {}: {}/udp", peer.name, *port));
+    const auto* address = peer.endpoint ? std::get_if<Address>(&peer.endpoint->host) : nullptr;
+    if (address != nullptr && policy.ipv6 == Ipv6::deny && address->family == Family::ipv6) return rows;
+    const std::string where = address != nullptr ? " at " + to_string(*address)
+                              : peer.endpoint    ? ", anywhere since its endpoint is a name"
+                                                 : ", anywhere since it has no endpoint";
+    if (const auto port = wireguard_port(peer)) add(fmt::format("WireGuard to {}{}: {}/udp", peer.name, where, *port));
     return rows;
 }
 

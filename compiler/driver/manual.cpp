@@ -92,12 +92,15 @@ std::string manual_of_program() {
             mdoc::line("The addresses of the host names of a policy, beside it and made to be committed.");
     text += ".It Pa /var/lib/policyc/applied.json\n" +
             mdoc::line("What was applied last, so that diff can name what goes.");
-    text += ".It Pa /var/lib/policyc/names.lock\n" + mdoc::line("Addresses that could not be written to the lock.");
+    text += ".It Pa /var/lib/policyc/names.lock\n" + mdoc::line("Addresses that could not be written to the lock.") +
+            mdoc::line("Of two answers for a name the later one counts.");
     text += ".It Pa /etc/hosts\n" + mdoc::line("Addresses of names that are not locked.");
     text += ".El\n.Sh EXIT STATUS\n.Bl -tag -width Ds\n";
     text += ".It 0\n" + mdoc::line("Fine, or no difference.");
     text += ".It 1\n" + mdoc::line("The answer is no: an error in the policy, a failed test, a difference.");
-    text += ".It 2\n" + mdoc::line("Trouble: usage, files, the kernel.");
+    text +=
+        ".It 2\n" +
+        mdoc::line("Trouble: usage (as a name on the command line that the policy does not have), files, the kernel.");
     text += ".El\n.Sh EXAMPLES\n";
     for (const Verb& verb : verbs()) {
         if (verb.group.empty()) continue;

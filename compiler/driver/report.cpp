@@ -4,10 +4,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <set>
+
+#include "policy/question.h"
 
 namespace policyc {
 
@@ -75,7 +78,12 @@ int Report::fail(Error trouble) {
 }
 
 int Report::stopped() const {
-    return diagnostics.has(Code::E0001) ? 2 : 1;
+    const bool usage = diagnostics.errors() > 0 && std::ranges::all_of(diagnostics.all(), [&](const Diagnostic& one) {
+                           const Span span = one.primary.span;
+                           return info(one.code).severity == Severity::warning ||
+                                  (span.valid() && sources.name(span.file) == command_line_source);
+                       });
+    return usage || diagnostics.has(Code::E0001) ? 2 : 1;
 }
 
 void Report::say_now(const std::string& line) const {

@@ -35,8 +35,8 @@ public:
 
     // Notes the trouble and returns its exit status, 2.
     int fail(Error trouble);
-    // The exit status of a run that ends because of the errors in `diagnostics`: 2 where a file could not be read, else
-    // 1.
+    // The exit status of a run that ends because of the errors in `diagnostics`: 2 where a file could not be read, or where all is
+    // about the command line, else 1.
     [[nodiscard]] int stopped() const;
     // Writes a line to stderr at once, for what takes time.
     void say_now(const std::string& line) const;

@@ -96,7 +96,8 @@ std::vector<Verb> make_verbs() {
              "The policy read line by line and its diagram must say the same; otherwise it is an internal error.",
              "With --live the kernel is asked too: which element holds the flow, how long it has left, what "
              "counts it, and what the kernel's own look-ups say.",
-             "Exits 0 when all of it is allowed or not judged, and 1 when it is denied, if only in part."},
+             "Exits 0 when all of it is allowed or not judged, 1 when it is denied, if only in part, and 2 when FROM "
+             "or TO can't be read."},
         .arguments = {policy_argument,
                       {"FROM", "Who sends.", &Options::from},
                       {"TO", "What is to be reached.", &Options::target}},

@@ -162,7 +162,7 @@ def bad_questions_are_told_like_bad_policies(folder):
         ("phone", "\x1b[31m\xe4:22", "E0201", ""),
     ):
         result = explain(folder, source, target)
-        expect_exit(1, result)
+        expect_exit(2, result)
         expect_words(f"error[{code}]", result)
         expect_words("--> the command line:1:", result)
         expect_words(words, result)

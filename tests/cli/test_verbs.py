@@ -379,15 +379,20 @@ def list_of_one_person_or_one_thing(folder):
         expect_exit(0, result)
         expect_equal(answer + "\n", result.stdout, "stdout")
     for arguments, message, help_ in (
-        (("--who", "lapto"), "`lapto` is not a service, group, node or network", "did you mean `laptop`?"),
+        (("--who", "lapto"), "`lapto` is not a group, node or network", "did you mean `laptop`?"),
+        (("--who", "bogus.example"), "`bogus.example` is not a group, node or network", "and never a host name"),
+        (("--who", "10.69.50.2-5"), "`10.69.50.2-5` is not an address", "or the addresses one by one"),
         (("--what", "graphana"), "`graphana` is not a service, group, node or network", "did you mean `grafana`?"),
         (("--who", "grafana"), "`grafana` is a service, and can't be a source", "a source is a node, a network, an address"),
     ):
         result = run("list", "policy.toml", *arguments, cwd=folder)
-        expect_exit(1, result)
+        expect_exit(2, result)
         expect_words(message, result)
         expect_words(help_, result)
         expect_words("the command line:1:1", result)
+    # What is wrong with the policy too is no matter of usage.
+    write_policy(folder, LISTED + "\n[log]\ncounters = 7\n")
+    expect_exit(1, run("list", "policy.toml", "--who", "lapto", cwd=folder))
 
 
 @case
@@ -444,6 +449,45 @@ def list_and_explain_know_the_names_of_the_state_directory(folder):
         expect_data("10.69.13.30", result)
         expect_equal("", result.stderr, "stderr")
         expect_words("W0305", run(*verb, cwd=folder))
+
+
+@case
+def list_says_where_wireguard_itself_may_send(folder):
+    policy = """version = 1
+[nodes.gw]
+role = "gateway"
+address = "10.69.50.2"
+interface = "wg0"
+scope = "host"
+peer = "vps"
+output = ["10.69.13.5:53"]
+[nodes.vps]
+address = "10.69.50.1"
+ENDPOINT
+"""
+    for endpoint, said in (
+        ('endpoint = "192.0.2.1:443"', "  WireGuard to vps at 192.0.2.1: 443/udp\n"),
+        ('endpoint = "vpn.example:443"', "  WireGuard to vps, anywhere since its endpoint is a name: 443/udp\n"),
+        ("listen_port = 443", "  WireGuard to vps, anywhere since it has no endpoint: 443/udp\n"),
+    ):
+        write_policy(folder, policy.replace("ENDPOINT", endpoint))
+        expect_data(said, run("list", "policy.toml", cwd=folder))
+
+
+@case
+def list_and_explain_say_where_the_state_directory_overrides_the_lock(folder):
+    with_lock(folder)
+    (folder / "state").mkdir()
+    later = (folder / "policy.lock").read_text().replace("10.69.13.30", "10.69.13.35").replace("2026-11-24", "2026-11-25")
+    (folder / "state/names.lock").write_text(later)
+    for verb in (["list", "policy.toml"], ["explain", "policy.toml", "phone", "grafana"]):
+        result = run(*verb, "--state-dir", folder / "state", cwd=folder, now="2026-11-26T12:00:00Z")
+        expect_exit(0, result)
+        expect_data("10.69.13.35", result)
+        expect_words(f"is 10.69.13.35 by {folder}/state/names.lock, which counts as later than policy.lock: 10.69.13.30 there", result)
+        wrong = run(*verb, "--state-dir", folder / "state", cwd=folder)
+        expect_data("10.69.13.30", wrong)
+        expect_words(f"warning: {folder}/state/names.lock: ", wrong)
 
 
 @case
