@@ -37,7 +37,7 @@ std::string box_text(const Box& box, const std::string& here) {
 }
 
 // Boxes that differ in their ports alone, and those are neighbours, as one.
-std::vector<Box> with_ports_joined(std::vector<Box> sorted) {
+std::vector<Box> with_ports_joined(const std::vector<Box>& sorted) {
     std::vector<Box> out;
     for (const Box& box : sorted) {
         const bool continues = !out.empty() && out.back().ports.hi != UINT16_MAX && box.ports.lo != 0 &&
@@ -155,7 +155,7 @@ std::string destinations_text(std::span<const Box> boxes, const std::string& her
     sorted.erase(repeated.begin(), repeated.end());
     if (sorted.size() > most_looked_at || std::ranges::all_of(sorted, needs_no_cutting)) {
         std::vector<std::string> texts;
-        for (const Box& box : with_ports_joined(std::move(sorted))) texts.push_back(box_text(box, here));
+        for (const Box& box : with_ports_joined(sorted)) texts.push_back(box_text(box, here));
         return few(texts, items_shown);
     }
     sorted = disjoint(sorted);
