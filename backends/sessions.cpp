@@ -165,19 +165,22 @@ std::map<std::uint64_t, Session> open_connections_in(const std::string& text) {
 
 std::vector<Session> own_sessions(const std::optional<std::string>& ssh_connection) {
     const std::optional<Session> said = ssh_connection ? parse_ssh_connection(*ssh_connection) : std::nullopt;
-    const std::set<std::uint64_t> above = said ? std::set<std::uint64_t>() : sockets_above();
+    std::map<std::uint64_t, Session> open = open_connections_in(text_of("/proc/thread-self/net/tcp"));
+    open.merge(open_connections_in(text_of("/proc/thread-self/net/tcp6")));
     std::vector<Session> sessions;
-    for (const char* path : {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"}) {
-        for (const auto& [inode, session] : open_connections_in(text_of(path))) {
-            const bool mine =
-                said ? session.client == said->client && session.here == said->here && session.port == said->port
-                     : above.contains(inode);
-            if (mine) sessions.push_back(session);
-        }
-    }
+    const auto take = [&](const auto& mine) {
+        for (const auto& [inode, session] : open)
+            if (mine(inode, session)) sessions.push_back(session);
+    };
+    const auto there = [&](const Session& session) { return session.here == said->here && session.port == said->port; };
+    if (said) take([&](std::uint64_t, const Session& one) { return one.client == said->client && there(one); });
+    const bool as_said = !sessions.empty();
+    if (!as_said)
+        take([above = sockets_above()](std::uint64_t inode, const Session&) { return above.contains(inode); });
+    if (said && sessions.empty()) take([&](std::uint64_t, const Session& one) { return there(one); });
     for (Session& session : sessions) {
         session.interface =
-            said && !said->interface.empty() ? said->interface : way_to(session.client, session.here).interface;
+            as_said && !said->interface.empty() ? said->interface : way_to(session.client, session.here).interface;
         session.tracked = tracked({session.here, session.client, session.port, session.client_port, IPPROTO_TCP});
         session.tunnel = tunnel_of(session);
     }

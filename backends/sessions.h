@@ -42,8 +42,8 @@ struct Session {
 };
 
 // By SSH_CONNECTION (ssh(1)), as `ssh_connection` has it: the open connections of this network namespace from that client to that port, whichever port they come from, since a
-// terminal that was left and joined again keeps the old words. Without it (sudo takes it away) those of the sshd that this process descends from.
-// Empty where it was typed elsewhere.
+// terminal that was left and joined again keeps the old words. Without it (sudo takes it away), or where that client has none, those of the sshd that this process descends
+// from; a terminal that was joined again from elsewhere has no such ancestor: then all to that port, of which one is it. Empty where it was typed elsewhere.
 std::vector<Session> own_sessions(const std::optional<std::string>& ssh_connection);
 
 // "10.69.99.4 51544 10.69.50.2 22", or "fe80::1%eth0 51544 fe80::2%eth0 22". Nothing where it is something else. IPv4 in IPv6 (RFC 4291, 2.5.5.2) is IPv4.

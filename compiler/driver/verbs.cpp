@@ -197,7 +197,7 @@ std::vector<Verb> make_verbs() {
                   "So are those that rewrite destinations or take packets from connection tracking: policyc refuses "
                   "such packets.",
                   "An interface that is not there is warned of: the rules hold for it when it comes up.",
-                  "It refuses to leave the tunnel that it guards for an interface that is not there.",
+                  "In scope tunnel it refuses to leave the tunnel that it guards for an interface that is not there.",
                   "It refuses to cut the SSH session that it is typed in, with exit status 1, unless --force-lockout "
                   "is given.",
                   "On any error the kernel keeps what it had."},

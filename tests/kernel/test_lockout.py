@@ -61,7 +61,10 @@ def a_first_apply_is_refused(lab):
 
 
 def what_is_no_session_here_is_not_believed(lab):
-    ran(typed(lab, "laptop", "--dry-run", before='SSH_CONNECTION="10.69.50.99 1 10.69.50.2 22"'), 0, "a session of nobody")
+    """As in a terminal that was left, and joined again from elsewhere: the words are those of before."""
+    refused(typed(lab, "laptop", "--dry-run", before='SSH_CONNECTION="10.69.50.99 1 10.69.50.2 22"'), "a session of nobody, below one that would be cut")
+    stale = {"SSH_CONNECTION": f"10.69.50.99 1 {GATEWAY} 22"}
+    ran(lab.policyc("extgw01", "apply", lab.policy, "--offline", "--dry-run", env=stale), 0, "a session of nobody, where nobody is logged in")
 
 
 def who_is_allowed_may_apply(lab):
