@@ -65,6 +65,12 @@ def what_is_no_session_here_is_not_believed(lab):
     refused(typed(lab, "laptop", "--dry-run", before='SSH_CONNECTION="10.69.50.99 1 10.69.50.2 22"'), "a session of nobody, below one that would be cut")
     stale = {"SSH_CONNECTION": f"10.69.50.99 1 {GATEWAY} 22"}
     ran(lab.policyc("extgw01", "apply", lab.policy, "--offline", "--dry-run", env=stale), 0, "a session of nobody, where nobody is logged in")
+    # Joined again from laptop: nothing above is laptop's sshd, and its session is one of those at that port.
+    line = ["nsenter", f"--net={lab.spaces.path('laptop')}", *lab.ssh_command(GATEWAY, "echo in; cat")]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as joined:
+        check(joined.stdout.readline() == "in\n", "laptop can't log in")
+        refused(lab.policyc("extgw01", "apply", lab.policy, "--offline", "--dry-run", env=stale), "a terminal joined again")
+        joined.stdin.close()
 
 
 def who_is_allowed_may_apply(lab):
