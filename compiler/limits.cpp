@@ -1,23 +1,25 @@
-// Flows by the rates they are under, and the difference of two policies in that: compare_limits().
+// The buckets that each flow takes from under two policies, and the difference in that: compare_limits().
 #include "compiler/limits.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
+#include <utility>
 
-#include "compiler/coverage.h"
-#include "compiler/gaps.h"
-#include "compiler/permissions.h"
+#include "compiler/box.h"
+#include "compiler/box_text.h"
+#include "compiler/buckets.h"
+#include "compiler/people.h"
 
 namespace policyc {
 
 namespace {
-
-// All of these hold at once; none: no limit. Sorted.
-using Rates = std::vector<Rate>;
 
 double per_day(const Rate& rate) {
     switch (rate.unit) {
@@ -30,208 +32,359 @@ double per_day(const Rate& rate) {
 }
 
 // What passes `b` passes `a`: each rate of `a` is met by one of `b` that is as strict, in the long run and at once.
-bool as_loose(const Rates& a, const Rates& b) {
-    return std::ranges::all_of(a, [&](const Rate& x) {
-        return std::ranges::any_of(b, [&](const Rate& y) { return per_day(x) >= per_day(y) && x.count >= y.count; });
+bool as_loose(const Buckets& a, const Buckets& b) {
+    return std::ranges::all_of(a, [&](const Bucket& x) {
+        return std::ranges::any_of(
+            b, [&](const Bucket& y) { return per_day(x.rate) >= per_day(y.rate) && x.rate.count >= y.rate.count; });
     });
 }
 
-std::string text_of(const Rates& rates) {
-    if (rates.empty()) return "no limit";
+// The ways in which one flow is allowed. A connection that one has no room for takes the next: what passes is the sum of them.
+using Ways = std::vector<Buckets>;
+
+bool unlimited(const Ways& ways) {
+    return std::ranges::any_of(ways, &Buckets::empty);
+}
+
+// What all of them take from, and what each takes from besides.
+struct Shares {
+    Buckets common;
+    Ways rest;
+};
+
+Shares split(const Ways& ways) {
+    Buckets common = ways.front();
+    for (const Buckets& way : ways) {
+        Buckets both;
+        std::ranges::set_intersection(common, way, std::back_inserter(both));
+        common = std::move(both);
+    }
+    if (ways.size() == 1) return {{}, ways};
+    Ways rest;
+    for (const Buckets& way : ways) {
+        Buckets own;
+        std::ranges::set_difference(way, common, std::back_inserter(own));
+        if (own.empty()) return {{}, {common}};
+        rest.push_back(std::move(own));
+    }
+    return {common, rest};
+}
+
+// Whether each of those from `at` on finds one of `in` for itself that is as loose.
+bool each_fits(const Ways& ways, std::size_t at, const Ways& in, std::vector<bool>& taken) {
+    if (at == ways.size()) return true;
+    for (std::size_t i = 0; i < in.size(); ++i) {
+        if (taken[i] || !as_loose(in[i], ways[at])) continue;
+        taken[i] = true;
+        if (each_fits(ways, at + 1, in, taken)) return true;
+        taken[i] = false;
+    }
+    return false;
+}
+
+// What passes all of these ways passes `in` as well, whose ways have no bucket in common.
+bool fits(const Ways& ways, const Ways& in) {
+    const Buckets common = split(ways).common;
+    if (!common.empty() && std::ranges::any_of(in, [&](const Buckets& way) { return as_loose(way, common); }))
+        return true;
+    std::vector<bool> taken(in.size());
+    return each_fits(ways, 0, in, taken);
+}
+
+bool no_looser(const Ways& ways, const Ways& than) {
+    if (unlimited(than)) return true;
+    if (unlimited(ways)) return false;
+    const Shares shares = split(than);
+    return (shares.common.empty() || fits(ways, {shares.common})) && fits(ways, shares.rest);
+}
+
+std::string text_of(const Buckets& buckets, const char* both) {
     std::string text;
-    for (const Rate& rate : rates) text += (text.empty() ? "" : " and ") + to_string(rate);
+    for (const Bucket& bucket : buckets) text += (text.empty() ? "" : " and ") + to_string(bucket.rate);
+    return (buckets.size() > 1 ? both : "") + text;
+}
+
+std::string text_of(const Ways& ways) {
+    if (unlimited(ways)) return "no limit";
+    const Shares shares = split(ways);
+    if (shares.rest.size() == 1) return text_of(shares.rest.front(), "");
+    std::vector<std::string> texts;
+    for (const Buckets& way : shares.rest) texts.push_back(text_of(way, "both "));
+    std::ranges::sort(texts);
+    std::string text = fmt::format("{}", fmt::join(texts, " plus "));
+    if (!shares.common.empty()) text += fmt::format(" (at most {} in all)", text_of(shares.common, ""));
     return text;
 }
 
-// Names, each once; what a Cause says of a flow is an index into them.
-class Names {
-public:
-    std::uint32_t add(const std::string& name) {
-        const auto [at, fresh] = index_.try_emplace(name, static_cast<std::uint32_t>(names_.size()));
-        if (fresh) names_.push_back(name);
-        return at->second;
-    }
-    [[nodiscard]] const std::string& operator[](std::uint32_t name) const { return names_[name]; }
+// The part of `box` that `by` covers.
+std::vector<Box> common_of(const Box& box, const Box& by) {
+    const auto uncovered_by = [&](const std::vector<Box>& boxes) {
+        std::vector<LabelledBox> labelled;
+        for (const Box& one : boxes) labelled.push_back({one, {}});
+        return BoxIndex(labelled).uncovered(box);
+    };
+    if (box == by) return {box};
+    const std::vector<Box> left = uncovered_by({by});
+    if (left.empty()) return {box};
+    if (left == std::vector{box}) return {};
+    return uncovered_by(left);
+}
 
-private:
-    std::vector<std::string> names_;
-    std::map<std::string, std::uint32_t> index_;
-};
+enum Side : std::uint8_t { was, is };
 
-// The flows that one policy allows, by their rates: what is forwarded tier by tier, without multiplying out.
-class Flows {
-public:
-    Flows(const View& view, Names& names) : view_(view), names_(names) {
-        const Policy& policy = *view.policy;
-        for (const Tier& tier : policy.tiers)
-            if (!tier.grant && !tier.bastion && holds_on(tier.expires, view.today)) add(tier);
-        for (const Input& input : policy.nodes[view.node].inputs) add(input);
-        for (auto& [rates, reach] : by_rates_) {
-            std::ranges::stable_sort(reach.boxes, {}, &LabelledBox::box);
-            for (TierReach& tier : reach.tiers) {
-                std::ranges::stable_sort(tier.reachers, {}, &Reacher::range);
-                std::ranges::stable_sort(tier.areas, {},
-                                         [](const Area& a) { return std::pair(a.destination, a.ports); });
-            }
-        }
-    }
-
-    [[nodiscard]] bool limited() const {
-        return std::ranges::any_of(by_rates_, [](const auto& entry) { return !entry.first.empty(); });
-    }
-    [[nodiscard]] const std::map<Rates, Reach>& by_rates() const { return by_rates_; }
-
-    // What is allowed under some rates that the predicate holds of.
-    template <typename F>
-    [[nodiscard]] Reach under(F wanted) const {
-        Reach all;
-        for (const auto& [rates, reach] : by_rates_) {
-            if (!wanted(rates)) continue;
-            all.boxes.insert(all.boxes.end(), reach.boxes.begin(), reach.boxes.end());
-            all.tiers.insert(all.tiers.end(), reach.tiers.begin(), reach.tiers.end());
-        }
-        std::ranges::stable_sort(all.boxes, {}, &LabelledBox::box);
-        return all;
-    }
-
-private:
-    [[nodiscard]] std::vector<Range> ranges(const Host& host) const {
-        return ranges_of(*view_.policy, *view_.addresses, host);
-    }
-
-    static Rates rates_of(std::initializer_list<std::optional<Rate>> given) {
-        Rates rates;
-        for (const auto& rate : given)
-            if (rate) rates.push_back(*rate);
-        std::ranges::sort(rates);
-        return rates;
-    }
-
-    void add(const Input& input) {
-        const std::uint32_t what = names_.add("input." + input.name);
-        for (const Source& source : input.from)
-            for (const Range& from : ranges(source.host))
-                for (const Ports& ports : input.ports)
-                    by_rates_[rates_of({input.limit})].boxes.push_back(
-                        {{Direction::input, from, {from.family, 0, 0}, ports}, {names_.add(source.label), what}});
-    }
-
-    void add(const Tier& tier) {
-        std::vector<Reacher> reachers;
-        for (const Source& source : tier.who)
-            for (const Range& from : ranges(source.host)) reachers.push_back({from, names_.add(source.label)});
-        std::map<Rates, std::vector<Area>> areas;
-        for (const Target& target : tier.allow) {
-            if (!holds_on(target.expires, view_.today)) continue;
-            const auto& services = view_.policy->services;
-            const Rates rates =
-                rates_of({tier.limit, target.service ? services[*target.service].limit : std::optional<Rate>()});
-            for (const Range& to : ranges(target.host))
-                areas[rates].push_back({to, target.ports, names_.add(target.label)});
-        }
-        const auto number = static_cast<std::uint32_t>(&tier - view_.policy->tiers.data()) + 1;
-        if (reachers.empty()) return;
-        for (auto& [rates, list] : areas) by_rates_[rates].tiers.push_back({number, false, reachers, std::move(list)});
-    }
-
-    View view_;
-    Names& names_;
-    std::map<Rates, Reach> by_rates_;
-};
-
-// What is said of one service, its rates after and before: for whom, each as often as there is a reason.
+// What is said of one service, its rates after and before.
 struct Said {
-    std::vector<std::uint32_t> who;
+    std::vector<Range> sources;
     bool opens = false;
     bool closes = false;
 };
 using Saying = std::map<std::tuple<std::string, std::string, std::string>, Said>;
 
-// Who and what a box of this Reach is about.
-std::vector<ir::Cause> causes_of(const Reach& reach, const Box& box) {
-    std::vector<ir::Cause> causes;
-    for (const auto& [at, cause] : std::ranges::equal_range(reach.boxes, box, {}, &LabelledBox::box))
-        causes.push_back(cause);
-    if (box.direction != Direction::forward) return causes;
-    for (const TierReach& tier : reach.tiers)
-        for (const Reacher& reacher : std::ranges::equal_range(tier.reachers, box.source, {}, &Reacher::range))
-            for (const Area& area :
-                 std::ranges::equal_range(tier.areas, std::pair(box.destination, box.ports), {},
-                                          [](const Area& a) { return std::pair(a.destination, a.ports); }))
-                causes.push_back({reacher.subject, area.object});
-    return causes;
-}
-
-// Calls `visit` for the flows of these gaps that are allowed at least in part by `under`. Sources that are in the same tiers are alike.
-template <typename Visit>
-void each_met(const Gaps& gaps, const Coverage& under, const Visit& visit) {
-    const auto met = [&](const Box& box) { return under.uncovered(box) != std::vector<Box>{box}; };
-    for (const Gap& gap : gaps.boxes)
-        if (std::ranges::any_of(gap.missing(), met)) visit(*gap.box);
-    for (const WideGap& gap : gaps.tiers) {
-        std::map<std::vector<const TierReach*>, std::vector<bool>> known;
-        for (const Range& source : gap.sources) {
-            const Coverage::Holders holders = under.holders(source);
-            if (holders.tiers.empty() && !holders.partly) continue;
-            std::vector<bool> alone;
-            std::vector<bool>& answers = holders.partly ? alone : known[holders.tiers];
-            for (std::size_t i = answers.size(); i < gap.areas.size(); ++i)
-                answers.push_back(met(gap.areas[i].from(source)));
-            for (std::size_t i = 0; i < gap.areas.size(); ++i)
-                if (answers[i]) visit(gap.areas[i].from(source));
-        }
+class Limits {
+public:
+    Limits(const View& before, const View& after)
+        : node_(after.policy->nodes[after.node].name),
+          people_(after),
+          givers_{givers(before, texts_), givers(after, texts_)} {
+        for (const Side side : {is, was})
+            for (const Giver& giver : givers_.at(side)) {
+                labels_.insert(giver.people.begin(), giver.people.end());
+                for (const auto* ways : {&giver.hosts, &giver.networks})
+                    for (const Way& way : *ways) name(giver, way);
+            }
     }
-}
 
-// Flows of `of` that `other` allows too, but under no rates as loose.
-void find_looser(const Flows& of, const Flows& other, bool of_is_new, const Names& names, Saying& saying) {
-    for (const auto& [rates, reach] : of.by_rates()) {
-        const Gaps gaps =
-            policyc::gaps(reach, other.under([&](const Rates& theirs) { return as_loose(theirs, rates); }));
-        for (const auto& [theirs, their_reach] : other.by_rates()) {
-            if (as_loose(theirs, rates)) continue;
-            const std::string now = text_of(of_is_new ? rates : theirs);
-            const std::string then = text_of(of_is_new ? theirs : rates);
-            each_met(gaps, Coverage(their_reach), [&](const Box& box) {
-                for (const auto& [who, what] : causes_of(reach, box)) {
-                    Said& said = saying[{names[what], now, then}];
-                    (of_is_new ? said.opens : said.closes) = true;
-                    said.who.push_back(who);
+    std::vector<Term> run() {
+        for (const Side side : {is, was})
+            for (const Giver& giver : givers_.at(side)) look_at(side, giver);
+        std::vector<Term> out;
+        for (const auto& [key, said] : saying_) {
+            const auto& [what, now, then] = key;
+            out.push_back(
+                {fmt::format("new connections to {}: {} instead of {}, for {}", what, now, then, people(said.sources)),
+                 said.opens, said.closes});
+        }
+        return out;
+    }
+
+private:
+    struct About {
+        Side side;
+        const Giver* giver;
+    };
+    using Abouts = std::vector<About>;
+
+    // Who limits a service knows its name best.
+    void name(const Giver& giver, const Way& way) {
+        const bool limits = !way.buckets.empty();
+        const auto [at, fresh] =
+            services_.try_emplace({giver.direction, way.destination, way.ports}, way.label, limits);
+        if (!fresh && limits && !at->second.second) at->second = {way.label, true};
+    }
+
+    // Of a tier or an input: the ways and the people that it has on this side alone.
+    void look_at(Side side, const Giver& giver) {
+        static const Giver nothing;
+        const std::vector<Giver>& others = givers_.at(side == is ? was : is);
+        const auto found = std::ranges::find(others, giver.name, &Giver::name);
+        const Giver& other = found == others.end() ? nothing : *found;
+        std::vector<const Way*> all;
+        std::vector<const Way*> theirs;
+        const auto append = [](const Giver& of, std::vector<const Way*>& to) {
+            for (const Way& way : of.hosts) to.push_back(&way);
+            for (const Way& way : of.networks) to.push_back(&way);
+        };
+        append(giver, all);
+        append(other, theirs);
+        const auto by_what = [](const Way* a, const Way* b) {
+            return std::tie(a->destination, a->ports, a->buckets) < std::tie(b->destination, b->ports, b->buckets);
+        };
+        std::ranges::sort(all, by_what);
+        std::ranges::sort(theirs, by_what);
+        std::vector<const Way*> fresh;
+        std::ranges::set_difference(all, theirs, std::back_inserter(fresh), by_what);
+
+        std::vector<Range> everybody;
+        std::vector<Range> newcomers;
+        for (const auto& [range, label] : giver.people) {
+            everybody.push_back(range);
+            if (!other.people.contains(range)) newcomers.push_back(range);
+        }
+        compare(side, giver.direction, fresh, everybody);
+        compare(side, giver.direction, all, newcomers);
+    }
+
+    // Sources that are in the same tiers are alike.
+    void compare(Side side, Direction direction, const std::vector<const Way*>& ways,
+                 const std::vector<Range>& sources) {
+        if (ways.empty()) return;
+        std::map<std::vector<const Giver*>, std::pair<Abouts, std::vector<Range>>> classes;
+        for (const Range& source : sources) {
+            Abouts abouts;
+            std::vector<const Giver*> key;
+            bool partly = false;
+            for (const Side each : {was, is})
+                for (const Giver& giver : givers_.at(each)) {
+                    if (giver.direction != direction || !giver.sources.meets(source)) continue;
+                    partly = partly || !giver.sources.holds(source);
+                    abouts.push_back({each, &giver});
+                    key.push_back(&giver);
                 }
-            });
+            if (partly) {
+                compare(side, direction, ways, abouts, {source});
+                continue;
+            }
+            auto& [of_class, members] = classes[std::move(key)];
+            of_class = std::move(abouts);
+            members.push_back(source);
+        }
+        for (const auto& [key, one] : classes)
+            for (const Family family : {Family::ipv4, Family::ipv6}) {
+                std::vector<Range> members = one.second;
+                std::erase_if(members, [&](const Range& range) { return range.family != family; });
+                compare(side, direction, ways, one.first, members);
+            }
+    }
+
+    void compare(Side side, Direction direction, const std::vector<const Way*>& ways, const Abouts& abouts,
+                 const std::vector<Range>& members) {
+        if (members.empty() || std::ranges::all_of(abouts, [&](const About& one) { return one.side == side; })) return;
+        for (const Way* way : ways) {
+            if (way->destination.family != members.front().family) continue;
+            const Box box = way->from(direction, members.front());
+            std::set<Box> cells;
+            for (const About& about : abouts)
+                if (about.side != side)
+                    each_meeting(box, about, [&](const std::vector<Box>& common, const Way&) {
+                        cells.insert(common.begin(), common.end());
+                    });
+            for (const Box& cell : cells) resolve(cell, abouts, members);
         }
     }
-}
 
-// The first of the names, and how many there are.
-std::string people(const std::vector<std::uint32_t>& who, const Names& names) {
-    constexpr std::size_t shown = 8;
-    std::vector<std::string> first;
-    std::set<std::uint32_t> all;
-    for (const std::uint32_t one : who)
-        if (all.insert(one).second && first.size() < shown) first.push_back(names[one]);
-    std::string text = fmt::format("{}", fmt::join(first, ", "));
-    if (all.size() > shown) text += fmt::format(" and {} more", all.size() - shown);
-    return text;
-}
+    // What of the box each way covers.
+    template <typename Visit>
+    static void each_meeting(const Box& box, const About& about, const Visit& visit) {
+        const Giver& giver = *about.giver;
+        const auto look = [&](const Way& way) {
+            if (!way.destination.meets(box.destination)) return;
+            for (const Range& source :
+                 giver.sources.holds(box.source) ? std::vector{box.source} : giver.sources.ranges())
+                if (source.meets(box.source))
+                    if (const std::vector<Box> common = common_of(box, way.from(box.direction, source));
+                        !common.empty())
+                        visit(common, way);
+        };
+        const auto first = std::ranges::partition_point(giver.hosts, [&](const Way& way) {
+            return std::pair(way.destination.family, way.destination.hi) <
+                   std::pair(box.destination.family, box.destination.lo);
+        });
+        for (auto at = first; at != giver.hosts.end() && at->destination.meets(box.destination); ++at) look(*at);
+        for (const Way& way : giver.networks) look(way);
+    }
+
+    // `members` are those who are alike: all, where the box is of the first of them. Cuts the box until each way covers all of a part of it or nothing.
+    void resolve(const Box& box, const Abouts& abouts, const std::vector<Range>& members) {
+        constexpr std::size_t most_cuts = 64;  // with more, what the cuts would give is looked at on its own elsewhere
+        std::array<Ways, 2> ways;
+        std::vector<std::vector<Box>> cuts;
+        for (const About& about : abouts)
+            each_meeting(box, about, [&](const std::vector<Box>& common, const Way& way) {
+                if (common == std::vector{box})
+                    ways.at(about.side).push_back(way.buckets);
+                else
+                    cuts.push_back(common);
+            });
+        if (cuts.empty() || cuts.size() > most_cuts) return judge(box, ways, members);
+        std::vector<LabelledBox> inside;
+        for (const Box& part : cuts.front()) inside.push_back({part, {}});
+        for (const LabelledBox& part : inside) resolve(part.box, abouts, members);
+        for (const Box& part : BoxIndex(inside).uncovered(box)) resolve(part, abouts, members);
+    }
+
+    void judge(const Box& box, std::array<Ways, 2>& ways, const std::vector<Range>& members) {
+        for (Ways& list : ways) {
+            if (list.empty()) return;  // a gain or a loss
+            std::ranges::sort(list);
+            const auto repeated = std::ranges::unique(list);
+            list.erase(repeated.begin(), repeated.end());
+        }
+        const bool opens = !no_looser(ways[is], ways[was]);
+        const bool closes = !no_looser(ways[was], ways[is]);
+        if (!opens && !closes) return;
+        const auto service = services_.find({box.direction, box.destination, box.ports});
+        std::string what = service != services_.end() && !box.others ? std::string(service->second.first)
+                                                                     : destinations_text(std::span(&box, 1), node_);
+        Said& said = saying_[{std::move(what), text_of(ways[is]), text_of(ways[was])}];
+        said.opens = said.opens || opens;
+        said.closes = said.closes || closes;
+        if (box.source == members.front())
+            said.sources.insert(said.sources.end(), members.begin(), members.end());
+        else
+            said.sources.push_back(box.source);
+    }
+
+    // The first of the names, and how many there are.
+    [[nodiscard]] std::string people(const std::vector<Range>& sources) const {
+        constexpr std::size_t shown = 8;
+        std::vector<std::string> first;
+        std::set<std::string_view> names;
+        std::vector<Range> parts;
+        const auto add = [&](std::string_view name) {
+            if (names.insert(name).second && names.size() <= shown) first.emplace_back(name);
+        };
+        for (const Range& source : sources)
+            if (const auto label = labels_.find(source); label != labels_.end())
+                add(label->second);
+            else
+                parts.push_back(source);
+        if (AddressSet rest(std::move(parts)); !rest.empty()) {
+            for (const auto& [range, label] : labels_)
+                if (rest.holds(range)) {
+                    add(label);
+                    rest.subtract(range);
+                }
+            if (!rest.empty()) first.push_back(people_.text("", rest));
+        }
+        std::string text = fmt::format("{}", fmt::join(first, ", "));
+        if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
+        return text;
+    }
+
+    std::string node_;
+    People people_;
+    Arena texts_;
+    std::array<std::vector<Giver>, 2> givers_;
+    std::map<Range, std::string_view> labels_;
+    std::map<std::tuple<Direction, Range, Ports>, std::pair<std::string_view, bool>> services_;
+    Saying saying_;
+};
 
 }  // namespace
 
 std::vector<Term> compare_limits(const View& before, const View& after) {
-    Names names;
-    const Flows was(before, names);
-    const Flows is(after, names);
+    if (limits_of(before).empty() && limits_of(after).empty()) return {};
+    return Limits(before, after).run();
+}
+
+std::vector<Term> idle_limits(const View& before, const View& after) {
+    const std::map<std::string, Rate> were = limits_of(before);
+    const std::map<std::string, Rate> are = limits_of(after);
+    const auto text = [](const std::map<std::string, Rate>& limits, const std::string& owner) {
+        const auto at = limits.find(owner);
+        return at == limits.end() ? std::string("none") : to_string(at->second);
+    };
+    std::set<std::string> owners;
+    for (const auto* limits : {&were, &are})
+        for (const auto& [owner, rate] : *limits) owners.insert(owner);
     std::vector<Term> out;
-    if (!was.limited() && !is.limited()) return out;
-    Saying saying;
-    find_looser(is, was, true, names, saying);
-    find_looser(was, is, false, names, saying);
-    for (const auto& [key, said] : saying) {
-        const auto& [what, now, then] = key;
-        out.push_back(
-            {fmt::format("new connections to {}: {} instead of {}, for {}", what, now, then, people(said.who, names)),
-             said.opens, said.closes});
-    }
+    for (const std::string& owner : owners)
+        if (text(were, owner) != text(are, owner))
+            out.push_back(
+                {fmt::format(
+                     "the limit of {} is {} instead of {}: as many new connections pass to each service as before",
+                     owner, text(are, owner), text(were, owner)),
+                 false, false});
     return out;
 }
 

@@ -9,6 +9,7 @@
 
 #include "compiler/driver/drift.h"
 #include "compiler/driver/prove.h"
+#include "compiler/limits.h"
 #include "compiler/plan.h"
 #include "compiler/program.h"
 #include "policy/text.h"
@@ -51,10 +52,14 @@ bool looks_up_permissions(const ir::Rule& rule) {
     });
 }
 
-// What compare_terms() and changes() may have overlooked between two policies: the rules that speak of no permission.
-ir::Ruleset rules_of(const ir::Ruleset& ruleset) {
+// What compare_terms() and changes() may have overlooked between two policies: the rules that speak of no permission, and do more than count and log. Without those of
+// limits where these are told.
+ir::Ruleset rules_of(const ir::Ruleset& ruleset, bool but_limits) {
     ir::Ruleset rest{.chains = ruleset.chains};
-    std::erase_if(rest.chains, [](const ir::Chain& chain) { return program::looks_up_access(chain.name); });
+    std::erase_if(rest.chains, [&](const ir::Chain& chain) {
+        const bool counts_only = chain.name.ends_with("_opened");
+        return program::looks_up_access(chain.name) || counts_only || (but_limits && chain.name.starts_with("limit"));
+    });
     for (ir::Chain& chain : rest.chains) std::erase_if(chain.rules, looks_up_permissions);
     return rest;
 }
@@ -152,7 +157,9 @@ Difference difference(const std::optional<ir::Ruleset>& before, const ir::Rulese
     }
     // Whatever no change and no remark explains is named, and counts as both.
     if (result.changes.empty() && result.remarks.empty() && result.foreign.empty() && result.missing.empty()) {
-        const Drift rest = drift(rules_of(table), rules_of(after), false);
+        if (last) result.remarks = idle_limits(*last, now);
+        const bool limits = !result.remarks.empty();
+        const Drift rest = drift(rules_of(table, limits), rules_of(after, limits), false);
         for (const std::string& text : all_of(rest))
             result.remarks.push_back({"changes, and nothing above says why: " + text, true, true});
     }

@@ -132,6 +132,9 @@ TEST_CASE("what is missing is called missing") {
 }
 
 TEST_CASE("an edit that opens or closes without a permission is said in the policy's words") {
+    const auto again = [](const std::string& who, const std::string& limit) {
+        return "[tiers.again]\nwho = [\"" + who + "\"]\nallow = [\"web\"]\nlimit = \"" + limit + "\"";
+    };
     const std::string output = "output = [\"10.1.0.9:53/udp\"]\n";
     const std::string refused = " is refused from now on unless the policy allows it";
     const std::vector<Edit> edits = {
@@ -177,7 +180,40 @@ TEST_CASE("an edit that opens or closes without a permission is said in the poli
         // What a tier without a limit allows again is under none.
         {policy("", "limit = \"50/second\""),
          policy("", "limit = \"50/second\"\n[tiers.fast]\nwho = [\"phone\"]\nallow = [\"10.1.0.5:443\"]"),
-         "new connections to 10.1.0.5: no limit instead of 50/second, for phone", true, false},
+         "new connections to web: no limit instead of 50/second, for phone", true, false},
+        {policy("", "limit = \"50/second\""),
+         policy("", "limit = \"50/second\"\n[tiers.fast]\nwho = [\"10.0.0.0/24\"]\nallow = [\"10.1.0.0/24:*\"]"),
+         "new connections to web: no limit instead of 50/second, for phone, laptop", true, false},
+        // Each limited tier has a bucket of its own, and a service has one for all tiers.
+        {policy("", "limit = \"3/minute\"\n" + again("laptop", "3/minute")),
+         policy("", "limit = \"3/minute\"\n" + again("laptop\", \"phone", "3/minute")),
+         "new connections to web: 3/minute plus 3/minute instead of 3/minute, for phone", true, false},
+        {policy("", "limit = \"3/minute\"\n" + again("phone", "5/minute")), policy("", "limit = \"3/minute\""),
+         "new connections to web: 3/minute instead of 3/minute plus 5/minute, for phone", false, true},
+        {policy("", "limit = \"3/minute\"\n" + again("phone", "3/minute")),
+         policy("", "limit = \"3/minute\"\n" + again("phone", "3/minute"), "", ", limit = \"4/minute\""),
+         "new connections to web: 3/minute plus 3/minute (at most 4/minute in all) instead of 3/minute plus 3/minute, "
+         "for phone",
+         false, true},
+        {policy("", "limit = \"3/minute\"\n" + again("phone", "7/minute")),
+         policy("", "limit = \"5/minute\"\n" + again("phone", "5/minute")),
+         "new connections to web: 5/minute plus 5/minute instead of 3/minute plus 7/minute, for phone", true, true},
+        // Of a network what had a limit, and what gets one.
+        {policy("",
+                "limit = \"3/minute\"\n[tiers.all]\nwho = [\"10.0.0.0/24\"]\nallow = [\"lan:*\"]\n"
+                "limit = \"3/minute\""),
+         policy("",
+                "limit = \"3/minute\"\n[tiers.all]\nwho = [\"10.0.0.0/24\"]\nallow = [\"lan:*\"]\n"
+                "limit = \"3/minute\"\n[tiers.some]\nwho = [\"10.0.0.2/31\"]\nallow = [\"10.1.0.4/31:440-443\"]"),
+         "new connections to 10.1.0.4:440-443/tcp: no limit instead of 3/minute, for 10.0.0.2/31", true, false},
+        // A limit that binds nobody.
+        {policy("", "limit = \"3/minute\""), policy("", "limit = \"3/minute\"", "", ", limit = \"5/minute\""),
+         "the limit of services.web is 5/minute instead of none: as many new connections pass to each service as "
+         "before",
+         false, false},
+        {policy(), policy("", again("phone", "5/minute")),
+         "the limit of tiers.again is 5/minute instead of none: as many new connections pass to each service as before",
+         false, false},
         {policy(), policy("source = \"masquerade\""), "source is \"masquerade\": servers see this host's address", true,
          true},
         {policy(), policy("denied = \"reject\""), "denied is \"reject\": who is refused gets an answer", false, false},
@@ -187,6 +223,9 @@ TEST_CASE("an edit that opens or closes without a permission is said in the poli
         {policy("input.ssh = { from = [\"phone\"], log = \"new\" }"), policy("input.ssh = { from = [\"phone\"] }"),
          "what begins is no longer logged: nodes.gw.input.ssh", false, false},
         {policy(), policy("", "", "[log]\ncounters = \"none\""), "connections are no longer counted", false, false},
+        {policy("", "[tiers.wide]\nwho = [\"10.0.0.0/24\"]\nallow = [\"lan:*\"]\nlimit = \"3/minute\""),
+         policy("", "[tiers.wide]\nwho = [\"10.0.0.0/24\"]\nallow = [\"lan:*\"]\n"),
+         "new connections to lan: no limit instead of 3/minute, for 10.0.0.0/24", true, false},
     };
     for (const Edit& edit : edits) {
         CAPTURE(edit.words);
