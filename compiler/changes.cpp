@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <map>
 #include <set>
@@ -91,9 +92,10 @@ private:
     // What comes and what goes.
     std::pair<Missing, Missing> compare(const ir::Ruleset& before, const ir::Ruleset& after) {
         // Where judging itself begins or ends, a permission that comes or goes is no gain or loss; a first table is shown whole.
+        constexpr std::array directions{Direction::forward, Direction::input, Direction::output};
         std::vector<Direction> one_sided;
-        if (!before.chains.empty())
-            for (const Direction direction : {Direction::forward, Direction::input, Direction::output})
+        if (std::ranges::any_of(directions, [&](Direction direction) { return judges(before, direction); }))
+            for (const Direction direction : directions)
                 if (judges(before, direction) != judges(after, direction)) one_sided.push_back(direction);
         const auto missing = [&](const Reach& from, const Reach& in) {
             Gaps found = gaps(from, in);

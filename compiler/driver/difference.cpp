@@ -38,6 +38,11 @@ void compare_judging(const ir::Ruleset& before, const ir::Ruleset& after, std::v
     }
 }
 
+bool judges_any(const ir::Ruleset& ruleset) {
+    constexpr std::array directions{Direction::forward, Direction::input, Direction::output};
+    return std::ranges::any_of(directions, [&](Direction direction) { return judges(ruleset, direction); });
+}
+
 Scope scope_of(const View& view) {
     return view.policy->nodes[view.node].scope;
 }
@@ -96,7 +101,8 @@ void add_unrecorded(const ir::Ruleset& before, const ir::Ruleset& after, const V
     ir::Ruleset known = before;
     known.foreign.clear();
     const Drift found = drift(known, after, false);
-    std::vector<std::string> texts = all_of(found);
+    // Of a table that judges nothing all is missing.
+    std::vector<std::string> texts = judges_any(before) ? all_of(found) : found.foreign;
     std::erase_if(
         texts, [](const std::string& text) { return text.starts_with("counter ") || text.starts_with("map count_"); });
     if (texts.empty() && result.foreign.empty()) return;
@@ -134,7 +140,7 @@ Difference difference(const std::optional<ir::Ruleset>& before, const ir::Rulese
     Difference result;
     result.same = before.has_value() == !after.empty() && same(table, after);
     if (result.same) return result;
-    result.nothing_opens = !before;
+    result.nothing_opens = !before || (table.empty() && table.foreign.empty());
     const std::optional<View> last = origin ? std::optional<View>(*origin->view) : std::nullopt;
     result.changes = changes(table, after, now, last);
     const Plan planned = plan(before ? &table : nullptr, after);
@@ -152,7 +158,10 @@ Difference difference(const std::optional<ir::Ruleset>& before, const ir::Rulese
         if (judges_more && !result.undoing_opens && result.widens())
             result.nothing_opens = !effect_of(table, now).opens;
     } else {
-        compare_judging(table, after, result.remarks);
+        if (after.empty() || judges_any(table))
+            compare_judging(table, after, result.remarks);
+        else
+            result.remarks = compare_terms({}, now);
         add_unrecorded(table, after, now, result);
     }
     // Whatever no change and no remark explains is named, and counts as both.

@@ -118,6 +118,24 @@ TEST_CASE("a host whose name is another node's keeps its firewall") {
     CHECK(gw.apply(policy("scope = \"none\"\n")).says("table inet policyc removed"));
 }
 
+TEST_CASE("a table of that name that judges nothing is a first apply") {
+    Gateway gw;
+    gw.write(policy());
+    gw.kernel.loaded = ir::Ruleset{};
+    Ran ran = gw.run(verb_diff);
+    CHECK(ran.says("+ phone   gains  web"));
+    CHECK(ran.says("! whatever else enters or leaves wg0 is refused from now on unless the policy allows it\n"));
+    CHECK_FALSE(ran.says("differs"));
+    CHECK_FALSE(ran.widens());
+    // What somebody else has there may refuse what the policy allows, and goes.
+    gw.kernel.loaded->chains.push_back({.name = "guard", .base = {}, .comment = {}, .rules = {}});
+    ran = gw.run(verb_diff);
+    CHECK(ran.says("+ phone   gains  web"));
+    CHECK(ran.says("! differs, and no record says who wrote it: chain guard\n"));
+    CHECK_FALSE(ran.says("chain judged"));
+    CHECK(ran.widens());
+}
+
 TEST_CASE("what is missing is called missing") {
     Gateway gw;
     gw.apply(policy());
