@@ -91,10 +91,16 @@ bool fits(const Ways& ways, const Ways& in) {
     return each_fits(ways, 0, in, taken);
 }
 
+// Both are sorted.
 bool no_looser(const Ways& ways, const Ways& than) {
     if (unlimited(than)) return true;
     if (unlimited(ways)) return false;
+    if (std::ranges::includes(than, ways)) return true;
     const Shares shares = split(than);
+    std::set<Bucket> seen;  // of one that only some of them share, nobody knows how much is left for each
+    for (const Buckets& way : shares.rest)
+        for (const Bucket& bucket : way)
+            if (!seen.insert(bucket).second) return false;
     return (shares.common.empty() || fits(ways, {shares.common})) && fits(ways, shares.rest);
 }
 

@@ -2,7 +2,7 @@
 
 Written from that page alone, as plainly as it can be, to be compared with what the compiled ruleset does to real
 packets. It shares nothing with the compiler and checks nothing: it expects a policy that `policyc check` accepts.
-Rates, fragments (`include`) and tests are left out.
+Fragments (`include`) and tests are left out, and a rate only tells how many connections pass, not which.
 
     policy = Policy(text, {"jelly01.home.example": ["10.69.13.20"]})
     policy.judge("extgw01", Packet("forward", Flow(source, destination, "tcp", 8096), iif="wg0", oif="eth0"))
@@ -253,6 +253,31 @@ class Policy:
 
     def output_covers(self, name, flow):
         return any(t.holds(flow) for t in self.output_permissions(name))
+
+    def limited_targets(self, references):
+        """Targets, each with the limit of the service that it is one of."""
+        for reference in references:
+            if reference in self.groups:
+                yield from self.limited_targets(self.groups[reference])
+            elif reference in self.services:
+                service = self.services[reference]
+                limit = service.get("limit") if isinstance(service, dict) else None
+                limits = {f"services.{reference}": limit} if limit else {}
+                yield from ((target, limits) for target in self.service(reference))
+            else:
+                yield from ((target, {}) for target in self.targets([reference]))
+
+    def ways(self, flow):
+        """For each way in which tiers allow a flow, the limits of it: (what has it, its rate)."""
+        found = set()
+        for name, tier in self.tiers.items():
+            if not self.tier_in_force(tier) or not any(r.holds(flow.source) for r in self.sources(tier["who"])):
+                continue
+            own = {f"tiers.{name}": tier["limit"]} if "limit" in tier else {}
+            for target, limits in self.limited_targets(tier["allow"]):
+                if target.holds(flow):
+                    found.add(frozenset({**own, **limits}.items()))
+        return found
 
     def wireguard_port(self, node):
         if "endpoint" in node:

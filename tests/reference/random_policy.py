@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 OWN_ADDRESSES = ["10.69.50.2", "fd69:50::2"]  # of gw in the tunnel
-RATE = "100000/second"
+RATES = ["100000/second", "150000/second", "999999/minute"]
 PAST, FUTURE = "2020-02-29", "2099-12-31"
 
 
@@ -43,6 +43,7 @@ def quoted(values):
 class Generator:
     def __init__(self, seed):
         self.rng = random.Random(seed)
+        self.rates = random.Random(seed)
         self.case = Case(seed)
         self.lines = ["version = 1"]
         self.dual = self.chance(0.4)
@@ -54,6 +55,9 @@ class Generator:
         self.target_groups = {}  # name -> [(CIDRs, port item)]
 
     # ---- dice ------------------------------------------------------------------------------------------------------
+
+    def rate(self):
+        return self.rates.choice(RATES)
 
     def chance(self, probability):
         return self.rng.random() < probability
@@ -198,7 +202,7 @@ class Generator:
                 if self.chance(0.3):
                     more += f", expires = {self.rng.choice([PAST, FUTURE])}"
                 if self.chance(0.2):
-                    more += f', limit = "{RATE}"'
+                    more += f', limit = "{self.rate()}"'
                 if self.chance(0.2):
                     more += ', log = "new"'
                 self.lines.append(f'service{i} = {{ host = "{host}", ports = {ports}{more} }}')
@@ -232,7 +236,7 @@ class Generator:
             if self.chance(0.2):
                 self.lines.append(f"expires = {self.rng.choice([PAST, FUTURE])}")
             if self.chance(0.2):
-                self.lines.append(f'limit = "{RATE}"')
+                self.lines.append(f'limit = "{self.rate()}"')
             if self.chance(0.2):
                 self.lines.append('log = "new"')
             if self.chance(0.1):
@@ -271,7 +275,7 @@ class Generator:
             if items is None:
                 items = list({self.item(): None for _ in range(self.rng.randint(1, 3))})
                 ports = f", ports = {quoted(items)}"
-            limit = f', limit = "{RATE}"' if self.chance(0.2) else ""
+            limit = f', limit = "{self.rate()}"' if self.chance(0.2) else ""
             lines.append(f"input.{name} = {{ from = {quoted(sources)}{ports}{limit} }}")
             self.may(cidrs, [(own, item) for item in items])
         if self.chance(0.35):
