@@ -49,7 +49,7 @@ public:
         std::vector<Line> found;
         for (const auto& [owner, wholes] : lines_) {
             const Permission& permission = permissions_.list[owner];
-            found.push_back({permission, wholes == areas_, {}});
+            found.push_back({permission, wholes == areas_});
         }
         std::ranges::stable_sort(found, {}, [](const Line& line) { return line.permission.span; });
         return found;
@@ -268,15 +268,6 @@ std::string nothing_of(const Asked& asked, const Source& source, const Target& t
     return fmt::format("`{}` and `{}` have no address of one family", source.label, target.label);
 }
 
-// The entry of a list that holds the address.
-Span entry_for(const Asked& asked, const std::vector<Source>& list, const Address& address) {
-    for (const Source& source : list) {
-        for (const Range& range : addresses_of_host(asked.policy, asked.addresses, source.host))
-            if (range.holds(range_of(address))) return source.span;
-    }
-    return {};
-}
-
 class Explainer {
 public:
     explicit Explainer(const Asked& asked)
@@ -295,25 +286,16 @@ public:
                          "ask for one address and one port"};
         std::ranges::stable_sort(answer.findings, {}, &Finding::verdict);
         answer.lines = evaluator.lines();
+        // What else is said of some of it, no line says.
+        for (const Finding& finding : answer.findings)
+            if (finding.verdict != Verdict::allowed)
+                for (Line& line : answer.lines) line.whole = false;
         if (answer.findings.empty()) answer.nothing = nothing_of(asked_, source, target);
-        name_sources(answer);
         add_misses(answer);
         return answer;
     }
 
 private:
-    void name_sources(Answer& answer) const {
-        const auto open = std::ranges::find(answer.findings, Why::permission, &Finding::why);
-        if (open == answer.findings.end()) return;
-        for (Line& line : answer.lines) {
-            if (line.permission.kind == Permission::Kind::output) continue;
-            line.who = entry_for(asked_,
-                                 line.permission.input != nullptr ? line.permission.input->from
-                                                                  : asked_.policy.tiers[line.permission.index].who,
-                                 open->example.source);
-        }
-    }
-
     void add_misses(Answer& answer) const {
         if (!answer.nothing.empty()) {
             answer.misses = misses_of_nameless(asked_, permissions_, answer.source, answer.target);
@@ -410,6 +392,36 @@ Result<std::vector<Answer>> explain(const Asked& asked, const Expectation& quest
         }
     }
     return answers;
+}
+
+std::vector<Holder> holders_of(const Asked& asked, const Answer& answer, const Line& line) {
+    const Permission& permission = line.permission;
+    if (permission.kind == Permission::Kind::output) return {};
+    const std::vector<Source>& list =
+        permission.input != nullptr ? permission.input->from : asked.policy.tiers[permission.index].who;
+    AddressSet sources;
+    for (const Part& part : answer.parts)
+        for (const Range& range : part.sources.ranges()) sources.add(range);
+    std::vector<Holder> holders;
+    for (std::size_t i = 0; i < list.size();) {
+        // The members of a group stand one behind the other.
+        Holder holder{list[i].span, false, {}};
+        AddressSet left = sources;
+        for (; i < list.size() && list[i].span == holder.span; ++i) {
+            const AddressSet held(addresses_of_host(asked.policy, asked.addresses, list[i].host));
+            const AddressSet both = reach::intersection(sources, held);
+            for (const Range& range : both.ranges()) {
+                const std::string text = to_string(range);
+                holder.some.push_back(text == list[i].label ? text : fmt::format("{} {}", list[i].label, text));
+            }
+            left = outside(std::move(left), held);
+        }
+        if (holder.some.empty()) continue;
+        holder.all = left.empty();
+        if (holder.all) return {{holder.span, true, {}}};
+        holders.push_back(std::move(holder));
+    }
+    return holders;
 }
 
 std::string holder_of(const Policy& policy, const reach::Permission& permission) {

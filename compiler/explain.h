@@ -65,7 +65,13 @@ struct Finding {
 struct Line {
     reach::Permission permission;
     bool whole = false;  // all of it by itself
-    Span who;            // the entry of its `who` or `from` that holds the source; points nowhere of an output
+};
+
+// An entry of the `who` or `from` of a line that holds the source that was asked about, or some of it.
+struct Holder {
+    Span span;
+    bool all = false;               // of the source
+    std::vector<std::string> some;  // else what it holds of it: "laptop 10.69.50.11"
 };
 
 // What would let the flow through that no line does.
@@ -138,6 +144,9 @@ struct Asked {
 // `most_answers`, and what overlaps too much to be told apart, is an Error.
 inline constexpr std::size_t most_answers = 256;
 Result<std::vector<Answer>> explain(const Asked& asked, const Expectation& question);
+
+// The entries by which the line is for that source: one that holds all of it, where there is one, else those that hold a part. None of an output.
+std::vector<Holder> holders_of(const Asked& asked, const Answer& answer, const Line& line);
 
 // "tiers.vpn", "input.ssh", "output"
 std::string holder_of(const Policy& policy, const reach::Permission& permission);

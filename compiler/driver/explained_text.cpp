@@ -19,7 +19,8 @@ using explain::Line;
 using explain::Miss;
 using explain::Verdict;
 
-constexpr std::size_t most_lines = 8;  // of the policy, for one answer
+constexpr std::size_t most_lines = 8;    // of the policy, for one answer
+constexpr std::size_t most_holders = 6;  // entries of a `who` or `from`, for one line
 
 // Rows whose columns stand below each other; what is empty at the end of a row leaves no blanks.
 class Columns {
@@ -125,7 +126,12 @@ private:
     }
 
     [[nodiscard]] std::string assumption(const explain::Answer& answer) const {
-        return fmt::format("taken to be so, for no node has {}: --in {}", answer.source.label,
+        const std::vector<Range> all =
+            reach::addresses_of_host(explained_.asked.policy, explained_.asked.addresses, answer.source.host);
+        const bool one = all.size() == 1 && all.front().single();
+        return fmt::format("taken to be so{}: --in {}",
+                           one ? ", for no node has " + answer.source.label
+                               : fmt::format(" of what no node has of {}", answer.source.label),
                            explained_.live ? "names the interface" : "names the interface, --live asks for the route");
     }
 
@@ -144,13 +150,26 @@ private:
 
     void line(const explain::Answer& answer, const Line& line) {
         std::vector<Label> labels{{line.permission.span, terms(line, true)}};
-        if (line.who.valid()) labels.push_back({line.who, "holds " + answer.source.label});
+        const std::vector<explain::Holder> holders = explain::holders_of(explained_.asked, answer, line);
+        const std::size_t shown = std::min(most_holders, holders.size());
+        for (std::size_t i = 0; i < shown; ++i) labels.push_back({holders[i].span, holding(answer, holders[i])});
+        if (shown < holders.size())
+            labels.back().text += fmt::format("; {} more entries hold some of it", holders.size() - shown);
         out_ += "\n" + render_labels(labels, sources_, color_);
+    }
+
+    static std::string holding(const explain::Answer& answer, const explain::Holder& holder) {
+        if (holder.all) return "holds " + answer.source.label;
+        return fmt::format("{} {} in {}", few(holder.some), holder.some.size() == 1 ? "is" : "are",
+                           answer.source.label);
     }
 
     void misses(const explain::Answer& answer) {
         if (answer.misses.empty()) return;
-        out_ += "\n  it would be allowed\n";
+        // Of a part, what is said is about its example.
+        const auto denied = std::ranges::find(answer.findings, explain::Why::no_permission, &Finding::why);
+        const bool part = !answer.verdict() && denied != answer.findings.end();
+        out_ += fmt::format("\n  {} would be allowed\n", part ? flow_text(answer, denied->example) : "it");
         Columns rows(4);
         for (const Miss& miss : answer.misses) rows.add({miss.text, sources_.place(miss.span), miss.via});
         out_ += rows.text();

@@ -277,6 +277,37 @@ TEST_CASE("what holds many is allowed in part, with an example of what is not") 
                {"nobody", "web", "", 1, {"denied: nobody -> web\n", "`nobody` holds nothing"}}});
 }
 
+TEST_CASE("of a source that holds several, each line says whom of them it is for") {
+    House here;
+    here.with("nobody = []", "nobody = []\nalone = [\"phone\"]").with("from = [\"phone\"]", "from = [\"alone\"]");
+    here.with("[tiers.work]\nwho = [\"laptop\", \"office\"]",
+              "[tiers.work]\nwho = [\"laptop\", \"phone\", \"office\", \"10.0.0.16/28\"]");
+    const std::string nas = here.ask("10.0.0.0/24", "nas").out;
+    CAPTURE(nas);
+    CHECK(nas.find("laptop 10.0.0.3 is in 10.0.0.0/24") != std::string::npos);
+    CHECK(nas.find("phone 10.0.0.2 is in 10.0.0.0/24") != std::string::npos);
+    CHECK(nas.find("10.0.0.16/28 is in 10.0.0.0/24") != std::string::npos);
+    CHECK(nas.find("tiers.work, until 2027-01-31, a part of it") != std::string::npos);
+    CHECK(nas.find("office") == nas.rfind("office"));  // in the line, and not below it
+    CHECK(nas.find("holds 10.0.0.0/24") == std::string::npos);
+    CHECK(nas.find("taken to be so of what no node has of 10.0.0.0/24: ") != std::string::npos);
+    check_all(here,
+              {{"10.0.0.0/24", "web", "", 1, {"phone 10.0.0.2, laptop 10.0.0.3 are in 10.0.0.0/24"}},
+               {"10.0.0.0/24",
+                "gw:22",
+                "",
+                1,
+                {"phone 10.0.0.2 is in 10.0.0.0/24", "  10.0.0.3 -> 10.0.0.1:22/tcp would be allowed\n    for phone"}},
+               {"10.0.0.2/31", "web", "", 0, {"holds 10.0.0.2/31"}},
+               {"192.0.2.0/23", "nas", "", 1, {"office 192.0.2.0/24 is in 192.0.2.0/23"}},
+               {"192.0.2.0/25", "nas", "", 0, {"holds 192.0.2.0/25"}},
+               {"phone", "nas", "", 0, {"holds phone"}}});
+    std::string many;
+    for (int i = 16; i < 26; ++i) many += "\"10.0.0." + std::to_string(i) + "\", ";
+    here.with("\"10.0.0.16/28\"", many);
+    CHECK(here.ask("10.0.0.0/24", "nas").says("10.0.0.19 is in 10.0.0.0/24; 6 more entries hold some of it"));
+}
+
 TEST_CASE("more answers than anybody reads are refused") {
     House here;
     std::string many = "many = [";
