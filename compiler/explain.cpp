@@ -308,6 +308,44 @@ private:
         const bool family = std::ranges::any_of(
             answer.findings, [](const Finding& f) { return f.why == Why::family || f.why == Why::no_permission; });
         if (family || !answer.nothing.empty()) add_other_family(answer);
+        add_own_source(answer);
+    }
+
+    // What is sent by an address that the policy has nowhere would pass, were that the node's own.
+    void add_own_source(Answer& answer) const {
+        const std::vector<Range> from = addresses_of_host(asked_.policy, asked_.addresses, answer.source.host);
+        const bool denied =
+            std::ranges::find(answer.findings, Verdict::denied, &Finding::verdict) != answer.findings.end();
+        if (asked_.own || asked_.in || !denied || from.size() != 1 || !from[0].single() || has_place(from[0])) return;
+        Asked as_own = asked_;
+        as_own.own = {{from[0].family, from[0].lo}};
+        Answer other{answer.source, answer.target, {}, {}, {}, {}, {}};
+        Evaluator evaluator(as_own, permissions_);
+        evaluator.judge(AddressSet(from), set_of(asked_, answer.target.host, from[0].family), answer.target.ports,
+                        other);
+        if (other.findings.empty() || other.verdict().value_or(Verdict::denied) == Verdict::denied) return;
+        const Finding& finding = other.findings.front();
+        const Node& node = asked_.policy.nodes[asked_.node];
+        Miss miss{Miss::Kind::own, fmt::format("if {} is an address of {} itself", to_string(from[0]), node.name), "",
+                  finding.span};
+        if (finding.verdict == Verdict::unjudged) miss.text += ", whose own packets are not judged";
+        if (const std::vector<Line> lines = evaluator.lines(); !lines.empty()) {
+            miss.via = holder_of(asked_.policy, lines.front().permission);
+            miss.span = lines.front().permission.span;
+        }
+        answer.misses.insert(answer.misses.begin(), std::move(miss));
+    }
+
+    // Whether the policy says who that is. Somebody on the near side that a tier names as a part of its network is still anybody.
+    [[nodiscard]] bool has_place(const Range& address) const {
+        const auto holds = [&](const auto& one) { return one.value.holds(address); };
+        const auto is = [&](const auto& one) { return range_of(one.value) == address; };
+        const bool near = std::ranges::any_of(asked_.policy.nodes[asked_.node].serves, holds);
+        const bool named =
+            std::ranges::any_of(permissions_.sources, [&](const AddressSet& set) { return set.holds(address); });
+        return (named && !near) || of_a_service(asked_, address) ||
+               std::ranges::any_of(asked_.policy.nodes,
+                                   [&](const Node& node) { return std::ranges::any_of(node.addresses, is); });
     }
 
     // The same people and hosts have addresses of another family, with which it would be allowed.

@@ -77,7 +77,7 @@ struct Holder {
 // What would let the flow through that no line does.
 struct Miss {
     enum class Kind : std::uint8_t {
-        own,      // an input lets it in, if the address is the node's own: the policy doesn't know them all
+        own,  // if the address is the node's own, which the policy doesn't all know: an input lets it in, or the node may send it
         port,     // another port or protocol of that host
         grant,    // a tier that waits for a grant
         bastion,  // a tier that is for sessions on a node

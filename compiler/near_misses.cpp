@@ -98,12 +98,8 @@ private:
 
     // Whether nobody knows of whom the destination is, so that it may be the node's own.
     [[nodiscard]] bool may_be_own() const {
-        const Range asked = range_of(flow_.destination);
         return !asked_.own && flow_.passage.hook == Direction::forward && flow_.passage.out != Side::tunnel &&
-               std::ranges::none_of(policy_.services, [&](const Service& service) {
-                   const auto hosts = reach::addresses_of_host(policy_, asked_.addresses, service.host);
-                   return std::ranges::find(hosts, asked) != hosts.end();
-               });
+               !of_a_service(asked_, range_of(flow_.destination));
     }
 
     void look_at_inputs() {
@@ -180,6 +176,13 @@ bool in_force(const Policy& policy, const reach::Permission& permission) {
 
 std::vector<Miss> near_misses(const Asked& asked, const reach::Permissions& permissions, const Flow& flow) {
     return Search(asked, permissions, flow).run();
+}
+
+bool of_a_service(const Asked& asked, const Range& address) {
+    return std::ranges::any_of(asked.policy.services, [&](const Service& service) {
+        const auto hosts = reach::addresses_of_host(asked.policy, asked.addresses, service.host);
+        return std::ranges::find(hosts, address) != hosts.end();
+    });
 }
 
 Absence absence_of(const Asked& asked, const std::string& name) {

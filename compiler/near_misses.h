@@ -16,6 +16,9 @@ bool in_force(const Policy& policy, const reach::Permission& permission);
 inline constexpr std::size_t most_misses = 8;
 std::vector<Miss> near_misses(const Asked& asked, const reach::Permissions& permissions, const Flow& flow);
 
+// Whether that is where a service is.
+bool of_a_service(const Asked& asked, const Range& address);
+
 // Why that name has no address.
 Absence absence_of(const Asked& asked, const std::string& name);
 // The entries that would let that source through to that target, whose name has no address.

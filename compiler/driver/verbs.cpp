@@ -92,7 +92,7 @@ std::vector<Verb> make_verbs() {
              "TO is a service, a group of these, or any of the above with a port: nas:22, 10.69.13.5:53/udp, home:*, "
              "gateway:ping.",
              "The policy knows a node by its tunnel addresses: of any other that may be the node's own, what its "
-             "inputs would let in is shown; --live knows them all.",
+             "inputs would let in and what it may send is shown; --live knows them all.",
              "The policy read line by line and its diagram must say the same; otherwise it is an internal error.",
              "With --live the kernel is asked too: which element holds the flow, how long it has left, what "
              "counts it, and what the kernel's own look-ups say.",

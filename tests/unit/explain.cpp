@@ -204,6 +204,31 @@ TEST_CASE("a near miss that is none is not shown") {
     CHECK_FALSE(here.ask("phone", "films:22").says("for phone"));
 }
 
+TEST_CASE("who sends and has no place may be the node itself") {
+    const std::string own = " is an address of gw itself";
+    House here;
+    for (const char* in : {"10.0.0.99", "203.0.113.9"}) {
+        const Ran ran = here.ask(in, "web");
+        CAPTURE(ran.out);
+        CHECK(ran.says("it would be allowed\n    if " + (in + own) + ", whose own packets are not judged  "));
+        CHECK(ran.says("policy.toml:6\n"));
+    }
+    here.with("scope = \"tunnel\"", "scope = \"host\"\noutput = [\"web\"]");
+    check_all(here, {{"203.0.113.9", "web", "", 1, {"if 203.0.113.9" + own + "  ", "policy.toml:13  output\n"}},
+                     {"10.1.0.99", "web", "", 1, {"if 10.1.0.99" + own}},
+                     {"203.0.113.9", "gw:80", "", 1, {"if 203.0.113.9" + own}}});
+    // Nothing would pass, it comes in, it is somebody else's, or several are meant.
+    CHECK_FALSE(here.ask("203.0.113.9", "films").says(own));
+    CHECK_FALSE(here.ask("203.0.113.9", "web", "eth0").says(own));
+    CHECK_FALSE(here.ask("10.1.0.7", "web").says(own));
+    CHECK_FALSE(here.ask("192.0.2.7", "web").says(own));
+    CHECK_FALSE(here.ask("203.0.113.8/31", "web").says(own));
+    here.world.own_addresses = [] { return std::vector<Address>{}; };
+    here.world.way_to = [](const Address&) { return std::string("eth0"); };
+    here.options.live = true;
+    CHECK_FALSE(here.ask("203.0.113.9", "web").says(own));
+}
+
 TEST_CASE("what is not judged says why, and passes") {
     House here;
     check_all(here, {{"10.1.0.5",
