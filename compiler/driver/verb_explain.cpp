@@ -27,8 +27,21 @@ explain::Side side_of(const Node& node, const std::string& interface) {
     return untouched ? explain::Side::untouched : explain::Side::other;
 }
 
+// Notes an interface that the policy doesn't name: it need not, but may be meant to.
+void note_unnamed(const Node& node, const std::string& in, Report& report) {
+    std::vector<std::string> names;
+    if (node.interface) names.push_back(node.interface->value);
+    for (const auto& name : node.untouched.interfaces) names.push_back(name.value);
+    if (std::ranges::find(names, in) != names.end()) return;
+    report.notes.push_back(
+        fmt::format("the policy names no interface `{}` of {}: it is taken for one beside the tunnel", in, node.name));
+    if (const std::string near = nearest(in, names); !near.empty())
+        report.notes.push_back(fmt::format("   = help: did you mean `{}`?", near));
+}
+
 // What kind of interface --in is. One that isn't there is an Error where the kernel is asked.
-Result<std::optional<explain::Side>> way_in(const Node& node, const Options& options, const World& world) {
+Result<std::optional<explain::Side>> way_in(const Node& node, const Options& options, const World& world,
+                                            Report& report) {
     if (!options.in) return std::optional<explain::Side>();
     const std::string& in = *options.in;
     if (in == "lo")
@@ -43,6 +56,7 @@ Result<std::optional<explain::Side>> way_in(const Node& node, const Options& opt
                      near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
                                   : fmt::format("did you mean `{}`?", near)};
     }
+    if (!links) note_unnamed(node, in, report);
     return std::optional(side_of(node, in));
 }
 
@@ -142,7 +156,7 @@ int verb_explain(const Options& options, World& world, Report& report) {
     const Result<std::size_t> chosen = choose_node(policy, options, world);
     if (!chosen) return report.fail(chosen.error());
     const Node& node = policy.nodes[chosen.value()];
-    const Result<std::optional<explain::Side>> in = way_in(node, options, world);
+    const Result<std::optional<explain::Side>> in = way_in(node, options, world, report);
     if (!in) return report.fail(in.error());
     const Lock lock = known_names(policy, *file, world, report);
     const Addresses addresses = addresses_of(policy, lock, load_hosts(world), world.now, report.diagnostics);

@@ -252,6 +252,22 @@ TEST_CASE("who says to be somebody else is told so") {
     CHECK(here.ask("phone", "web", "lo").error->message.find("nothing comes in through `lo`") != std::string::npos);
 }
 
+TEST_CASE("an interface that the policy doesn't name is noted where the kernel isn't asked") {
+    House here;
+    const std::string none = "the policy names no interface `";
+    const std::string beside = "` of gw: it is taken for one beside the tunnel\n";
+    CHECK(here.ask("phone", "web", "eth0").notes.ends_with(none + "eth0" + beside));
+    CHECK(
+        here.ask("phone", "web", "wg00").notes.ends_with(none + "wg00" + beside + "   = help: did you mean `wg0`?\n"));
+    for (const char* named : {"wg0", "wg-old", ""})
+        CHECK(here.ask("phone", "web", named).notes.find(none) == std::string::npos);
+    // --live knows which are there.
+    here.options.live = true;
+    here.links = {{"lo"}, {"eth0"}};
+    CHECK(here.ask("phone", "web", "eth0").notes.find(none) == std::string::npos);
+    CHECK(here.ask("phone", "web", "wg00").error->message == "there is no interface `wg00` here");
+}
+
 TEST_CASE("in scope host what is implied and what is untouched has its own words") {
     House here;
     here.with("scope = \"tunnel\"", "scope = \"host\"\noutput = [\"web\"]");
