@@ -97,7 +97,9 @@ std::vector<Verb> make_verbs() {
              "With --live the kernel is asked too: which element holds the flow, how long it has left, what "
              "counts it, and what the kernel's own look-ups say.",
              "Exits 0 when all of it is allowed or not judged, 1 when it is denied, if only in part, and 2 when FROM "
-             "or TO can't be read."},
+             "or TO can't be read.",
+             "With --live it also exits 1 where table inet policyc does otherwise than this policy says; chains of "
+             "other tables that may drop it are named, and change nothing of the exit status."},
         .arguments = {policy_argument,
                       {"FROM", "Who sends.", &Options::from},
                       {"TO", "What is to be reached.", &Options::target}},
