@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "compiler/time_text.h"
+#include "policy/text.h"
 
 namespace policyc {
 
@@ -273,6 +274,28 @@ std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node) {
     return rows;
 }
 
+std::string unjudged_by(const Node& node) {
+    const std::string tunnel = node.interface ? node.interface->value : "its tunnel";
+    std::vector<std::string> parts;
+    std::vector<std::string> untouched;
+    for (const auto& interface : node.untouched.interfaces) untouched.push_back(interface.value);
+    for (const auto& range : node.untouched.ranges) untouched.push_back(to_string(range.value));
+    switch (node.scope) {
+        case Scope::none: return "anything, for its scope is \"none\"";
+        case Scope::tunnel:
+            parts.push_back(fmt::format("what neither enters nor leaves through {}{}", tunnel,
+                                        untouched.empty() ? "" : ", be it of `untouched` or not"));
+            break;
+        case Scope::host:
+            if (!untouched.empty())
+                parts.push_back(fmt::format("what comes from or goes to {} (`untouched`) and does not cross {}",
+                                            few(untouched), tunnel));
+            break;
+    }
+    if (!node.output) parts.push_back("what it sends itself");
+    return fmt::format("{}", fmt::join(parts, "; "));
+}
+
 AccessList access_list(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node, Days today,
                        const ListFilter& filter) {
     AccessList list;
@@ -280,10 +303,14 @@ AccessList access_list(const Policy& policy, const Addresses& addresses, std::op
     for (const Tier& tier : policy.tiers) lister.tier(tier);
     for (std::size_t i = 0; i < policy.nodes.size(); ++i) {
         const Node& one = policy.nodes[i];
-        if (one.scope == Scope::none || (node && *node != i)) continue;
+        if (node && *node != i) continue;
+        const std::string unjudged = unjudged_by(one);
+        const bool whole = !filter.who && !filter.what;
+        if (whole && one.interface && !unjudged.empty()) list.unjudged.push_back({one.name, unjudged});
+        if (one.scope == Scope::none) continue;
         for (const Input& input : one.inputs) lister.input(one, input);
         if (one.output) lister.output(one);
-        if (!filter.who && !filter.what) std::ranges::move(implied_rows(policy, one), std::back_inserter(list.implied));
+        if (whole) std::ranges::move(implied_rows(policy, one), std::back_inserter(list.implied));
     }
     list.rows = lister.rows();
     return list;

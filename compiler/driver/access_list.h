@@ -38,6 +38,7 @@ struct ImpliedRow {
 struct AccessList {
     std::vector<AccessRow> rows;  // all of one person together, nodes in the order of the policy first
     std::vector<ImpliedRow> implied;
+    std::vector<ImpliedRow> unjudged;  // one of each node that has a table, or could have one
 };
 
 // The rows to show: those of these people, of these services, or of both; else all. Addresses and ports count, not names: who is let in as a network is
@@ -53,6 +54,9 @@ struct ListFilter {
 // `question` is the test that a Query became; what wasn't asked for is no filter.
 ListFilter list_filter(const Policy& policy, const Addresses& addresses, const Expectation& question,
                        const Query& query);
+
+// What that node has no opinion about, and lets pass; "" where it judges all.
+std::string unjudged_by(const Node& node);
 
 // What that node allows without being written.
 std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node);

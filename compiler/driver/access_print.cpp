@@ -132,6 +132,9 @@ std::string list_table(const AccessList& list, const Sources& sources) {
         if (i == 0 || list.implied[i - 1].node != row.node) text += fmt::format("\nimplied on {}\n", row.node);
         text += fmt::format("  {}\n", row.what);
     }
+    for (std::size_t i = 0; i < list.unjudged.size(); ++i)
+        text +=
+            fmt::format("{}not judged on {}: {}\n", i == 0 ? "\n" : "", list.unjudged[i].node, list.unjudged[i].what);
     return text;
 }
 

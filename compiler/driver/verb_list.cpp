@@ -82,6 +82,9 @@ int verb_list(const Options& options, World& world, Report& report) {
         report.record["implied"] = nlohmann::ordered_json::array();
         for (const ImpliedRow& row : list.implied)
             report.record["implied"].push_back({{"node", row.node}, {"what", row.what}});
+        report.record["not_judged"] = nlohmann::ordered_json::array();
+        for (const ImpliedRow& row : list.unjudged)
+            report.record["not_judged"].push_back({{"node", row.node}, {"what", row.what}});
     } else if (options.format == "mermaid") {
         report.data = list_mermaid(list);
     } else if (options.format == "dot") {

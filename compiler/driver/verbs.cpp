@@ -62,6 +62,7 @@ std::vector<Verb> make_verbs() {
                   "that says so.",
                   "Tiers that are not in force are shown as such, and what is allowed without being written is shown "
                   "as implied.",
+                  "Then, for each node with an interface, what it does not judge: that passes, whatever the list says.",
                   "An input is open at every address of its node, so it is also shown by --what with a network that "
                   "the node serves.",
                   "With --format mermaid or dot it is a graph to draw.",

@@ -350,6 +350,32 @@ def list_as_json_says_the_same(folder):
 
 
 @case
+def list_says_what_a_node_does_not_judge(folder):
+    def listed(lines, *arguments):
+        write_policy(folder, POLICY.replace('interface = "wg0"', 'interface = "wg0"' + "".join("\n" + line for line in lines)))
+        record = record_of(run("list", "policy.toml", "--format", "json", *arguments, cwd=folder))
+        table = run("list", "policy.toml", *arguments, cwd=folder).stdout
+        for row in record["not_judged"]:
+            expect(f"\nnot judged on {row['node']}: {row['what']}\n" in table, table, row)
+        expect_equal(len(record["not_judged"]), table.count("not judged"), "rows of both")
+        return [row["what"] for row in record["not_judged"]]
+
+    untouched = 'untouched = ["if:wg-old", "10.9.0.0/24"]'
+    beside = "what neither enters nor leaves through wg0"
+    expect_equal([beside + "; what it sends itself"], listed([]), "scope tunnel")
+    expect_equal([beside + ", be it of `untouched` or not"], listed([untouched, 'output = ["jellyfin"]']), "with output")
+    expect_equal(['anything, for its scope is "none"'], listed(['scope = "none"']), "scope none")
+    host = listed(['scope = "host"', untouched])
+    expect_equal(
+        ["what comes from or goes to wg-old, 10.9.0.0/24 (`untouched`) and does not cross wg0; what it sends itself"],
+        host,
+        "scope host",
+    )
+    expect_equal([], listed(['scope = "host"', "output = []"]), "all is judged")
+    expect_equal([], listed([], "--who", "laptop"), "one person")
+
+
+@case
 def list_of_one_person_or_one_thing(folder):
     with_lock(folder, LISTED)
 
