@@ -10,6 +10,7 @@
 #include "compiler/driver/state.h"
 #include "compiler/driver/surroundings.h"
 #include "compiler/lower.h"
+#include "compiler/server_ports.h"
 #include "compiler/timing.h"
 #include "policy/expect.h"
 
@@ -176,7 +177,10 @@ int verb_verify(const Options& options, World& world, Report& report) {
     if (!seen) return report.fail(seen.error());
     const std::optional<ir::Ruleset>& before = seen.value().table.ruleset;
     const std::unique_ptr<Past> past = find_past(before, chosen.name, world);
-    const ServerPorts live = add_live_server_ports(table_of(before, past), wanted, world);
+    // Of ports that something serves at, those that the last apply took count: what began since is the next apply's to add.
+    const ir::Ruleset* const made = table_of(before, past);
+    const ServerPorts live = made != nullptr ? server_ports_of(*made) : ServerPorts{};
+    add_server_ports(wanted, live);
     proof::Proof proof;
     if (before && !wanted.empty())
         proof = timed("prove", [&] { return find_proof(policy, addresses, node, *before, live, world); });

@@ -90,6 +90,24 @@ TEST_CASE("what was done to the table by hand is named, whatever it was done to"
     }
 }
 
+TEST_CASE("verify names no port as missing that something serves at since the last apply") {
+    Gateway gw;
+    gw.world.listening_ports = [] { return std::vector<std::uint16_t>{9100}; };
+    gw.apply(policy());
+    gw.world.listening_ports = [] { return std::vector<std::uint16_t>{9100, 9200}; };
+    CHECK(gw.run(verb_verify).status == 0);
+    const std::string more = policy("input.web = { from = [\"phone\"], ports = 8443 }");
+    gw.write(more);
+    const Ran ran = gw.run(verb_verify);
+    CAPTURE(ran.out);
+    CHECK(ran.status == 1);
+    CHECK(ran.says("less than the policy compiles to: set server_ports: 8443\n"));
+    CHECK_FALSE(ran.says("9200"));
+    CHECK_FALSE(ran.says("9100"));
+    gw.apply(more);
+    CHECK(gw.run(verb_verify).status == 0);
+}
+
 TEST_CASE("without a record, a chain that differs opens and closes what the diagrams say") {
     Gateway gw;
     gw.apply(policy());
