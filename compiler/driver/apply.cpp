@@ -268,7 +268,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             const auto chains = kernel->foreign_chains();
             const TrackedHow tracked{picks_up, chains ? chains.value() : std::vector<ForeignChain>()};
             if (const auto cut = find_lockout(world.own_sessions(), before, wanted, tracked)) {
-                report_lockout(*cut, chosen, !before, report.diagnostics);
+                report_lockout(*cut, policy, node, !before, report.diagnostics);
                 return report.stopped();
             }
         }

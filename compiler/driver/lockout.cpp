@@ -163,21 +163,31 @@ Grounds grounds_of(const Lockout& lockout) {
 
 }  // namespace
 
-void report_lockout(const Lockout& lockout, const Node& node, bool first, Diagnostics& diagnostics) {
+void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t index, bool first,
+                    Diagnostics& diagnostics) {
+    const Node& node = policy.nodes[index];
     const Session& session = lockout.session;
     const bool permitted = lockout.state != State::fresh;
     const std::string over = session.interface.empty() ? "" : " over " + session.interface;
     const char* now = first ? "let through now, where there is no table inet policyc," : "allowed by the live ruleset";
     const std::string from = fmt::format("your session comes from {}{}", to_string(session.client), over);
     Grounds grounds = grounds_of(lockout);
+    const Family family = lockout.by_tunnel ? session.tunnel->here.family : session.here.family;
+    const bool by_family = !permitted && family == Family::ipv6 && policy.ipv6 == Ipv6::deny;
+    if (by_family) grounds.why += ", which denies IPv6 altogether";
+    const std::string dual = by_family ? "write ipv6 = \"dual\", and " : "";
+    const auto place = [&](Span otherwise) {
+        return by_family && policy.ipv6_span.valid() ? policy.ipv6_span : otherwise;
+    };
     const std::string is = fmt::format("is {} and {}", now, permitted ? "would be cut: " + grounds.why : grounds.why);
     const std::string forced = lockout.state == State::untracked
                                    ? "; where they do already, `policyc apply --force-lockout` goes on"
                                    : "; or `policyc apply --force-lockout` cuts it";
     if (!lockout.by_tunnel) {
-        if (!permitted) grounds.help = "allow it, as with an `input` of this node";
+        if (!permitted) grounds.help = dual + "allow it, as with an `input` of this node";
         diagnostics
-            .report(Code::E0901, place_of(session, node), "apply refused: your own SSH session would be cut", from)
+            .report(Code::E0901, place(place_of(session, node)), "apply refused: your own SSH session would be cut",
+                    from)
             .note(fmt::format("{} -> {}/tcp {}", endpoint(session.client, session.client_port),
                               endpoint(session.here, session.port), is))
             .help(grounds.help + forced);
@@ -186,9 +196,11 @@ void report_lockout(const Lockout& lockout, const Node& node, bool first, Diagno
     const TunnelFlow& tunnel = *session.tunnel;
     const std::string other =
         node.listen_port ? fmt::format(" (it says {}, and the interface listens on another)", *node.listen_port) : "";
-    if (!permitted) grounds.help = fmt::format("write listen_port = {} for this node{}", tunnel.port, other);
+    if (!permitted) grounds.help = fmt::format("{}write listen_port = {} for this node{}", dual, tunnel.port, other);
+    // The port is open already, over IPv4.
+    if (by_family && wireguard_port(node) == tunnel.port) grounds.help = "write ipv6 = \"dual\"";
     diagnostics
-        .report(Code::E0901, node.span,
+        .report(Code::E0901, place(node.span),
                 "apply refused: the tunnel that your own SSH session comes through would be cut", from)
         .note(fmt::format("{} -> {}/udp, which carries {}, {}", endpoint(tunnel.peer, tunnel.peer_port),
                           endpoint(tunnel.here, tunnel.port), session.interface, is))

@@ -37,7 +37,9 @@ struct Lockout {
 std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const std::optional<ir::Ruleset>& before,
                                     const ir::Ruleset& wanted, const TrackedHow& how = {});
 
-// E0901, at the line of the policy that should have allowed it: the input of that port, else the node. `first`: there is no table yet.
-void report_lockout(const Lockout& lockout, const Node& node, bool first, Diagnostics& diagnostics);
+// E0901, at the line of the policy that should have allowed it: the input of that port, else the node; where IPv6 is denied and the flow
+// is of that family, where that is written. `first`: there is no table yet.
+void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t node, bool first,
+                    Diagnostics& diagnostics);
 
 }  // namespace policyc

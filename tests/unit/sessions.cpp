@@ -186,7 +186,7 @@ TEST_CASE("a session is cut where the tracking of connections has it otherwise t
     CHECK(*by_tunnel == cut(laptop, State::rewritten, "", true));
     const Checked checked(gateway + ssh + people);
     Diagnostics diagnostics;
-    report_lockout(*by_tunnel, checked.policy->nodes[0], true, diagnostics);
+    report_lockout(*by_tunnel, *checked.policy, 0, true, diagnostics);
     CHECK(render(diagnostics, checked.sources, false)
               .find("192.0.2.1:51820/udp, which carries wg0, is let through now, where there is no table inet policyc, "
                     "and would be cut: its destination was rewritten, which is refused") != std::string::npos);
@@ -215,7 +215,7 @@ TEST_CASE("a session is cut with the tunnel that carries it, unless this host be
     const Checked checked(host + "listen_port = 51820\n" + people);
     CHECK(find_lockout({laptop}, std::nullopt, listens) == Lockout{.session = laptop, .by_tunnel = true});
     Diagnostics diagnostics;
-    report_lockout({.session = laptop, .by_tunnel = true}, checked.policy->nodes[0], true, diagnostics);
+    report_lockout({.session = laptop, .by_tunnel = true}, *checked.policy, 0, true, diagnostics);
     const std::string said = render(diagnostics, checked.sources, false);
     CHECK(said.find("203.0.113.7:40000 -> 192.0.2.1:51821/udp, which carries wg0, is let through now") !=
           std::string::npos);
@@ -228,11 +228,38 @@ TEST_CASE("the place of a lock-out is the input of that port, or the node") {
     REQUIRE(phone.policy);
     const Node& node = phone.policy->nodes[0];
     Diagnostics diagnostics;
-    report_lockout({session("10.69.50.11", "wg0")}, node, false, diagnostics);
-    report_lockout({session("10.69.50.11", "", 2222)}, node, true, diagnostics);
+    report_lockout({session("10.69.50.11", "wg0")}, *phone.policy, 0, false, diagnostics);
+    report_lockout({session("10.69.50.11", "", 2222)}, *phone.policy, 0, true, diagnostics);
     REQUIRE(diagnostics.all().size() == 2);
     CHECK(diagnostics.all()[0].primary.span == node.inputs[0].span);
     CHECK(diagnostics.all()[0].primary.text == "your session comes from 10.69.50.11 over wg0");
     CHECK(diagnostics.all()[1].primary.span == node.span);
     CHECK(diagnostics.all()[1].primary.text == "your session comes from 10.69.50.11");
+}
+
+TEST_CASE("where all IPv6 is denied, a lock-out says what lets it in") {
+    const std::string host = std::string(gateway) + "scope = \"host\"\ninput.ssh = { from = [\"laptop\"] }\n";
+    const auto said = [&](const std::string& policy, bool by_tunnel, const char* here) {
+        const Checked checked(policy);
+        REQUIRE(checked.policy);
+        Session laptop{*parse_address("fd69::11"), 51544, *parse_address(here), 22, Tracked::unknown, "wg0"};
+        laptop.tunnel =
+            TunnelFlow{*parse_address("2001:db8::7"), 40000, *parse_address("2001:db8::1"), 51820, "eth0", false};
+        Diagnostics diagnostics;
+        report_lockout({.session = laptop, .by_tunnel = by_tunnel}, *checked.policy, 0, false, diagnostics);
+        return render(diagnostics, checked.sources, false);
+    };
+    const auto has = [](const std::string& text, const char* words) {
+        CAPTURE(text);
+        CHECK(text.find(words) != std::string::npos);
+    };
+    const std::string plain = said(host + people, false, "fd69::2");
+    has(plain, "denied by this policy, which denies IPv6 altogether");
+    has(plain, "help: write ipv6 = \"dual\", and allow it, as with an `input` of this node");
+    std::string written = host + people;
+    written.replace(written.find("version = 1\n"), 12, "version = 1\nipv6 = \"deny\"\n");
+    has(said(written, false, "fd69::2"), ":2:8\n");
+    has(said(host + people, true, "fd69::2"),
+        "help: write ipv6 = \"dual\", and write listen_port = 51820 for this node");
+    has(said(host + "listen_port = 51820\n" + people, true, "fd69::2"), "help: write ipv6 = \"dual\"; or `policyc");
 }
