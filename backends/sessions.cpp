@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -175,6 +176,10 @@ std::vector<Session> own_sessions(const std::optional<std::string>& ssh_connecti
     const auto there = [&](const Session& session) { return session.here == said->here && session.port == said->port; };
     if (said) take([&](std::uint64_t, const Session& one) { return one.client == said->client && there(one); });
     const bool as_said = !sessions.empty();
+    // The one that was said is told of first, where it goes on.
+    if (said)
+        std::ranges::stable_partition(sessions,
+                                      [&](const Session& one) { return one.client_port == said->client_port; });
     if (!as_said)
         take([above = sockets_above()](std::uint64_t inode, const Session&) { return above.contains(inode); });
     if (said && sessions.empty()) take([&](std::uint64_t, const Session& one) { return there(one); });

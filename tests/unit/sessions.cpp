@@ -1,5 +1,10 @@
 // The session that an apply is typed in: how it is found, and when it would be cut.
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
 
 #include "backends/sessions.h"
 #include "checked.h"
@@ -262,4 +267,42 @@ TEST_CASE("where all IPv6 is denied, a lock-out says what lets it in") {
     has(said(host + people, true, "fd69::2"),
         "help: write ipv6 = \"dual\", and write listen_port = 51820 for this node");
     has(said(host + "listen_port = 51820\n" + people, true, "fd69::2"), "help: write ipv6 = \"dual\"; or `policyc");
+}
+
+TEST_CASE("of several sessions of one client, the one that SSH_CONNECTION names comes first") {
+    // Sockets of this process on loopback, which the kernel lists in the order they were made.
+    struct Socket {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        Socket() = default;
+        explicit Socket(int from) : fd(accept(from, nullptr, nullptr)) {}
+        Socket(const Socket&) = delete;
+        Socket& operator=(const Socket&) = delete;
+        ~Socket() { close(fd); }
+        [[nodiscard]] std::uint16_t port() const {
+            sockaddr_in at{};
+            socklen_t size = sizeof at;
+            REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+            return ntohs(at.sin_port);
+        }
+    };
+    const Socket server;
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(bind(server.fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
+    REQUIRE(listen(server.fd, 3) == 0);
+    at.sin_port = htons(server.port());
+    const std::array<Socket, 3> clients;
+    for (const Socket& client : clients) REQUIRE(connect(client.fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
+    const Socket one(server.fd);
+    const Socket two(server.fd);
+    const Socket three(server.fd);
+    for (const Socket& client : clients) {
+        const auto found =
+            own_sessions("127.0.0.1 " + std::to_string(client.port()) + " 127.0.0.1 " + std::to_string(server.port()));
+        REQUIRE(found.size() == 3);
+        CHECK(found[0].client_port == client.port());
+    }
+    // Where the named one is gone, all the others stay as they are.
+    CHECK(own_sessions("127.0.0.1 1 127.0.0.1 " + std::to_string(server.port())).size() == 3);
 }
