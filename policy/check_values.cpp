@@ -105,6 +105,7 @@ bool looks_like_address(std::string_view text) {
     if (text.find(':') != std::string_view::npos || looks_like_range(text)) return true;
     const std::size_t slash = text.find('/');
     if (slash != std::string_view::npos) text = text.substr(0, slash);
+    if (text.ends_with('.')) text.remove_suffix(1);
     const std::size_t dot = text.rfind('.');
     const std::string_view last = dot == std::string_view::npos ? text : text.substr(dot + 1);
     // As RFC 3696 has it: no top level name is all digits.
@@ -118,8 +119,12 @@ std::optional<Range> read_range(const Part& part, Diagnostics& diagnostics) {
             diagnostics.report(Code::E0112, part.span(), fmt::format("`{}` is not an address", part.text),
                                "neither an address nor a network");
         const std::size_t dash = part.text.find('-');
-        if (looks_like_range(part.text) ||
-            (dash != std::string_view::npos && parse_address(part.text.substr(0, dash)))) {
+        const std::string_view undotted = part.text.substr(0, part.text.size() - 1);
+        if (part.text.ends_with('.') && parse_cidr(undotted)) {
+            diagnostic.primary.text = "an address with a dot at its end";
+            diagnostic.help(fmt::format("write it without the dot: \"{}\"", undotted));
+        } else if (looks_like_range(part.text) ||
+                   (dash != std::string_view::npos && parse_address(part.text.substr(0, dash)))) {
             diagnostic.help("write a network, such as \"10.69.13.0/24\", or the addresses one by one");
         } else {
             diagnostic.help("write for instance \"10.69.13.5\", \"10.69.13.0/24\" or \"fd69:13::/64\"");
