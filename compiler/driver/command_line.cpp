@@ -215,6 +215,9 @@ std::variant<Command, Spoken, Error> read_command_line(int argc, const char* con
     }
     if (!extras.empty()) return unexpected(extras.front(), *verb);
     for (const ArgumentRow& row : verb->arguments) {
+        if (!row.required && (options.*row.target).empty())
+            return Error{fmt::format("{} of `policyc {}` is empty", row.name, verb->name),
+                         fmt::format("usage: {}", usage_of(*verb))};
         if (row.required && (options.*row.target).empty()) {
             return Error{fmt::format("`policyc {}` wants {}", verb->name, row.name),
                          fmt::format("usage: {}", usage_of(*verb))};

@@ -61,6 +61,7 @@ def usage_errors_exit_2_and_say_the_way_out(folder):
         (["chekc", "policy.toml"], "`chekc` is not a verb of policyc", "did you mean `policyc check`?"),
         (["frobnicate"], "`frobnicate` is not a verb of policyc", "the verbs are init, check"),
         (["check"], "`policyc check` wants POLICY", "usage: policyc check POLICY"),
+        (["init", ""], "PATH of `policyc init` is empty", "usage: policyc init [PATH]"),
         (["check", "a", "b"], "`b` is one argument too many for `policyc check`", "usage: policyc check POLICY"),
         (["check", "--nod", "x", "a"], "`policyc check` has no option `--nod`", "did you mean `--node`?"),
         (["apply", "--dryrun", "a"], "`policyc apply` has no option `--dryrun`", "did you mean `--dry-run`?"),
