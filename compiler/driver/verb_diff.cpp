@@ -11,6 +11,7 @@
 #include "compiler/lower.h"
 #include "compiler/timing.h"
 #include "policy/expect.h"
+#include "policy/expiry.h"
 
 namespace policyc {
 
@@ -81,6 +82,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
     const Lock known = options.against ? lock.lock : known_names(policy, lock, world, report);
     const Addresses addresses =
         timed("names", [&] { return addresses_of(policy, known, hosts, world.now, report.diagnostics); });
+    warn_expiry(policy, today(world), report.diagnostics);
     timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics, Nameless::waits); });
     if (report.diagnostics.errors() > 0) return report.stopped();
     ir::Ruleset after = timed("lower", [&] { return lower(policy, addresses, node, today(world), world.layout); });
@@ -116,7 +118,13 @@ int verb_diff(const Options& options, World& world, Report& report) {
     const std::optional<ir::Ruleset>& before = read.value().ruleset;
     const std::unique_ptr<Past> past = timed("past", [&] { return find_past(before, name, world); });
     const ServerPorts live = add_live_server_ports(table_of(before, past), after, world);
-    report_tunnel(tunnel_of(policy.nodes[node], report.sources), world, report);
+    const Tunnel tunnel = tunnel_of(policy.nodes[node], report.sources);
+    report_tunnel(tunnel, world, report);
+    if (const auto last = past ? past->policy.nodes[past->view.node].interface : std::nullopt)
+        if (const auto open = leaves_open(tunnel, last->value, world)) {
+            report.notes.push_back("warning: apply refuses this: " + open->message);
+            report.notes.push_back("   = help: " + open->help);
+        }
     report_neighbours(!after.empty(), *kernel, report);
     if (!before && !after.empty())
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");

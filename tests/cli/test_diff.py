@@ -32,6 +32,20 @@ def diff_of_the_same_policy_is_no_difference(folder):
 
 
 @case
+def diff_warns_of_what_has_expired_as_apply_does(folder):
+    with_lock(folder)
+    shutil.copy(folder / "policy.toml", folder / "old.toml")
+    write_policy(folder, POLICY + "expires = 2026-11-20\n")
+    ended = run("diff", "policy.toml", "--against", "old.toml", cwd=folder)
+    expect_exit(1, ended)
+    expect_words("warning[W0506]: `vpn` has expired", ended)
+    # Of the other policy, it is no news.
+    expect("W0506" not in run("diff", "old.toml", "--against", "policy.toml", cwd=folder).stderr, ended)
+    write_policy(folder, POLICY + "expires = 2026-11-25\n")
+    expect_words("warning[W0505]: `vpn` ends tomorrow", run("diff", "policy.toml", "--against", "old.toml", cwd=folder))
+
+
+@case
 def diff_names_who_gains_and_loses_what(folder):
     with_lock(folder)
     shutil.copy(folder / "policy.toml", folder / "old.toml")

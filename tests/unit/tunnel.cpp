@@ -46,6 +46,21 @@ TEST_CASE("the interfaces that WireGuard has are named") {
           std::string::npos);
 }
 
+TEST_CASE("diff says where apply refuses to leave a tunnel open") {
+    Gateway gateway;
+    CHECK(gateway.apply(policy()).status == 0);
+    std::string other = policy();
+    other.replace(other.find("\"wg0\""), 5, "\"wg9\"");
+    const Ran ran = gateway.diff(other);
+    CAPTURE(ran.notes);
+    const std::string open =
+        "policy.toml:6: there is no interface `wg9` here, and `wg0`, which is judged now, would be left open";
+    CHECK(ran.notes.find("warning: apply refuses this: " + (gateway.folder / open).string() +
+                         "\n   = help: if `wg0` is meant") != std::string::npos);
+    CHECK(gateway.run(verb_apply).error->message.ends_with(open));
+    CHECK(gateway.diff(policy()).notes.empty());
+}
+
 TEST_CASE("a tunnel that is a part of a bridge is no interface that hooks see") {
     Gateway gateway;
     gateway.links = {{"lo"}, {"wg0", true, "br0"}};
