@@ -19,7 +19,7 @@ namespace policyc {
 enum class Direction : std::uint8_t { forward, input, output };
 
 // A box of flows: every source, destination and port of the three ranges. An `input` box has no destination (this host), an `output`
-// box no source.
+// box no source; in a Change they may have one: the addresses of this host that it is about (own_end.h).
 struct Box {
     Direction direction{};
     Range source;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/box.h"
+#include "compiler/own_end.h"
 #include "policy/text.h"
 
 namespace policyc {
@@ -27,7 +28,7 @@ std::string ports_text(const Box& box) {
 }
 
 std::string host_text(const Box& box, const std::string& here) {
-    if (box.direction == Direction::input) return here;
+    if (box.direction == Direction::input && !of_some_addresses(box)) return here;
     const bool brackets = box.destination.family == Family::ipv6 && box.destination.single();
     return fmt::format("{}{}{}", brackets ? "[" : "", to_string(box.destination), brackets ? "]" : "");
 }
@@ -83,6 +84,40 @@ public:
         add_runs(runs);
     }
 
+    // Of what this host receives, and some of it at some of its addresses only. What holds of both families is told once.
+    void add_received(std::span<const Box> boxes) {
+        std::vector<Less> all;
+        for (const Family family : {Family::ipv4, Family::ipv6}) {
+            std::vector<Box> received;
+            for (const Box& box : boxes)
+                if (box.source.family == family) received.push_back(spread(box));
+            if (received.empty()) continue;
+            received = disjoint(received);
+            const bool any = std::ranges::any_of(
+                received, [](const Box& box) { return box.ports.protocol == Protocol::any && !box.others; });
+            if (std::optional<Less> less = any ? whole_but(received) : std::nullopt) {
+                all.push_back(std::move(*less));
+                continue;
+            }
+            for (const AtHost& one : at_host(disjoint_by_ports(received))) {
+                Less less{box_text(one.box, here_), {}};
+                Box there = one.box;
+                for (const Range& range : one.except) {
+                    there.destination = range;
+                    less.holes.push_back(host_text(there, here_));
+                }
+                all.push_back(std::move(less));
+            }
+        }
+        for (auto one = all.begin(); one != all.end(); ++one) {
+            const auto same = [&](const Less& other) { return other.whole == one->whole; };
+            if (std::any_of(all.begin(), one, same)) continue;
+            for (auto other = one + 1; other != all.end(); ++other)
+                if (same(*other)) one->holes.insert(one->holes.end(), other->holes.begin(), other->holes.end());
+            items_.push_back(text_of(*one));
+        }
+    }
+
     [[nodiscard]] std::string text() const {
         const bool split = std::ranges::any_of(
             items_, [](const std::string& item) { return item.find(" but ") != std::string::npos; });
@@ -93,11 +128,23 @@ public:
 private:
     using Runs = std::span<const std::span<const Box>>;
 
+    // What is meant, and what of it is not.
+    struct Less {
+        std::string whole;
+        std::vector<std::string> holes;
+    };
+
+    static std::string text_of(const Less& less) {
+        if (less.holes.empty()) return less.whole;
+        const bool more = less.whole.find(" but ") != std::string::npos;
+        return less.whole + (more ? ", " : " but ") + few(less.holes, items_shown);
+    }
+
     void add_runs(Runs runs) {
         const auto range_of = [](std::span<const Box> run) { return run.front().destination; };
         const std::span<const Box> boxes(runs.front().data(), &runs.back().back() + 1);
-        if (const std::optional<std::string> less = whole_but(boxes)) {
-            items_.push_back(*less);
+        if (const std::optional<Less> less = whole_but(boxes)) {
+            items_.push_back(text_of(*less));
         } else if (runs.size() == 1) {
             for (const Box& box : boxes) items_.push_back(box_text(box, here_));
         } else {
@@ -108,7 +155,7 @@ private:
     }
 
     // A network, or any port, with what of it is not in the boxes, where these are fewer words.
-    [[nodiscard]] std::optional<std::string> whole_but(std::span<const Box> boxes) const {
+    [[nodiscard]] std::optional<Less> whole_but(std::span<const Box> boxes) const {
         Box whole = boxes.front();
         whole.destination.hi = boxes.back().destination.hi;
         if (!whole.destination.single() && !prefix_length(whole.destination)) return std::nullopt;
@@ -133,7 +180,7 @@ private:
                 texts.push_back(hole.ports == whole.ports && hole.others == whole.others ? host_text(hole, here_)
                                                                                          : box_text(hole, here_));
         }
-        return box_text(whole, here_) + (texts.empty() ? "" : " but " + few(texts, items_shown));
+        return Less{box_text(whole, here_), std::move(texts)};
     }
 
     std::string here_;
@@ -153,6 +200,12 @@ std::string destinations_text(std::span<const Box> boxes, const std::string& her
     std::ranges::sort(sorted);
     const auto repeated = std::ranges::unique(sorted);
     sorted.erase(repeated.begin(), repeated.end());
+    if (std::ranges::any_of(
+            sorted, [](const Box& box) { return box.direction == Direction::input && of_some_addresses(box); })) {
+        Destinations received(here);
+        received.add_received(sorted);
+        return received.text();
+    }
     if (sorted.size() > most_looked_at || std::ranges::all_of(sorted, needs_no_cutting)) {
         std::vector<std::string> texts;
         for (const Box& box : with_ports_joined(sorted)) texts.push_back(box_text(box, here));

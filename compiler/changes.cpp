@@ -13,6 +13,8 @@
 #include "compiler/gaps.h"
 #include "compiler/lines.h"
 #include "compiler/lower.h"
+#include "compiler/own_addresses.h"
+#include "compiler/own_end.h"
 #include "compiler/people.h"
 #include "compiler/time_text.h"
 #include "policy/belief.h"
@@ -97,16 +99,32 @@ private:
         if (std::ranges::any_of(directions, [&](Direction direction) { return judges(before, direction); }))
             for (const Direction direction : directions)
                 if (judges(before, direction) != judges(after, direction)) one_sided.push_back(direction);
-        const auto missing = [&](const Reach& from, const Reach& in) {
-            Gaps found = gaps(from, in);
+        const auto missing = [&](const Reach& from, const Reach& in, const OwnAddresses& own) {
+            Gaps found = gaps(from, in, own);
             const auto no_news = [&](Direction of) { return std::ranges::find(one_sided, of) != one_sided.end(); };
             std::erase_if(found.boxes, [&](const Gap& gap) { return no_news(gap.box->direction); });
             if (no_news(Direction::forward)) found.tiers.clear();
             memory_->multiplied.push_back(std::move(found.multiplied));
             return Missing{lines(found.boxes), std::move(found.tiers)};
         };
-        Missing gained = missing(new_reach_, *old_reach_);
-        return {std::move(gained), missing(*old_reach_, new_reach_)};
+        const std::vector<Range> mine = own_addresses(now_.view());
+        const std::vector<Range> then = last_ ? own_addresses(last_->view()) : mine;
+        OwnAddresses own{.all = mine,
+                         .judged = mine,
+                         .receiving = std::ranges::find(one_sided, Direction::input) == one_sided.end(),
+                         .sending = before.chains.empty() ||
+                                    (judges(before, Direction::output) && judges(after, Direction::output))};
+        own.all.insert(own.all.end(), then.begin(), then.end());
+        Missing lost = missing(*old_reach_, new_reach_, own);
+        // What was another host's was not judged as this one's.
+        std::erase_if(own.judged, [&](const Range& a) { return std::ranges::find(then, a) == then.end(); });
+        return {missing(new_reach_, *old_reach_, own), std::move(lost)};
+    }
+
+    static std::vector<Range> own_addresses(const View& view) {
+        std::vector<Range> own;
+        for (const auto& address : view.policy->nodes[view.node].addresses) own.push_back(range_of(address.value));
+        return own;
     }
 
     std::string_view keep(std::string_view text) { return memory_->arena.keep(text); }
@@ -140,16 +158,21 @@ private:
             const Part& first = *part;
             const auto end = std::find_if(part, parts.end(), [&](const Part& p) { return first.words < p.words; });
             const bool parts_only = !first.gap->pieces.empty();
-            if (end - part == 1 && (!parts_only || first.gap->box->source.single())) {
+            const bool person = first.gap->box->source.single() && first.gap->box->direction != Direction::output;
+            if (end - part == 1 && (!parts_only || person)) {
                 out.push_back({.words = first.words,
                                .boxes = parts_only ? keep(first.gap->missing()) : first.gap->missing(),
                                .known = first.known,
                                .cut = parts_only});
             } else {
                 std::vector<Box> boxes;
-                for (; part != end; ++part) std::ranges::copy(part->gap->missing(), std::back_inserter(boxes));
+                bool cut = false;
+                for (; part != end; ++part) {
+                    std::ranges::copy(part->gap->missing(), std::back_inserter(boxes));
+                    cut = cut || !part->gap->pieces.empty();
+                }
                 const std::vector<std::vector<Box>> lists = by_sources(boxes);
-                const bool cut = lists.size() > 1 || lists.front() != boxes;
+                cut = cut || lists.size() > 1 || lists.front() != boxes;
                 for (const std::vector<Box>& list : lists)
                     out.push_back({.words = first.words, .boxes = keep(list), .known = first.known, .cut = cut});
             }
@@ -317,7 +340,7 @@ private:
     // A network may gain or lose something in part, and there are people in it.
     void name_people(Change& change, const Line& line, const People& people) {
         const std::string_view label = line.words.who;
-        if (line.boxes.front().direction == Direction::output) return;
+        if (line.boxes.front().direction == Direction::output) return name_own(change, line);
         if (label != one_person_ && people.one_person(label)) one_person_ = label;
         if (label == one_person_ && !line.other_place) return;
         std::vector<Range> ranges;
@@ -332,12 +355,32 @@ private:
                                                                     : people.among(label, sources));
     }
 
+    // A tier may name this host, and so have the words of an output.
+    [[nodiscard]] bool by_this_host(const Line& line) const { return line.words.who == node_name(); }
+    [[nodiscard]] const Span& span_of(const Words& words, const Line& line) const {
+        return by_this_host(line) ? line.words.span : words.span;
+    }
+
+    // This host sends from any of its addresses, of which some may be left out.
+    void name_own(Change& change, const Line& line) {
+        std::set<std::string> except;
+        std::set<std::string> only;
+        for (const AtHost& one : at_host(line.boxes)) {
+            for (const Range& range : one.except) except.insert(to_string(range));
+            for (const Range& range : one.only) only.insert(to_string(range));
+        }
+        const auto few_of = [](const std::set<std::string>& texts) { return few({texts.begin(), texts.end()}); };
+        if (!except.empty()) change.who = keep(fmt::format("{} but {}", line.words.who, few_of(except)));
+        if (!only.empty()) change.among = keep(fmt::format("({})", few_of(only)));
+    }
+
     Change gain(const Line& line) {
         Change change = begin(Change::Kind::gain, line);
         const std::optional<Words> mine = now_.find(line.words);
         if (!mine) return change;
-        place(change, now_, mine->span);
-        change.reason = keep(now_.holder(mine->span));
+        const Span& span = span_of(*mine, line);
+        place(change, now_, span);
+        change.reason = keep(now_.holder(span));
         if (!last_) return change;
         // The policy had this permission already: either the name got another address, or somebody took it out of the kernel.
         if (has(*last_, line)) {
@@ -376,8 +419,10 @@ private:
             change.reason = "expired";
             return change;
         }
-        place(change, *last_, old->span);
-        if (now_.find(line.words)) change.reason = "edited";
+        place(change, *last_, span_of(*old, line));
+        const std::optional<Words> mine = now_.find(line.words);
+        if (mine && (!by_this_host(line) || now_.holder(mine->span) == last_->holder(line.words.span)))
+            change.reason = "edited";
         return change;
     }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 
 #include "compiler/coverage.h"
 
@@ -27,7 +28,8 @@ std::vector<LabelledBox> as_boxes(const std::vector<const TierReach*>& tiers) {
 // What others leave of the areas of a tier.
 struct Rest {
     Areas whole;
-    Areas parts;  // of which something is covered
+    Areas parts;   // of which something is covered
+    Areas at_own;  // those of the whole ones that hold an own address of this host
 };
 
 Rest rest_of(const Areas& areas, const std::vector<const TierReach*>& others) {
@@ -44,7 +46,7 @@ Rest rest_of(const Areas& areas, const std::vector<const TierReach*>& others) {
 
 class Comparison {
 public:
-    Comparison(const Reach& from, const Reach& in) : from_(from), in_(in) {}
+    Comparison(const Reach& from, const Reach& in, const OwnAddresses& own) : from_(from), in_(in), own_(in, own) {}
 
     Gaps run() {
         for (const LabelledBox& labelled : from_.boxes)
@@ -71,10 +73,17 @@ public:
     }
 
 private:
-    [[nodiscard]] std::optional<Gap> gap_of(const Box& box) const {
-        if (!in_.meets(box)) return Gap{&box, {}};
+    [[nodiscard]] std::optional<Gap> gap_of(const Box& box) {
+        if (!in_.meets(box)) return own_.concerns(box) ? less_own(box, {box}) : Gap{&box, {}};
         std::vector<Box> pieces = in_.uncovered(box);
         if (pieces.empty()) return std::nullopt;
+        return own_.concerns(box) ? less_own(box, pieces) : Gap{&box, std::move(pieces)};
+    }
+
+    [[nodiscard]] std::optional<Gap> less_own(const Box& box, const std::vector<Box>& missing) {
+        std::vector<Box> pieces = own_.uncovered(missing);
+        if (pieces.empty()) return std::nullopt;
+        if (pieces == std::vector{box}) pieces.clear();
         return Gap{&box, std::move(pieces)};
     }
 
@@ -88,23 +97,27 @@ private:
     void look_at(const TierReach& tier, const Range& source) {
         const auto& [others, partly] = in_.holders(source);
         const Rest& rest = rest_of_tier(tier, others);
-        const auto one_by_one = [&](const Areas& areas) {
+        const auto one_by_one = [&](const Areas& areas, bool covered) {
             for (const Area& area : areas)
                 if (area.destination.family == source.family) {
                     const Box box = area.from(source);
-                    if (auto gap = gap_of(box)) add(std::move(*gap), box);
+                    if (auto gap = covered ? gap_of(box) : less_own(box, {box})) add(std::move(*gap), box);
                 }
         };
-        one_by_one(rest.parts);
+        one_by_one(rest.parts, true);
         if (rest.whole.empty()) return;
-        if (partly) {
-            one_by_one(rest.whole);
+        const OwnCoverage::Look look = own_.look(source);
+        if (partly || look == OwnCoverage::Look::all) {
+            one_by_one(rest.whole, partly);
             return;
         }
-        auto [at, fresh] = wide_.try_emplace({&rest, source.family}, WideGap{tier.tier, {}, {}});
+        const bool split = look == OwnCoverage::Look::at_own && !rest.at_own.empty();
+        if (split) one_by_one(rest.at_own, false);
+        auto [at, fresh] = wide_.try_emplace({&rest, source.family, split}, WideGap{tier.tier, {}, {}});
         if (fresh)
-            std::ranges::copy_if(rest.whole, std::back_inserter(at->second.areas),
-                                 [&](const Area& area) { return area.destination.family == source.family; });
+            std::ranges::copy_if(rest.whole, std::back_inserter(at->second.areas), [&](const Area& area) {
+                return area.destination.family == source.family && !(split && own_.own(area.destination));
+            });
         at->second.sources.push_back(source);
     }
 
@@ -123,22 +136,26 @@ private:
             if (pair->second.size() < least->size()) least = &pair->second;
             if (least->empty()) break;
         }
-        if (!least->empty()) at->second = rest_of(*least, others);
-        return at->second;
+        Rest& rest = at->second;
+        if (!least->empty()) rest = rest_of(*least, others);
+        std::ranges::copy_if(rest.whole, std::back_inserter(rest.at_own),
+                             [&](const Area& area) { return own_.own(area.destination); });
+        return rest;
     }
 
     const Reach& from_;
     Coverage in_;
+    OwnCoverage own_;
     Gaps result_;
-    std::map<std::pair<const Rest*, Family>, WideGap> wide_;
+    std::map<std::tuple<const Rest*, Family, bool>, WideGap> wide_;
     std::map<std::pair<const TierReach*, const TierReach*>, Areas> rest_by_one_;
     std::map<std::pair<const TierReach*, std::vector<const TierReach*>>, Rest> rest_;
 };
 
 }  // namespace
 
-Gaps gaps(const Reach& from, const Reach& in) {
-    return Comparison(from, in).run();
+Gaps gaps(const Reach& from, const Reach& in, const OwnAddresses& own) {
+    return Comparison(from, in, own).run();
 }
 
 }  // namespace policyc

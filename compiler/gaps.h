@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "compiler/own_addresses.h"
 #include "compiler/who_reaches.h"
 
 namespace policyc {
@@ -38,6 +39,7 @@ inline constexpr std::size_t few_boxes = 1'000;
 
 // What `from`, which must outlive this, lets through and `in` doesn't. Sources that are in the same tiers on either side are compared once, so that it takes time with what
 // differs and with the size of the sets, not with what they stand for.
-Gaps gaps(const Reach& from, const Reach& in);
+// At an own address of this host, what a tier of `in` lets through is not missing of an input or output, nor the other way round.
+Gaps gaps(const Reach& from, const Reach& in, const OwnAddresses& own = {});
 
 }  // namespace policyc

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "compiler/box.h"
+#include "compiler/own_end.h"
 
 namespace policyc {
 
@@ -34,6 +35,19 @@ bool same_but_for(End end, const std::vector<Line*>& left, const std::vector<Lin
     return shape(left) == shape(reached);
 }
 
+// Cut along the sources first. At this host a port is told with all the addresses that it comes or goes at.
+std::vector<Box> pieces_of(const std::vector<Box>& boxes) {
+    if (std::ranges::none_of(boxes, of_some_addresses)) return disjoint(boxes);
+    std::vector<Box> received;
+    std::vector<Box> others;
+    for (const Box& box : boxes) (box.direction == Direction::input ? received : others).push_back(spread(box));
+    std::vector<Box> pieces = disjoint_by_ports(received);
+    std::ranges::copy(disjoint(others), std::back_inserter(pieces));
+    for (Box& piece : pieces) piece = gathered(piece);
+    std::ranges::sort(pieces);
+    return pieces;
+}
+
 bool tellable(const Line& line) {
     return line.known && !line.moved;
 }
@@ -47,7 +61,7 @@ std::vector<std::vector<Box>> by_sources(const std::vector<Box>& boxes) {
     };
     if (boxes.size() == 1 || std::ranges::all_of(boxes, like_first)) return {boxes};
 
-    const std::vector<Box> pieces = disjoint(boxes);
+    const std::vector<Box> pieces = pieces_of(boxes);
     std::map<std::pair<HookFamily, std::vector<Box>>, std::vector<Box>> groups;  // by what is reached
     for (auto at = pieces.begin(); at != pieces.end();) {
         const auto end = std::find_if(at, pieces.end(), [&](const Box& box) {

@@ -99,6 +99,7 @@ public:
         address();
         untouched();
         output();
+        names_this_host();
         implied_ports();
         ipv6();
         spoofed();
@@ -169,6 +170,31 @@ private:
             closes("what this host itself sends is judged from now on, and refused unless it is listed");
         else
             opens("what this host itself sends is no longer judged: all of it is let through");
+    }
+
+    // What a tier says of this host alone is about what it sends, of which nothing may come or go by that.
+    void names_this_host() {
+        const auto tier_of = [](const View& view) -> std::string {
+            const Node& node = view.policy->nodes[view.node];
+            const auto own = [&](const Range& range) {
+                return std::ranges::any_of(node.addresses, [&](const auto& a) { return range_of(a.value) == range; });
+            };
+            for (const Tier& tier : view.policy->tiers)
+                for (const Source& source : tier.who)
+                    if (!tier.grant && !tier.bastion && holds_on(tier.expires, view.today) &&
+                        std::ranges::any_of(ranges_of(*view.policy, *view.addresses, source.host), own))
+                        return "tiers." + tier.name;
+            return {};
+        };
+        const std::string was = tier_of(before_);
+        const std::string is = tier_of(after_);
+        if (was.empty() == is.empty()) return;
+        if (is.empty())
+            neither("no tier names this host as a source any more");
+        else if (new_.output)
+            neither(is + " names this host as a source: it allows what this host itself sends, as output does");
+        else
+            neither(is + " names this host as a source, but without output nothing that this host sends is judged");
     }
 
     // UDP ports that are open without being listed.

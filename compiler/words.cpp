@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "compiler/own_end.h"
 #include "compiler/permissions.h"
 
 namespace policyc {
@@ -99,7 +100,12 @@ std::optional<Words> Compiled::find(const Words& words) const {
 
 bool Compiled::allows(const Box& box) const {
     if (!coverage_) coverage_.emplace(reach_);
-    return coverage_->uncovered(box).empty();
+    if (!of_some_addresses(box)) return coverage_->uncovered(box).empty();
+    // Nothing but an input or output opens addresses that no policy names.
+    Box whole = box;
+    Range& end = own_end(whole);
+    end = {end.family, 0, 0};
+    return coverage_->uncovered(whole).empty();
 }
 
 std::string_view Compiled::host_name(std::string_view service) const {

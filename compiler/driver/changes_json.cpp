@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
+
+#include "compiler/own_end.h"
 
 namespace policyc {
 
@@ -53,31 +56,33 @@ std::string port_text(const Ports& ports) {
     return ports.lo == ports.hi ? std::to_string(ports.lo) : fmt::format("{}-{}", ports.lo, ports.hi);
 }
 
-// A box without its source.
-using Place = Box;
+// A box without its source, and of which of this host's addresses it is.
+using Place = AtHost;
 
 // The boxes of one change by what they open, each with its sources; ports that are neighbours as one run.
 std::map<Place, std::set<Range>> places_of(std::span<const Box> of) {
-    std::vector<Box> boxes(of.begin(), of.end());
-    std::ranges::sort(boxes);
+    std::vector<AtHost> all = at_host(of);
+    std::ranges::sort(all, {}, [](const AtHost& one) { return std::tie(one.except, one.only, one.box); });
     std::map<Place, std::set<Range>> places;
-    for (std::size_t i = 0; i < boxes.size();) {
-        Box box = boxes[i++];
-        const auto continues = [&](const Box& next) {
-            return box.ports.hi != UINT16_MAX && next.ports.lo == box.ports.hi + 1 &&
-                   Box{next.direction, next.source, next.destination, box.ports, next.others} == box &&
-                   next.ports.protocol == box.ports.protocol;
+    for (std::size_t i = 0; i < all.size();) {
+        Place place = all[i++];
+        Box& box = place.box;
+        const auto continues = [&](const Place& next) {
+            const Ports& ports = next.box.ports;
+            return box.ports.hi != UINT16_MAX && ports.lo == box.ports.hi + 1 &&
+                   Box{next.box.direction, next.box.source, next.box.destination, box.ports, next.box.others} == box &&
+                   ports.protocol == box.ports.protocol && next.except == place.except && next.only == place.only;
         };
-        for (; i < boxes.size() && continues(boxes[i]); ++i) box.ports.hi = boxes[i].ports.hi;
+        for (; i < all.size() && continues(all[i]); ++i) box.ports.hi = all[i].box.ports.hi;
         const Range source = std::exchange(box.source, Range{box.source.family, 0, 0});
-        places[box].insert(source);
+        places[place].insert(source);
     }
     return places;
 }
 
 // "other" is what is neither TCP, UDP nor ping.
 const char* proto_text(const Place& place) {
-    return place.others ? "other" : word(place.ports.protocol);
+    return place.box.others ? "other" : word(place.box.ports.protocol);
 }
 
 // What a service or a person left, for the record of where it went: of a service the addresses of that family and those ports, of a person those
@@ -88,8 +93,8 @@ std::set<std::string> addresses_left(const Change& change, const Place& place) {
         if (!change.who.empty()) {
             if (other == place)
                 for (const Range& source : sources) texts.insert(to_string(source));
-        } else if (other.ports == place.ports && other.others == place.others) {
-            texts.insert(to_string(other.destination));
+        } else if (other.box.ports == place.box.ports && other.box.others == place.box.others) {
+            texts.insert(to_string(other.box.destination));
         }
     }
     return texts;
@@ -114,8 +119,8 @@ Json of_many(const Change& change) {
     for (const Range& source : change.people) one["sources"].push_back(to_string(source));
     one["flows"] = Json::array();
     for (const auto& [place, sources] : places_of(change.boxes)) {
-        one["flows"].push_back({{"destination", to_string(place.destination)},
-                                {"port", port_text(place.ports)},
+        one["flows"].push_back({{"destination", to_string(place.box.destination)},
+                                {"port", port_text(place.box.ports)},
                                 {"proto", proto_text(place)}});
     }
     add_cause(change, one);
@@ -134,11 +139,14 @@ Json changes_json(const Changes& changes, const std::string& node) {
         for (const auto& [place, sources] : places_of(change.boxes)) {
             Json one = {{"change", word(change.kind)}, {"who", known(change.who)}, {"service", known(change.service)}};
             one["sources"] = Json::array();
-            if (place.direction != Direction::output)
+            if (place.box.direction != Direction::output)
                 for (const Range& source : sources) one["sources"].push_back(to_string(source));
+            for (const Range& own : place.only) one["sources"].push_back(to_string(own));
             if (change.kind == Change::Kind::move) one["was"] = addresses_left(change, place);
-            one["destination"] = place.direction == Direction::input ? node : to_string(place.destination);
-            one["port"] = port_text(place.ports);
+            one["destination"] = place.box.direction == Direction::input ? node : to_string(place.box.destination);
+            // Addresses of this host at which it is open before and after.
+            for (const Range& own : place.except) one["except"].push_back(to_string(own));
+            one["port"] = port_text(place.box.ports);
             one["proto"] = proto_text(place);
             add_cause(change, one);
             list.push_back(std::move(one));

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "compiler/driver/pipeline.h"
+#include "compiler/own_end.h"
 #include "compiler/proof/prove.h"
 #include "compiler/timing.h"
 
@@ -32,8 +33,10 @@ proof::Listed listed(const Box& box, std::span<const Range> people) {
     const auto narrow = [&flows](proof::Field field, proof::Interval to) { flows.box[proof::place(field)] = to; };
     // A line names who and what, and that holds at every hook. Where it names this host, it is about what this host takes or sends.
     if (box.direction != Direction::forward) narrow(proof::Field::hook, proof::just(proof_hook(box.direction)));
-    if (box.direction != Direction::input) narrow(proof::Field::destination, {box.destination.lo, box.destination.hi});
-    if (box.direction != Direction::output && people.empty())
+    const bool some = of_some_addresses(box);
+    if (box.direction != Direction::input || some)
+        narrow(proof::Field::destination, {box.destination.lo, box.destination.hi});
+    if ((box.direction != Direction::output || some) && people.empty())
         narrow(proof::Field::source, {box.source.lo, box.source.hi});
     switch (box.ports.protocol) {
         case Protocol::any: break;
@@ -79,6 +82,26 @@ void add_listed(std::span<const Box> boxes, std::span<const Range> people, std::
             add_others(one, flows);
         else
             flows.push_back(one);
+    }
+}
+
+// What is no packet: one to an address of this host that it doesn't receive, and one from there that it doesn't send. Loopback is not judged.
+void add_own(const Node& node, std::vector<proof::Listed>& flows) {
+    using proof::Field;
+    const auto add = [&](const Address& address, Field own, proof::Hook here) {
+        for (const proof::Hook hook : {proof::Hook::forward, proof::Hook::input, proof::Hook::output}) {
+            if (hook == here) continue;
+            proof::Listed one{.family = address.family, .box = {}, .sources = {}};
+            const std::vector<proof::Level> levels = proof::flow_levels(address.family);
+            for (std::size_t i = 0; i < one.box.size(); ++i) one.box[i] = {0, levels[i].max};
+            one.box[proof::place(Field::hook)] = proof::just(hook);
+            one.box[proof::place(own)] = proof::just(address.bits);
+            flows.push_back(one);
+        }
+    };
+    for (const auto& address : node.addresses) {
+        add(address.value, Field::destination, proof::Hook::input);
+        add(address.value, Field::source, proof::Hook::output);
     }
 }
 
@@ -132,6 +155,7 @@ void check_listed(const ir::Ruleset& table, const View& now, const ServerPorts& 
             add_listed(change.boxes, change.people, gains);
         add_listed(change.left, {}, losses);
     }
+    for (std::vector<proof::Listed>* flows : {&gains, &losses}) add_own(now.policy->nodes[now.node], *flows);
     // Both know of ports that the other may not: what begins from one of them is no matter of permissions.
     ServerPorts ports = server_ports_of(table);
     ports.tcp.insert(ports.tcp.end(), live.tcp.begin(), live.tcp.end());
