@@ -127,6 +127,8 @@ std::vector<Verb> make_verbs() {
              "but "
              "laptop.",
              "People in a network are named behind it.",
+             "What an input or output opens, a tier may open too at an address of this host: gw:22/tcp but 10.69.50.2 "
+             "says so, and in a record of JSON the addresses in except.",
              "Who or what has another address and is otherwise allowed the same moves.",
              "What somebody else did to the table counts as what undoing it does: that a rule goes that accepts "
              "closes.",
