@@ -101,15 +101,12 @@ std::vector<Box> OwnCoverage::others_about(const Box& box) {
         case Direction::input:
             tiers().to_own.each(box.source, as_it_is);
             for (const auto& [who, opened] : tiers().wide_to_own) {
-                const auto from = [&](const Range& source) {
+                if (!who.meets(box.source)) continue;
+                const std::vector<Range> one{box.source};
+                for (const Range& source : who.holds(box.source) ? one : who.ranges()) {
+                    if (!source.meets(box.source)) continue;
                     for (const Box& other : opened)
-                        if (other.destination.family == source.family) take(source, other.destination, other.ports);
-                };
-                if (who.holds(box.source)) {
-                    from(box.source);
-                } else if (who.meets(box.source)) {
-                    for (const Range& source : who.ranges())
-                        if (source.meets(box.source)) from(source);
+                        if (other.destination.family == box.source.family) take(source, other.destination, other.ports);
                 }
             }
             break;
