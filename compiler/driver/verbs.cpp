@@ -129,6 +129,9 @@ std::vector<Verb> make_verbs() {
              "People in a network are named behind it.",
              "What an input or output opens, a tier may open too at an address of this host: gw:22/tcp but 10.69.50.2 "
              "says so, and in a record of JSON the addresses in except.",
+             "Of rates, what all limited tiers and inputs let through together counts, for each person and service; "
+             "that "
+             "a tier has one rate for all of its services is left aside.",
              "Who or what has another address and is otherwise allowed the same moves.",
              "What somebody else did to the table counts as what undoing it does: that a rule goes that accepts "
              "closes.",

@@ -70,6 +70,7 @@ def routable(address):
     return int(address) >> 125 == 1 or int(address) >> 121 == 0x7E  # 2000::/3, fc00::/7
 
 
+@cache
 def address_boundaries(cidr):
     network = ipaddress.ip_network(cidr)
     low, high = int(network[0]), int(network[-1])

@@ -71,6 +71,7 @@ class Range:
         return address.version == self.version and self.low <= int(address) <= self.high
 
 
+@cache
 def range_of(text):
     network = ipaddress.ip_network(text)
     return Range(network.version, int(network[0]), int(network[-1]))
