@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/own_addresses.h"
 #include "compiler/permissions.h"
 
 namespace policyc {
@@ -28,60 +29,108 @@ void take_from(std::string_view owner, const std::optional<Rate>& rate, Buckets&
 
 class Reading {
 public:
-    Reading(const View& view, Arena& texts) : view_(view), texts_(texts) {
+    Reading(const View& view, Arena& texts)
+        : view_(view), node_(view.policy->nodes[view.node]), texts_(texts), own_(own_addresses(view)) {
         for (const Service& service : view.policy->services)
             services_.push_back(service.limit ? texts_.keep(owner_of(service)) : "");
     }
 
-    [[nodiscard]] Giver begin(const std::string& name, Direction direction, const std::vector<Source>& sources) const {
-        Giver giver{.name = texts_.keep(name),
-                    .direction = direction,
-                    .people = {},
-                    .sources = {},
-                    .hosts = {},
-                    .networks = {}};
-        std::vector<Range> all;
-        for (const Source& source : sources)
-            for (const Range& range : ranges(source.host)) {
-                giver.people.emplace(range, source.label);
-                all.push_back(range);
-            }
-        giver.sources = AddressSet(std::move(all));
-        return giver;
-    }
-
-    [[nodiscard]] Giver read(const Tier& tier) const {
-        Giver giver = begin(owner_of(tier), Direction::forward, tier.who);
+    void read(const Tier& tier) {
+        Giver through = begin(owner_of(tier), Direction::forward, people_of(tier.who));
         for (const Target& target : tier.allow) {
             if (!holds_on(target.expires, view_.today)) continue;
             Buckets buckets;
-            take_from(giver.name, tier.limit, buckets);
+            take_from(through.name, tier.limit, buckets);
             if (target.service)
                 take_from(services_[*target.service], view_.policy->services[*target.service].limit, buckets);
             for (const Range& to : ranges(target.host))
-                (to.single() ? giver.hosts : giver.networks).push_back({to, target.ports, buckets, target.label});
+                (to.single() ? through.hosts : through.networks).push_back({to, target.ports, buckets, target.label});
         }
-        std::ranges::stable_sort(giver.hosts, {}, &Way::destination);
-        return giver;
+        Giver to_host{through.name, Direction::input, through.people, through.sources, {}, {}};
+        for (const Range& own : own_)
+            for (const auto* ways : {&through.hosts, &through.networks})
+                for (const Way& way : *ways)
+                    if (way.destination.holds(own)) to_host.hosts.push_back({own, way.ports, way.buckets, way.label});
+        Giver from_host = begin(owner_of(tier), Direction::output, own_among(through.sources));
+        from_host.hosts = through.hosts;
+        from_host.networks = through.networks;
+
+        // Nobody forwards what is for this host.
+        std::erase_if(through.hosts, [&](const Way& way) { return is_own(way.destination); });
+        for (Giver* giver : {&through, &to_host, &from_host}) add(std::move(*giver));
     }
 
-    [[nodiscard]] Giver read(const Input& input) const {
-        Giver giver = begin(owner_of(input), Direction::input, input.from);
+    void read(const Input& input) {
+        Giver giver = begin(owner_of(input), Direction::input, people_of(input.from));
         Buckets buckets;
         take_from(giver.name, input.limit, buckets);
-        for (const Family family : {Family::ipv4, Family::ipv6})
-            for (const Ports& ports : input.ports) giver.hosts.push_back({{family, 0, 0}, ports, buckets, giver.name});
-        return giver;
+        std::vector<Range> here{{Family::ipv4, 0, 0}, {Family::ipv6, 0, 0}};
+        here.insert(here.end(), own_.begin(), own_.end());
+        for (const Range& at : here)
+            for (const Ports& ports : input.ports) giver.hosts.push_back({at, ports, buckets, giver.name});
+        add(std::move(giver));
     }
 
+    void read(const std::vector<Target>& output) {
+        Giver giver = begin("output", Direction::output, own_among(AddressSet(own_)));
+        for (const Target& target : output) {
+            if (!holds_on(target.expires, view_.today)) continue;
+            for (const Range& to : ranges(target.host))
+                (to.single() ? giver.hosts : giver.networks).push_back({to, target.ports, {}, target.label});
+        }
+        add(std::move(giver));
+    }
+
+    [[nodiscard]] std::vector<Giver> take() { return std::move(givers_); }
+
 private:
+    using People = std::map<Range, std::string_view>;
+
     [[nodiscard]] std::vector<Range> ranges(const Host& host) const {
         return ranges_of(*view_.policy, *view_.addresses, host);
     }
+    [[nodiscard]] bool is_own(const Range& range) const { return std::ranges::find(own_, range) != own_.end(); }
+
+    [[nodiscard]] People people_of(const std::vector<Source>& sources) const {
+        People people;
+        for (const Source& source : sources)
+            for (const Range& range : ranges(source.host)) people.emplace(range, source.label);
+        return people;
+    }
+    [[nodiscard]] People own_among(const AddressSet& sources) const {
+        People people;
+        for (const Range& own : own_)
+            if (sources.holds(own)) people.emplace(own, node_.name);
+        return people;
+    }
+    static AddressSet sources_of(const People& people) {
+        std::vector<Range> all;
+        for (const auto& [range, label] : people) all.push_back(range);
+        return AddressSet(std::move(all));
+    }
+
+    Giver begin(const std::string& name, Direction direction, People people) {
+        AddressSet sources = sources_of(people);
+        return {texts_.keep(name), direction, std::move(people), std::move(sources), {}, {}};
+    }
+
+    void add(Giver giver) {
+        // What this host sends comes in by no interface.
+        if (giver.direction != Direction::output &&
+            std::erase_if(giver.people, [&](const auto& person) { return is_own(person.first); }) > 0)
+            giver.sources = sources_of(giver.people);
+        // Without output, what this host sends is not judged.
+        if (giver.people.empty() || (giver.direction == Direction::output && !node_.output)) return;
+        std::ranges::stable_sort(giver.hosts, {}, &Way::destination);
+        givers_.push_back(std::move(giver));
+    }
 
     const View& view_;
+    const Node& node_;
     Arena& texts_;
+    std::vector<Range> own_;
     std::vector<std::string_view> services_;  // the owners of their limits
+    std::vector<Giver> givers_;
 };
 
 bool in_force(const Tier& tier, const View& view) {
@@ -91,12 +140,13 @@ bool in_force(const Tier& tier, const View& view) {
 }  // namespace
 
 std::vector<Giver> givers(const View& view, Arena& texts) {
-    const Reading reading(view, texts);
-    std::vector<Giver> out;
+    Reading reading(view, texts);
     for (const Tier& tier : view.policy->tiers)
-        if (in_force(tier, view)) out.push_back(reading.read(tier));
-    for (const Input& input : view.policy->nodes[view.node].inputs) out.push_back(reading.read(input));
-    return out;
+        if (in_force(tier, view)) reading.read(tier);
+    const Node& node = view.policy->nodes[view.node];
+    for (const Input& input : node.inputs) reading.read(input);
+    if (node.output) reading.read(*node.output);
+    return reading.take();
 }
 
 std::map<std::string, Rate> limits_of(const View& view) {

@@ -23,7 +23,7 @@ struct Bucket {
 using Buckets = std::vector<Bucket>;
 
 struct Way {
-    Range destination;  // of an input as in Box
+    Range destination;  // of an input an own address, or the others: as in Box
     Ports ports;
     Buckets buckets;
     std::string_view label;
@@ -33,9 +33,9 @@ struct Way {
     }
 };
 
-// A tier or an input in force: each of its sources has each of its ways.
+// A tier in force, an input or the output: each of its sources has each of its ways.
 struct Giver {
-    std::string_view name;  // "tiers.guests", "input.ssh"
+    std::string_view name;  // "tiers.guests", "input.ssh", "output"
     Direction direction{};
     std::map<Range, std::string_view> people;  // as the policy calls them
     AddressSet sources;                        // the same
@@ -43,7 +43,8 @@ struct Giver {
     std::vector<Way> networks;
 };
 
-// The texts are those of the policy or are put into the arena.
+// What comes to this host's own addresses or from them is apart: a tier has a Giver of each direction, and an input ways to each of these addresses and to
+// the others, which the policy doesn't know. The texts are those of the policy or are put into the arena.
 std::vector<Giver> givers(const View& view, Arena& texts);
 
 // The limits of a policy by their owners.

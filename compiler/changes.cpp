@@ -11,6 +11,8 @@
 #include "compiler/access.h"
 #include "compiler/box_text.h"
 #include "compiler/gaps.h"
+#include "compiler/implied.h"
+#include "compiler/limits.h"
 #include "compiler/lines.h"
 #include "compiler/lower.h"
 #include "compiler/own_addresses.h"
@@ -101,6 +103,7 @@ private:
                 if (judges(before, direction) != judges(after, direction)) one_sided.push_back(direction);
         const auto missing = [&](const Reach& from, const Reach& in, const OwnAddresses& own) {
             Gaps found = gaps(from, in, own);
+            if (&in == &new_reach_ || last_) take_out_implied(&in == &new_reach_ ? now_.view() : last_->view(), found);
             const auto no_news = [&](Direction of) { return std::ranges::find(one_sided, of) != one_sided.end(); };
             std::erase_if(found.boxes, [&](const Gap& gap) { return no_news(gap.box->direction); });
             if (no_news(Direction::forward)) found.tiers.clear();
@@ -119,12 +122,6 @@ private:
         // What was another host's was not judged as this one's.
         std::erase_if(own.judged, [&](const Range& a) { return std::ranges::find(then, a) == then.end(); });
         return {missing(new_reach_, *old_reach_, own), std::move(lost)};
-    }
-
-    static std::vector<Range> own_addresses(const View& view) {
-        std::vector<Range> own;
-        for (const auto& address : view.policy->nodes[view.node].addresses) own.push_back(range_of(address.value));
-        return own;
     }
 
     std::string_view keep(std::string_view text) { return memory_->arena.keep(text); }
@@ -215,7 +212,7 @@ private:
             const std::string_view new_host = now_.host_name(moved.name);
             const bool same_name = !old_host.empty() && old_host == new_host;
             const auto by_dns = [&](const Line* line) { return came_by_dns(*line); };
-            if (same_name && !std::ranges::all_of(moved.reached, by_dns)) continue;
+            if ((same_name && !std::ranges::all_of(moved.reached, by_dns)) || !same_rates(moved)) continue;
             Change change = move(moved, &Box::destination);
             change.service = keep(moved.name);
             if (same_name) {
@@ -228,6 +225,7 @@ private:
             out_.push_back(change);
         }
         for (const Moved& moved : moved_people(gains, losses)) {
+            if (!same_rates(moved)) continue;
             Change change = move(moved, &Box::source);
             change.who = keep(moved.name);
             place(change, now_, now_people().place_of(moved.name).value_or(moved.reached.front()->words.span));
@@ -235,6 +233,17 @@ private:
             out_.push_back(change);
         }
         mark_other_places(gains, losses);
+    }
+
+    bool same_rates(const Moved& moved) {
+        const auto rates_of = [](std::optional<Rates>& rates, const View& view, const std::vector<Line*>& lines) {
+            if (!rates) rates.emplace(view);
+            std::multiset<std::string> all;
+            for (const Line* line : lines)
+                for (const Box& box : line->boxes) all.insert(rates->of(box));
+            return all;
+        };
+        return rates_of(last_rates_, last_->view(), moved.left) == rates_of(now_rates_, now_.view(), moved.reached);
     }
 
     Change move(const Moved& moved, Range Box::*end) {
@@ -355,10 +364,9 @@ private:
                                                                     : people.among(label, sources));
     }
 
-    // A tier may name this host, and so have the words of an output.
-    [[nodiscard]] bool by_this_host(const Line& line) const { return line.words.who == node_name(); }
-    [[nodiscard]] const Span& span_of(const Words& words, const Line& line) const {
-        return by_this_host(line) ? line.words.span : words.span;
+    // Several entries may have the same words: the one that the boxes are of, where it is known.
+    static const Span& span_of(const Words& words, const Line& line) {
+        return line.known ? line.words.span : words.span;
     }
 
     // This host sends from any of its addresses, of which some may be left out.
@@ -421,8 +429,7 @@ private:
         }
         place(change, *last_, span_of(*old, line));
         const std::optional<Words> mine = now_.find(line.words);
-        if (mine && (!by_this_host(line) || now_.holder(mine->span) == last_->holder(line.words.span)))
-            change.reason = "edited";
+        if (mine && now_.holder(mine->span) == last_->holder(span_of(*old, line))) change.reason = "edited";
         return change;
     }
 
@@ -478,6 +485,7 @@ private:
     std::optional<Compiled> last_;
     bool addresses_changed_ = false;                  // since last_
     std::optional<People> now_people_, last_people_;  // made when they are first asked
+    std::optional<Rates> now_rates_, last_rates_;     // likewise
     std::optional<Compiled> before_any_expiry_;
     std::vector<Change> out_;
 };

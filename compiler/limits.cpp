@@ -136,6 +136,30 @@ std::vector<Box> common_of(const Box& box, const Box& by) {
     return uncovered_by(left);
 }
 
+// What of the box each way covers.
+template <typename Visit>
+void each_meeting(const Box& box, const Giver& giver, const Visit& visit) {
+    const auto look = [&](const Way& way) {
+        if (!way.destination.meets(box.destination)) return;
+        for (const Range& source : giver.sources.holds(box.source) ? std::vector{box.source} : giver.sources.ranges())
+            if (source.meets(box.source))
+                if (const std::vector<Box> common = common_of(box, way.from(box.direction, source)); !common.empty())
+                    visit(common, way);
+    };
+    const auto first = std::ranges::partition_point(giver.hosts, [&](const Way& way) {
+        return std::pair(way.destination.family, way.destination.hi) <
+               std::pair(box.destination.family, box.destination.lo);
+    });
+    for (auto at = first; at != giver.hosts.end() && at->destination.meets(box.destination); ++at) look(*at);
+    for (const Way& way : giver.networks) look(way);
+}
+
+void make_a_set(Ways& ways) {
+    std::ranges::sort(ways);
+    const auto repeated = std::ranges::unique(ways);
+    ways.erase(repeated.begin(), repeated.end());
+}
+
 enum Side : std::uint8_t { was, is };
 
 // What is said of one service, its rates after and before.
@@ -192,7 +216,8 @@ private:
     void look_at(Side side, const Giver& giver) {
         static const Giver nothing;
         const std::vector<Giver>& others = givers_.at(side == is ? was : is);
-        const auto found = std::ranges::find(others, giver.name, &Giver::name);
+        const auto found = std::ranges::find_if(
+            others, [&](const Giver& other) { return other.name == giver.name && other.direction == giver.direction; });
         const Giver& other = found == others.end() ? nothing : *found;
         std::vector<const Way*> all;
         std::vector<const Way*> theirs;
@@ -261,32 +286,11 @@ private:
             std::set<Box> cells;
             for (const About& about : abouts)
                 if (about.side != side)
-                    each_meeting(box, about, [&](const std::vector<Box>& common, const Way&) {
+                    each_meeting(box, *about.giver, [&](const std::vector<Box>& common, const Way&) {
                         cells.insert(common.begin(), common.end());
                     });
             for (const Box& cell : cells) resolve(cell, abouts, members);
         }
-    }
-
-    // What of the box each way covers.
-    template <typename Visit>
-    static void each_meeting(const Box& box, const About& about, const Visit& visit) {
-        const Giver& giver = *about.giver;
-        const auto look = [&](const Way& way) {
-            if (!way.destination.meets(box.destination)) return;
-            for (const Range& source :
-                 giver.sources.holds(box.source) ? std::vector{box.source} : giver.sources.ranges())
-                if (source.meets(box.source))
-                    if (const std::vector<Box> common = common_of(box, way.from(box.direction, source));
-                        !common.empty())
-                        visit(common, way);
-        };
-        const auto first = std::ranges::partition_point(giver.hosts, [&](const Way& way) {
-            return std::pair(way.destination.family, way.destination.hi) <
-                   std::pair(box.destination.family, box.destination.lo);
-        });
-        for (auto at = first; at != giver.hosts.end() && at->destination.meets(box.destination); ++at) look(*at);
-        for (const Way& way : giver.networks) look(way);
     }
 
     // `members` are those who are alike: all, where the box is of the first of them. Cuts the box until each way covers all of a part of it or nothing.
@@ -295,7 +299,7 @@ private:
         std::array<Ways, 2> ways;
         std::vector<std::vector<Box>> cuts;
         for (const About& about : abouts)
-            each_meeting(box, about, [&](const std::vector<Box>& common, const Way& way) {
+            each_meeting(box, *about.giver, [&](const std::vector<Box>& common, const Way& way) {
                 if (common == std::vector{box})
                     ways.at(about.side).push_back(way.buckets);
                 else
@@ -311,9 +315,7 @@ private:
     void judge(const Box& box, std::array<Ways, 2>& ways, const std::vector<Range>& members) {
         for (Ways& list : ways) {
             if (list.empty()) return;  // a gain or a loss
-            std::ranges::sort(list);
-            const auto repeated = std::ranges::unique(list);
-            list.erase(repeated.begin(), repeated.end());
+            make_a_set(list);
         }
         const bool opens = !no_looser(ways[is], ways[was]);
         const bool closes = !no_looser(ways[was], ways[is]);
@@ -371,6 +373,25 @@ private:
 std::vector<Term> compare_limits(const View& before, const View& after) {
     if (limits_of(before).empty() && limits_of(after).empty()) return {};
     return Limits(before, after).run();
+}
+
+Rates::Rates(const View& view) {
+    if (!limits_of(view).empty()) givers_ = givers(view, texts_);
+}
+
+std::string Rates::of(const Box& box) const {
+    Box first = box;
+    first.source.hi = first.source.lo;
+    first.destination.hi = first.destination.lo;
+    first.ports.hi = first.ports.lo;
+    Ways ways;
+    for (const Giver& giver : givers_)
+        if (giver.direction == box.direction && giver.sources.meets(first.source))
+            each_meeting(first, giver, [&](const std::vector<Box>& common, const Way& way) {
+                if (common == std::vector{first}) ways.push_back(way.buckets);
+            });
+    make_a_set(ways);
+    return ways.empty() ? "no limit" : text_of(ways);
 }
 
 std::vector<Term> idle_limits(const View& before, const View& after) {

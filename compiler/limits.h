@@ -1,9 +1,12 @@
 // Rates of new connections: who may begin more or fewer of them under another policy.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "compiler/access.h"
+#include "compiler/arena.h"
+#include "compiler/buckets.h"
 #include "compiler/terms.h"
 
 namespace policyc {
@@ -15,5 +18,18 @@ std::vector<Term> compare_limits(const View& before, const View& after);
 
 // The limits that were written, changed or removed, for where compare_limits() has nothing to tell: no flow comes by more or less.
 std::vector<Term> idle_limits(const View& before, const View& after);
+
+// The rates of one policy.
+class Rates {
+public:
+    explicit Rates(const View& view);
+
+    // "3/minute plus 5/minute", "no limit": that the first flow of the box is under.
+    [[nodiscard]] std::string of(const Box& box) const;
+
+private:
+    Arena texts_;
+    std::vector<Giver> givers_;  // none where nothing is limited
+};
 
 }  // namespace policyc

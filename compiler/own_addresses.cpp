@@ -20,6 +20,12 @@ std::vector<Box> of_direction(const Reach& reach, const OwnAddresses& own, Direc
 
 }  // namespace
 
+std::vector<Range> own_addresses(const View& view) {
+    std::vector<Range> own;
+    for (const auto& address : view.policy->nodes[view.node].addresses) own.push_back(range_of(address.value));
+    return own;
+}
+
 BoxesByEnd::BoxesByEnd(Range Box::*end, const std::vector<Box>& boxes) : end_(end) {
     for (const Box& box : boxes) ((box.*end_).single() ? hosts_ : networks_).push_back(box);
     std::ranges::sort(hosts_, {}, end_);

@@ -17,6 +17,9 @@ struct OwnAddresses {
     bool sending = true;
 };
 
+// The addresses of the node that the view is of.
+std::vector<Range> own_addresses(const View& view);
+
 // Boxes by one of their ends.
 class BoxesByEnd {
 public:

@@ -253,10 +253,10 @@ private:
             return joined(texts);
         };
         if (const std::string list = text(ranges[0]); !list.empty())
-            opens(fmt::format("what comes out of {} may come from {} from now on", tunnel(), list));
+            opens(fmt::format("what is allowed from {} may come out of {} from now on", list, tunnel()));
         if (const std::string list = text(ranges[1]); !list.empty())
-            closes(fmt::format("what comes out of {} may no longer come from {}: it is refused as spoofed", tunnel(),
-                               list));
+            closes(fmt::format("what is allowed from {} may no longer come out of {}: it is refused as spoofed", list,
+                               tunnel()));
         if (const std::string list = text(ranges[2]); !list.empty())
             closes(fmt::format("what comes from {} is refused as spoofed unless it comes out of {}", list, tunnel()));
         if (const std::string list = text(ranges[3]); !list.empty())

@@ -22,7 +22,7 @@ SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 def with_limits(text, rng):
-    """The policy with a limit, or none, or another one at each tier and service."""
+    """The policy with a limit, or none, or another one at each tier, service and input. More tiers name the gateway."""
     lines = []
     for line in text.splitlines():
         if line.startswith('limit = "'):
@@ -31,6 +31,12 @@ def with_limits(text, rng):
             line = line.split(", limit = ")[0].rstrip(" }") + " }" if ", limit = " in line else line
             if rng.random() < 0.4:
                 line = line.rstrip(" }") + f', limit = "{rng.choice(RATES)}" }}'
+        if line.startswith("input.") and rng.random() < 0.5:
+            line = line.split(", limit = ")[0].rstrip(" }") + f', limit = "{rng.choice(RATES)}" }}'
+        if line.startswith("allow = [") and rng.random() < 0.4:
+            line = line.rstrip("]") + (", " if '"' in line else "") + f'"gw:{rng.choice([22, 53, 443])}"]'
+        if line.startswith("who = [") and rng.random() < 0.2:
+            line = line.rstrip("]") + (", " if '"' in line else "") + '"gw"]'
         lines.append(line)
         if line.startswith("[tiers.") and rng.random() < 0.7:
             lines.append(f'limit = "{rng.choice(RATES)}"')
@@ -50,7 +56,7 @@ def edited(text, rng):
         if more:
             lines[to] = f"{lines[to].split(' = ')[0]} = {json.dumps([*there, rng.choice(more)])}"
             return "\n".join(lines) + "\n"
-    limits = [i for i, line in enumerate(lines) if 'limit = "' in line and "denied" not in line and "input" not in line]
+    limits = [i for i, line in enumerate(lines) if 'limit = "' in line and "denied" not in line]
     if not limits:
         return text
     at = rng.choice(limits)
@@ -70,9 +76,13 @@ def flows(policies):
     for policy in policies:
         for tier in policy.tiers.values():
             sources |= {(r.version, end) for r in policy.sources(tier["who"]) for end in (r.low, r.high)}
-            for target, _ in policy.limited_targets(tier["allow"]):
+            for target, _ in policy.limited_targets([*tier["allow"], *policy.nodes["gw"].get("output", [])]):
                 protocol = "igmp" if target.item.proto == "*" else target.item.proto
                 targets |= {(r.version, end, protocol, port) for r in target.ranges for end in (r.low, r.high) for port in (target.item.low, target.item.high)}
+        for names, items in policy.input_permissions("gw"):
+            sources |= {(r.version, end) for r in names for end in (r.low, r.high)}
+            own = [(r.version, r.low) for r in policy.host("gw")]
+            targets |= {(*one, "igmp" if i.proto == "*" else i.proto, port) for one in own for i in items for port in (i.low, i.high)}
     for version, source in sources:
         for other, destination, protocol, port in targets:
             if other == version:
@@ -113,7 +123,7 @@ def compare(folder, new, old, names):
             policies.append(Policy(file.read(), names))
     wider = differ = None
     for flow in flows(policies):
-        now, then = (policy.ways(flow) if policy.dual or flow.source.version == 4 else set() for policy in policies)
+        now, then = (policy.ways("gw", flow) if policy.dual or flow.source.version == 4 else set() for policy in policies)
         if not now or not then or now == then:
             continue
         differ = flow

@@ -268,13 +268,24 @@ class Policy:
             else:
                 yield from ((target, {}) for target in self.targets([reference]))
 
-    def ways(self, flow):
-        """For each way in which tiers allow a flow, the limits of it: (what has it, its rate)."""
+    def ways(self, name, flow):
+        """For each way in which a node lets a flow through, receives it or sends it, the limits of it: (what has it, its rate)."""
+        node = self.nodes[name]
         found = set()
-        for name, tier in self.tiers.items():
+        if any(r.holds(flow.source) for r in self.host(name)):
+            if "output" not in node or any(r.holds(flow.destination) for r in self.host(name)):
+                return found  # not judged, or implied
+            if self.output_covers(name, flow):
+                found.add(frozenset())
+        if any(r.holds(flow.destination) for r in self.host(name)):
+            for key, (sources, items) in zip(node.get("input", {}), self.input_permissions(name)):
+                if any(r.holds(flow.source) for r in sources) and any(i.holds(flow) for i in items):
+                    limit = node["input"][key].get("limit")
+                    found.add(frozenset({(f"input.{key}", limit)} if limit else ()))
+        for key, tier in self.tiers.items():
             if not self.tier_in_force(tier) or not any(r.holds(flow.source) for r in self.sources(tier["who"])):
                 continue
-            own = {f"tiers.{name}": tier["limit"]} if "limit" in tier else {}
+            own = {f"tiers.{key}": tier["limit"]} if "limit" in tier else {}
             for target, limits in self.limited_targets(tier["allow"]):
                 if target.holds(flow):
                     found.add(frozenset({**own, **limits}.items()))

@@ -1,0 +1,95 @@
+// What diff says of rates where a tier meets an input or the output, and where who or what has a rate moves.
+#include "compiler/limits.h"
+
+#include <doctest/doctest.h>
+
+#include "gateway.h"
+
+using namespace policyc;
+
+namespace {
+
+const std::string slow_ssh = "input.ssh = { from = [\"phone\"], limit = \"6/minute\" }\n";
+
+std::string tier_of(const std::string& who, const std::string& allow, const std::string& limit) {
+    const std::string rate = limit.empty() ? "" : "limit = \"" + limit + "\"\n";
+    return "[tiers.own]\nwho = [\"" + who + "\"]\nallow = [\"" + allow + "\"]\n" + rate;
+}
+
+}  // namespace
+
+TEST_CASE("at this host's own address a tier's rate and an input's add up") {
+    Gateway gw;
+    gw.apply(policy(slow_ssh));
+    Ran ran = gw.diff(policy(slow_ssh, tier_of("phone", "gw:22", "10/minute")));
+    CHECK(ran.says("! new connections to gw: 10/minute plus 6/minute instead of 6/minute, for phone\n"));
+    CHECK(ran.widens());
+    ran = gw.diff(policy(slow_ssh, tier_of("phone", "gw:22", "")));
+    CHECK(ran.says("! new connections to input.ssh: no limit instead of 6/minute, for phone\n"));
+    CHECK(ran.widens());
+    // The input goes, and what stays at one address has no limit any more.
+    ran = gw.diff(policy("", tier_of("phone", "10.0.0.0/24:22", "")));
+    CHECK(ran.says("! new connections to input.ssh: no limit instead of 6/minute, for phone\n"));
+    CHECK(ran.says("loses"));
+    CHECK(ran.widens());
+
+    gw.apply(policy(slow_ssh, tier_of("phone", "gw:22", "10/minute")));
+    ran = gw.diff(policy(slow_ssh));
+    CHECK(ran.says("! new connections to input.ssh: 6/minute instead of 10/minute plus 6/minute, for phone\n"));
+    CHECK_FALSE(ran.widens());
+    CHECK(ran.narrows());
+}
+
+TEST_CASE("what this host may send by its output has no limit") {
+    const std::string own = tier_of("gw", "phone:80", "5/minute");
+    Gateway gw;
+    gw.apply(policy("output = [\"10.0.0.2:22\"]\n", own));
+    Ran ran = gw.diff(policy("output = [\"10.0.0.2:22\", \"10.0.0.2:80\"]\n", own));
+    CHECK(ran.says("! new connections to phone: no limit instead of 5/minute, for gw\n"));
+    CHECK(ran.widens());
+    // Without output nothing of it is judged, and a limit is none.
+    gw.apply(policy("", own));
+    ran = gw.diff(policy("", tier_of("gw", "phone:80", "6/minute")));
+    CHECK_FALSE(ran.says("! new connections"));
+    CHECK_FALSE(ran.widens());
+}
+
+TEST_CASE("who or what moves keeps its rate, or comes and goes") {
+    const auto at = [](std::string text, const std::string& from, const std::string& to) {
+        text.replace(text.find(from), from.size(), to);
+        return text;
+    };
+    const std::string limited = policy("", "", "", ", limit = \"9/minute\"");
+    Gateway gw;
+    gw.apply(limited);
+    CHECK(gw.diff(at(limited, "10.1.0.5", "10.1.0.6")).says("~ web  moves  10.1.0.5 -> 10.1.0.6"));
+    CHECK(gw.diff(at(limited, "10.0.0.2", "10.0.0.9")).says("~ phone  moves  10.0.0.2 -> 10.0.0.9"));
+    for (const auto& [from, to] : {std::pair("10.1.0.5", "10.1.0.6"), std::pair("10.0.0.2", "10.0.0.9")}) {
+        const Ran ran = gw.diff(at(policy(), from, to));
+        CHECK(ran.says("gains  web"));
+        CHECK(ran.says("loses  web"));
+        CHECK_FALSE(ran.says("moves"));
+    }
+}
+
+TEST_CASE("a change is told with the entry that makes it, and what passes unlisted is none") {
+    const auto two = [](const std::string& more) {
+        return policy("", "[tiers.more]\nwho = [\"phone\"]\nallow = [" + more + "]\n");
+    };
+    Gateway gw;
+    gw.apply(two(""));
+    CHECK(gw.diff(two("\"web:22\"")).says("  tiers.more\n"));
+    gw.apply(two("\"web:22\""));
+    const Ran ran = gw.diff(two(""));
+    CHECK(ran.says("removed\n"));
+    CHECK_FALSE(ran.says("edited"));
+
+    const std::string port = host + "listen_port = 51820\n";
+    gw.apply(policy(port));
+    const std::string listed = "input.wireguard = { from = [\"0.0.0.0/0\"] }\n";
+    const Ran implied = gw.diff(policy(port + listed));
+    CAPTURE(implied.out);
+    CHECK_FALSE(implied.says("  gains"));
+    CHECK(gw.diff(policy(port + "input.vpn = { from = [\"0.0.0.0/0\"], ports = [\"51819-51820/udp\"] }\n"))
+              .says("gains  input.vpn  gw:51819/udp"));
+}
