@@ -36,6 +36,25 @@ std::vector<std::size_t> runs_of(const std::vector<Target>& list) {
     return begins;
 }
 
+// Where IPv6 is denied, what is IPv4 of these; all, where nothing is.
+std::vector<Range> passable(const Policy& policy, std::vector<Range> ranges) {
+    const auto is_six = [](const Range& range) { return range.family == Family::ipv6; };
+    if (policy.ipv6 == Ipv6::deny && !std::ranges::all_of(ranges, is_six)) std::erase_if(ranges, is_six);
+    return ranges;
+}
+
+std::vector<Range> own_ranges(const Policy& policy, const Node& node) {
+    std::vector<Range> ranges;
+    for (const auto& address : node.addresses) ranges.push_back(range_of(address.value));
+    return passable(policy, std::move(ranges));
+}
+
+std::vector<std::string> texts_of(const std::vector<Range>& ranges) {
+    std::vector<std::string> texts;
+    for (const Range& range : ranges) texts.push_back(to_string(range));
+    return texts;
+}
+
 // What a filter shows.
 class Shown {
 public:
@@ -59,9 +78,10 @@ public:
     // An input is open at every address of its node, and those that the policy doesn't know are likeliest in a network that the node serves.
     [[nodiscard]] bool operator()(const Node& node, const Input& input) const {
         if (!filter_.what) return true;
-        std::vector<Range> near;
-        for (const auto& address : node.addresses) near.push_back(range_of(address.value));
-        for (const auto& served : node.serves) near.push_back(served.value);
+        std::vector<Range> served;
+        for (const auto& range : node.serves) served.push_back(range.value);
+        std::vector<Range> near = own_ranges(policy_, node);
+        std::ranges::move(passable(policy_, std::move(served)), std::back_inserter(near));
         return std::ranges::any_of(input.ports, [&](const Ports& ports) {
             return std::ranges::any_of(near, [&](const Range& range) { return meets(range, reach::slots_of(ports)); });
         });
@@ -86,7 +106,7 @@ public:
 
 private:
     [[nodiscard]] std::vector<Range> ranges_of(const Host& host) const {
-        return reach::addresses_of_host(policy_, addresses_, host);
+        return passable(policy_, reach::addresses_of_host(policy_, addresses_, host));
     }
     [[nodiscard]] bool meets(const Range& range, reach::Slots slots) const {
         return !filter_.what->areas.meeting({range, slots, 0}).empty();
@@ -117,7 +137,7 @@ public:
         }
         if (!holds_on(tier.expires, today_)) base.why_not = "expired " + to_text(tier.expires->value);
         seen_.clear();
-        for (const Source& source : tier.who) targets(base, source, tier.allow);
+        for (const Source& source : tier.who) targets(base, source, tier.allow, true);
     }
 
     void input(const Node& node, const Input& input) {
@@ -130,12 +150,15 @@ public:
         base.what = node.name;
         base.host = node.name;
         base.own = true;
-        for (const auto& address : node.addresses) base.addresses.push_back(to_string(address.value));
+        for (const Range& range : own_ranges(policy_, node)) {
+            if (policy_.ipv6 == Ipv6::dual || range.family == Family::ipv4) base.addresses.push_back(to_string(range));
+        }
         for (const Ports& ports : input.ports) base.ports.push_back(to_string(ports));
         for (const Source& source : input.from) {
             if (!shown_(source)) continue;
             AccessRow row = base;
             row.span = source.span;
+            row.why_not = no_way(&source.host, nullptr);
             put(row, source);
         }
     }
@@ -144,7 +167,8 @@ public:
         AccessRow base;
         base.via = fmt::format("nodes.{}.output", node.name);
         seen_.clear();
-        targets(base, Source{NodeRef{index(node)}, node.name, node.span}, *node.output);
+        // What it sends may have any address of its own, be it in the policy or not.
+        targets(base, Source{NodeRef{index(node)}, node.name, node.span}, *node.output, false);
     }
 
     std::vector<AccessRow> rows() {
@@ -163,7 +187,7 @@ private:
     }
 
     // One row for each run of targets that differ only in their ports.
-    void targets(const AccessRow& base, const Source& source, const std::vector<Target>& list) {
+    void targets(const AccessRow& base, const Source& source, const std::vector<Target>& list, bool by_address) {
         if (!shown_(source)) return;
         const std::vector<std::size_t> runs = runs_of(list);
         for (std::size_t run = 0; run + 1 < runs.size(); ++run) {
@@ -177,6 +201,8 @@ private:
             for (std::size_t i = runs[run]; i < runs[run + 1]; ++i) row.ports.push_back(to_string(list[i].ports));
             if (first.service) service(policy_.services[*first.service], row);
             expiry(first.expires, row);
+            if (std::string why = no_way(by_address ? &source.host : nullptr, &first.host); !why.empty())
+                row.why_not = std::move(why);
             put(row, source);
         }
     }
@@ -208,19 +234,22 @@ private:
     }
 
     [[nodiscard]] std::vector<std::string> addresses_of_host(const Host& host) const {
-        std::vector<std::string> texts;
-        if (const auto* node = std::get_if<NodeRef>(&host)) {
-            for (const auto& address : policy_.nodes[node->node].addresses) texts.push_back(to_string(address.value));
-        } else if (const auto* network = std::get_if<NetworkRef>(&host)) {
-            for (const auto& range : policy_.networks[network->network].ranges) texts.push_back(to_string(range.value));
-        } else if (const auto* range = std::get_if<Range>(&host)) {
-            texts.push_back(to_string(*range));
-        } else if (const auto found = addresses_.find(std::get<HostName>(host).name); found != addresses_.end()) {
-            for (const Address& address : found->second) {
-                if (policy_.ipv6 == Ipv6::dual || address.family == Family::ipv4) texts.push_back(to_string(address));
-            }
-        }
-        return texts;
+        return texts_of(passable(policy_, reach::addresses_of_host(policy_, addresses_, host)));
+    }
+
+    // Why no packet can be from the one to the other, whatever is allowed; "" where one can, or where either has no address. Null: any address.
+    [[nodiscard]] std::string no_way(const Host* from, const Host* to) const {
+        const auto has = [this](const Host* host, Family family) {
+            return host == nullptr || std::ranges::any_of(reach::addresses_of_host(policy_, addresses_, *host),
+                                                          [&](const Range& range) { return range.family == family; });
+        };
+        const bool four = has(from, Family::ipv4);
+        const bool six = has(from, Family::ipv6);
+        const bool to_four = has(to, Family::ipv4);
+        const bool to_six = has(to, Family::ipv6);
+        if ((four && to_four) || (!four && !six) || (!to_four && !to_six)) return {};
+        if (!six || !to_six) return "no address of one family";
+        return policy_.ipv6 == Ipv6::deny ? "ipv6 = \"deny\"" : "";
     }
 
     const Policy& policy_;

@@ -17,7 +17,7 @@ std::string joined(const std::vector<std::string>& parts, const char* between = 
 }
 
 std::string where(const AccessRow& row) {
-    if (row.addresses.empty()) return row.host + " (no address)";
+    if (row.addresses.empty()) return row.own ? "its own addresses" : row.host + " (no address)";
     const std::string addresses = joined(row.addresses);
     if (row.own) return addresses + " and its other addresses";
     return addresses == row.host ? addresses : fmt::format("{} {}", row.host == row.what ? "" : row.host, addresses);

@@ -60,8 +60,9 @@ std::vector<Verb> make_verbs() {
         .about = {"One line for each permission: who, what, where, by which tier or input, under which limit, until "
                   "when, and the line "
                   "that says so.",
-                  "Tiers that are not in force are shown as such, and what is allowed without being written is shown "
-                  "as implied.",
+                  "Tiers that are not in force are shown as such, and so is what no packet can be of: over IPv6 where "
+                  "that is denied, or from one family to the other.",
+                  "What is allowed without being written is shown as implied.",
                   "Then, for each node with an interface, what it does not judge: that passes, whatever the list says.",
                   "An input is open at every address of its node, so it is also shown by --what with a network that "
                   "the node serves.",

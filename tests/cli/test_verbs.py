@@ -322,6 +322,73 @@ def list_says_where_a_name_has_no_address(folder):
     expect_data("monitoring01.home.example (no address)", run("list", "policy.toml", cwd=folder))
 
 
+# laptop has both families, the guests IPv6 only.
+BOTH_FAMILIES = """version = 1
+networks.home = ["10.69.13.0/24", "fd69:13::/64"]
+nodes.gw = { role = "gateway", address = ["10.69.50.2", "fd69:50::2"], interface = "wg0", serves = ["home"], input.ssh = { from = ["laptop", "fd69:99::/64"] }, output = ["10.69.13.9:53/udp", "[fd69:13::9]:53/udp"] }
+nodes.laptop = { address = ["10.69.50.11", "fd69:50::11"] }
+services.six = "[fd69:13::5]:80"
+tiers.a = { who = ["laptop"], allow = ["home:80", "six"] }
+tiers.b = { who = ["fd69:99::/64"], allow = ["home:80", "10.69.13.7:22"] }
+"""
+
+
+@case
+def list_shows_what_no_packet_can_be_of_as_not_in_force(folder):
+    def listed(*arguments):
+        rows = record_of(run("list", "policy.toml", *arguments, "--format", "json", cwd=folder))["access"]
+        for row in rows:
+            expect_equal("why_not" in row, not row["in_force"], row)
+        return {(row["who"], row["what"], row["via"]): (" ".join(row["addresses"]), row.get("why_not", "in force")) for row in rows}
+
+    def graph(form):
+        return run("list", "policy.toml", "--format", form, cwd=folder).stdout
+
+    write_policy(folder, BOTH_FAMILIES)
+    denied, apart = 'ipv6 = "deny"', "no address of one family"
+    guests, ssh, output = "fd69:99::/64", "nodes.gw.input.ssh", "nodes.gw.output"
+    expect_equal(
+        {
+            ("laptop", "home", "tiers.a"): ("10.69.13.0/24", "in force"),
+            ("laptop", "six", "tiers.a"): ("fd69:13::5", denied),
+            ("laptop", "gw", ssh): ("10.69.50.2", "in force"),
+            (guests, "home", "tiers.b"): ("10.69.13.0/24", denied),
+            (guests, "10.69.13.7", "tiers.b"): ("10.69.13.7", apart),
+            (guests, "gw", ssh): ("10.69.50.2", denied),
+            ("gw", "10.69.13.9", output): ("10.69.13.9", "in force"),
+            ("gw", "fd69:13::9", output): ("fd69:13::9", denied),
+        },
+        listed(),
+        "denied",
+    )
+    table = [" ".join(line.split()) for line in run("list", "policy.toml", cwd=folder).stdout.splitlines()]
+    for line in (
+        "laptop 10.69.50.11",
+        "home 10.69.13.0/24 80/tcp tiers.a policy.toml:6",
+        f"six fd69:13::5 80/tcp tiers.a policy.toml:6 not in force: {denied}",
+        f"10.69.13.7 10.69.13.7 22/tcp tiers.b policy.toml:7 not in force: {apart}",
+    ):
+        expect(line in table, table, f"missing: {line}")
+    expect_equal((3, 5), (graph("mermaid").count("-->"), graph("mermaid").count("-.->")), "mermaid")
+    expect_equal(5, graph("dot").count("style=dashed"), "dot")
+    # What is in force by IPv4 alone is nothing that somebody reaches by IPv6.
+    expect_equal({("laptop", "six", "tiers.a"), ("gw", "fd69:13::9", output)}, set(listed("--what", "fd69:13::/64")), "--what")
+    expect_equal({}, listed("--who", "fd69:50::11"), "--who")
+
+    write_policy(folder, 'ipv6 = "dual"\n' + BOTH_FAMILIES)
+    both = listed()
+    expect_equal({(guests, "10.69.13.7", "tiers.b")}, {key for key, (_, why) in both.items() if why == apart}, "dual")
+    expect_equal(7, sum(why == "in force" for _, why in both.values()), "dual")
+    expect_equal("10.69.13.0/24 fd69:13::/64", both["laptop", "home", "tiers.a"][0], "dual")
+
+    # An input is open at all addresses of its node, and an output from all.
+    write_policy(folder, BOTH_FAMILIES.replace('["10.69.50.2", "fd69:50::2"]', '"fd69:50::2"'))
+    lone = listed()
+    expect_equal(("", "in force"), lone["laptop", "gw", ssh], "an input")
+    expect_equal(("10.69.13.9", "in force"), lone["gw", "10.69.13.9", output], "an output")
+    expect_data("its own addresses", run("list", "policy.toml", cwd=folder))
+
+
 @case
 def a_list_shows_no_control_character_of_a_file_name(folder):
     with_lock(folder)
