@@ -20,6 +20,7 @@ struct ForeignChain {
         refuses,     // drop, reject
         translates,  // dnat, snat, masquerade, redirect
         untracks,    // notrack
+        zones,       // ct zone set: connection tracking then takes packets of two zones for those of two flows
         rewrites,    // writes addresses or ports into packets, past connection tracking
         hands_over,  // tproxy, queue, dup: to a program of this host, or to another host
         offloads,    // flow add: packets of such a flow meet no chain from then on

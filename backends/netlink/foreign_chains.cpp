@@ -100,6 +100,7 @@ std::optional<Does> done_by(const Expression& e) {
     if (e.is("reject")) return Does::refuses;
     if (e.is("nat") || e.is("masq") || e.is("redir")) return Does::translates;
     if (e.is("notrack")) return Does::untracks;
+    if (e.is("ct") && e.has(NFTA_CT_SREG) && e.u32(NFTA_CT_KEY) == NFT_CT_ZONE) return Does::zones;
     if (e.is("tproxy") || e.is("dup") || e.is("queue")) return Does::hands_over;
     if (e.is("flow_offload")) return Does::offloads;
     if (e.is("payload") && writes_addresses(e)) return Does::rewrites;
@@ -163,8 +164,8 @@ public:
                                  .rule_in = {},
                                  .does = Does::refuses};
             if (chain.policy_drop) out.push_back(foreign);
-            for (const Does does :
-                 {Does::refuses, Does::translates, Does::untracks, Does::rewrites, Does::hands_over, Does::offloads}) {
+            for (const Does does : {Does::refuses, Does::translates, Does::untracks, Does::zones, Does::rewrites,
+                                    Does::hands_over, Does::offloads}) {
                 if (chain.policy_drop && does == Does::refuses) continue;
                 std::set<std::string> seen;
                 foreign.rule_in = doing(does, chain, seen);

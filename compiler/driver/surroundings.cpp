@@ -116,6 +116,9 @@ Surrounding surrounding(const ForeignChain& chain) {
         case Does::untracks:
             return say(Effect::narrows, "takes packets from connection tracking",
                        "policyc refuses what is not tracked");
+        case Does::zones:
+            return say(Effect::narrows, "puts packets into zones of connection tracking",
+                       "policyc refuses an answer that is in another zone than its flow");
         case Does::rewrites:
             return say(Effect::widens, "writes addresses or ports into packets",
                        "a packet may go elsewhere than it was judged to go");

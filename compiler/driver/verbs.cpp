@@ -160,7 +160,8 @@ std::vector<Verb> make_verbs() {
         .about = {"Reads table inet policyc and proves that what the policy allows passes it, and nothing else does; a "
                   "packet shows where that is not so.",
                   "The table must also be what the policy compiles to, rule by rule and element by element.",
-                  "Then it names what else has a say: chains of other tables that refuse, rewrite, untrack or offload, "
+                  "Then it names what else has a say: chains of other tables that refuse, rewrite, untrack, set zones "
+                  "or offload, "
                   "tables of iptables-legacy, forwarding, rp_filter and an interface that is not there; of each "
                   "whether it can narrow, could widen or "
                   "breaks the policy.",
@@ -205,6 +206,8 @@ std::vector<Verb> make_verbs() {
                   "allows must be accepted there too.",
                   "So are those that rewrite destinations or take packets from connection tracking: policyc refuses "
                   "such packets.",
+                  "So are those that put packets into zones of connection tracking: policyc refuses an answer that is "
+                  "in another zone than its flow.",
                   "An interface that is not there is warned of: the rules hold for it when it comes up.",
                   "In scope tunnel it refuses to leave the tunnel that it guards for an interface that is not there.",
                   "It refuses to cut the SSH session that it is typed in, with exit status 1, unless --force-lockout "

@@ -311,15 +311,17 @@ def other_chains_that_make_policyc_refuse_are_named(folder):
             chain to { type nat hook prerouting priority dstnat; tcp dport 80 dnat to 10.69.13.9; }
             chain from { type nat hook postrouting priority srcnat; masquerade; }
             chain raw { type filter hook prerouting priority raw; notrack; }
+            chain zone { type filter hook prerouting priority raw; ct zone set 7; }
         }""")
     with_lock(folder)
-    expected = ["raw of table ip f takes packets from connection tracking (prerouting hook)", "to of table ip f rewrites destinations (prerouting hook)"]
+    expected = ["raw of table ip f takes packets from connection tracking (prerouting hook)", "to of table ip f rewrites destinations (prerouting hook)",
+                "zone of table ip f puts packets into zones of connection tracking (prerouting hook)"]
     for words in (["apply", "--dry-run"], ["apply"], ["diff"], ["apply"]):
         result = policyc(folder, words[0], "policy.toml", *words[1:])
         expect_exit(0, result)
         expect_equal(expected, notes_of_chains(result), words)
     record = record_of(policyc(folder, "diff", "policy.toml", "--format", "json"))
-    expect_equal([("to", "narrows"), ("raw", "narrows")], [(one["chain"], one["effect"]) for one in record["foreign_chains"]], "the record")
+    expect_equal([("to", "narrows"), ("raw", "narrows"), ("zone", "narrows")], [(one["chain"], one["effect"]) for one in record["foreign_chains"]], "the record")
 
 
 def ip(*arguments):

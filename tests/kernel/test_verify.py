@@ -182,6 +182,10 @@ def what_is_beside_it_is_named(folder):
          "chain c of table ip f has a rule that refuses (prerouting hook)"),
         ("table ip f { chain c { type filter hook prerouting priority raw; notrack; } }", "narrows",
          "chain c of table ip f takes packets from connection tracking (prerouting hook)"),
+        ('table inet f { chain c { type filter hook prerouting priority raw; iifname "wg0" ct zone set 7; } }', "narrows",
+         "chain c of table inet f puts packets into zones of connection tracking (prerouting hook)"),
+        ("table ip f { chain c { type filter hook output priority raw; jump d; }\n chain d { ct original zone set 7; } }", "narrows",
+         "chain c of table ip f puts packets into zones of connection tracking (output hook, in chain d)"),
         ("table ip f { chain c { type nat hook prerouting priority dstnat; tcp dport 80 dnat to 10.69.13.9; } }", "narrows",
          "chain c of table ip f rewrites destinations (prerouting hook)"),
         ("table ip f { chain c { type nat hook postrouting priority srcnat; masquerade; } }", "neither",
@@ -210,6 +214,9 @@ def what_is_beside_it_is_named(folder):
         nft("delete", "table", *text.split()[1:3])
     load("table ip f { chain c { type filter hook output priority 0; ip dscp set cs1; ip ttl set 64;\n}\n}")
     expect("of table ip f" not in verify(folder).stdout, "dscp and ttl are no addresses")
+    nft("delete", "table", "ip", "f")
+    load("table ip f { chain c { type filter hook prerouting priority raw; ct zone 7 counter; ct mark set 7; meta nftrace set 0; meta mark set 7;\n}\n}")
+    expect("of table ip f" not in verify(folder).stdout, "a zone that is asked for, a mark")
     load(OTHERS)
     expect_exit(0, verify(folder))
     clear()
