@@ -43,6 +43,22 @@ std::set<std::string> untouched_of(const Node& node) {
     return texts;
 }
 
+// What the one leaves untouched and the other does not: of an entry that the other has in part, the rest.
+std::vector<std::string> left_by_one(const Node& one, const Node& other) {
+    if (one.scope != Scope::host) return {};
+    const std::set<std::string> known = untouched_of(other);
+    std::vector<Range> ranges;
+    if (other.scope == Scope::host)
+        for (const auto& range : other.untouched.ranges) ranges.push_back(range.value);
+    const AddressSet others(std::move(ranges));
+    std::set<std::string> texts;
+    for (const auto& interface : one.untouched.interfaces)
+        if (const std::string text = "interface " + interface.value; !known.contains(text)) texts.insert(text);
+    for (const auto& range : one.untouched.ranges)
+        for (const Range& rest : outside(AddressSet({range.value}), others)) texts.insert(to_string(rest));
+    return {texts.begin(), texts.end()};
+}
+
 std::vector<std::string> addresses_of(const Node& node) {
     std::vector<std::string> texts;
     for (const auto& address : node.addresses) texts.push_back(to_string(address.value));
@@ -151,16 +167,14 @@ private:
     }
 
     void untouched() {
-        const auto was = untouched_of(old_);
-        const auto is = untouched_of(new_);
         // In scope tunnel that was let through as well.
-        if (const auto more = missing_in(is, was); !more.empty()) {
+        if (const auto more = left_by_one(new_, old_); !more.empty()) {
             const std::string text = fmt::format(
                 "untouched from now on: {}: what crosses there and not the tunnel is let through", joined(more));
             old_.scope == Scope::host ? opens(text) : neither(text);
         }
         // With the scope goes what it left out.
-        if (const auto less = missing_in(was, is); !less.empty() && host())
+        if (const auto less = left_by_one(old_, new_); !less.empty() && host())
             closes(fmt::format("no longer untouched: {}: what crosses there {}", joined(less), untold));
     }
 
