@@ -27,15 +27,17 @@ std::optional<std::string> line_of(const std::string& path, const World& world) 
 
 void add_settings(const Policy& policy, const Node& node, const World& world, std::vector<Surrounding>& out) {
     const std::string sys = "/proc/sys/net/";
-    const auto forwards = [&](const std::string& setting) {
+    const bool dual = policy.ipv6 == Ipv6::dual;
+    const auto forwards = [&](const std::string& setting, const char* family) {
         if (line_of(sys + setting, world) != "0") return;
         std::string name = "net." + setting;
         std::ranges::replace(name, '/', '.');
-        out.push_back({Effect::narrows, name + " is 0", "nothing passes through this host"});
+        out.push_back({Effect::narrows, name + " is 0",
+                       fmt::format("{} passes through this host", dual ? fmt::format("no {}", family) : "nothing")});
     };
     if (node.role != Role::client) {
-        forwards("ipv4/ip_forward");
-        if (policy.ipv6 == Ipv6::dual) forwards("ipv6/conf/all/forwarding");
+        forwards("ipv4/ip_forward", "IPv4");
+        if (dual) forwards("ipv6/conf/all/forwarding", "IPv6");
     }
     // The higher of the two holds. (ip-sysctl: rp_filter)
     const auto strict = [&](const std::string& interface) {

@@ -5,6 +5,7 @@ import own_network
 own_network.enter()
 
 import json
+import re
 import subprocess
 
 from gateway import OTHERS, applied, apply, policyc
@@ -255,6 +256,17 @@ def a_tunnel_that_is_a_part_of_a_bridge_is_no_policy_in_force(folder):
 
 @case
 def settings_of_the_kernel_are_named(folder):
+    def beside(policy):
+        applied(folder, policy)
+        return {one["what"]: one["why"] for one in record_of(verify(folder, "--format", "json"))["beside"] if "forward" in one["what"]}
+
+    dual = re.sub(r'"10\.69\.50\.(\d+)"', r'["10.69.50.\1", "fd69:50::\1"]', POLICY).replace("version = 1", 'version = 1\nipv6 = "dual"')
+    four, six = "net.ipv4.ip_forward is 0", "net.ipv6.conf.all.forwarding is 0"
+    for path, value in (("ipv4/ip_forward", "0"), ("ipv6/conf/all/forwarding", "0")):
+        with open(f"/proc/sys/net/{path}", "w", encoding="ascii") as file:
+            file.write(value)
+    expect_equal({four: "nothing passes through this host"}, beside(POLICY), "IPv6 is denied")
+    expect_equal({four: "no IPv4 passes through this host", six: "no IPv6 passes through this host"}, beside(dual), "dual")
     applied(folder)
     for path, bad, good, words in (
         ("/proc/sys/net/ipv4/ip_forward", "0", "1", "net.ipv4.ip_forward is 0"),
