@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "compiler/driver/changes_json.h"
+#include "policy/excerpt.h"
 
 namespace policyc {
 
@@ -152,7 +153,7 @@ std::string few_lines(const char* head, const std::vector<std::string>& texts) {
 }  // namespace
 
 void report_difference(const Difference& difference, const std::string& headline, Tense tense, Report& report) {
-    report.data += headline + "\n";
+    report.data += printable(headline) + "\n";
     Lines(difference.changes).add_to(report.data);
     for (const Term& remark : difference.remarks) report.data += fmt::format("  ! {}\n", remark.text);
     report.data += few_lines("not from policyc", difference.foreign);

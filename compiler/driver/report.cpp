@@ -10,6 +10,7 @@
 #include <cstring>
 #include <set>
 
+#include "policy/excerpt.h"
 #include "policy/question.h"
 
 namespace policyc {
@@ -20,6 +21,17 @@ using Json = nlohmann::ordered_json;
 
 std::size_t warnings(const Diagnostics& diagnostics) {
     return diagnostics.all().size() - diagnostics.errors();
+}
+
+// What was given on the command line may hold anything, and a terminal obeys it.
+std::string fit_to_print(std::string_view text) {
+    std::string out;
+    for (std::size_t at = 0, end = 0; end != std::string_view::npos; at = end + 1) {
+        end = text.find('\n', at);
+        if (at != 0) out += '\n';
+        out += printable(text.substr(at, end == std::string_view::npos ? end : end - at));
+    }
+    return out;
 }
 
 // The file that all of it is about, where that is another than the policy, such as its lock; else the policy.
@@ -42,7 +54,7 @@ std::string summary(const Report& report) {
     }
     if (text.empty()) return {};
     const std::string subject = subject_of(report);
-    return subject.empty() ? text + "\n" : fmt::format("{}: {}\n", subject, text);
+    return subject.empty() ? text + "\n" : fmt::format("{}: {}\n", printable(subject), text);
 }
 
 std::string words(const Report& report, bool color) {
@@ -52,7 +64,7 @@ std::string words(const Report& report, bool color) {
         if (!text.ends_with('\n')) text += '\n';
         text += summary(report);
     }
-    for (const std::string& note : report.notes) text += note + "\n";
+    for (const std::string& note : report.notes) text += fit_to_print(note) + "\n";
     if (report.error) text += trouble_text(*report.error, color, report.sources.place(report.error->span));
     return text;
 }
@@ -120,9 +132,9 @@ std::string count_of(std::size_t number, const std::string& word) {
 
 std::string trouble_text(const Error& error, bool color, const std::string& place) {
     const std::string_view head = color ? "\x1b[1;31merror\x1b[0m" : "error";
-    std::string text = fmt::format("{}: {}\n", head, error.message);
+    std::string text = fmt::format("{}: {}\n", head, fit_to_print(error.message));
     if (!place.empty()) text += fmt::format("  --> {}\n", place);
-    if (!error.help.empty()) text += fmt::format("   = help: {}\n", error.help);
+    if (!error.help.empty()) text += fmt::format("   = help: {}\n", fit_to_print(error.help));
     return text;
 }
 

@@ -5,6 +5,7 @@
 #include "compiler/driver/prove.h"
 #include "compiler/lower.h"
 #include "compiler/timing.h"
+#include "policy/excerpt.h"
 #include "policy/expect.h"
 #include "policy/expiry.h"
 
@@ -35,9 +36,9 @@ int verb_check(const Options& options, World& world, Report& report) {
             return report.fail(proven.error());
     }
 
-    report.data = fmt::format("{}: {}, {}, {}, {} passed\n", loaded->path, count_of(policy.nodes.size(), "node"),
-                              count_of(policy.services.size(), "service"), count_of(policy.tiers.size(), "tier"),
-                              count_of(policy.tests.size(), "test"));
+    report.data = fmt::format("{}: {}, {}, {}, {} passed\n", printable(loaded->path),
+                              count_of(policy.nodes.size(), "node"), count_of(policy.services.size(), "service"),
+                              count_of(policy.tiers.size(), "tier"), count_of(policy.tests.size(), "test"));
     report.record["ok"] = true;
     report.record["nodes"] = policy.nodes.size();
     report.record["services"] = policy.services.size();

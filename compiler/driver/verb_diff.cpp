@@ -10,6 +10,7 @@
 #include "compiler/driver/tunnel.h"
 #include "compiler/lower.h"
 #include "compiler/timing.h"
+#include "policy/excerpt.h"
 #include "policy/expect.h"
 #include "policy/expiry.h"
 
@@ -60,7 +61,7 @@ int finish(const Difference& differs, const Options& options, const std::string&
     report.record["same"] = differs.same;
     report_difference(differs, headline, Tense::would, report);
     if (differs.same) {
-        report.data = fmt::format("{}: no difference\n", headline);
+        report.data = fmt::format("{}: no difference\n", printable(headline));
         return 0;
     }
     return options.fail_on == "wider" && !differs.widens() ? 0 : 1;

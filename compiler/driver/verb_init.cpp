@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "compiler/driver/pipeline.h"
+#include "policy/excerpt.h"
 
 namespace policyc {
 
@@ -63,7 +64,7 @@ int verb_init(const Options& options, World& world, Report& report) {
     }
     const Result<void> written = world.files->write(path, starting_policy, 0644);
     if (!written) return report.fail(written.error());
-    report.data = fmt::format("{} written; edit it, then run: policyc check {}\n", path, path);
+    report.data = fmt::format("{} written; edit it, then run: policyc check {}\n", printable(path), printable(path));
     report.record["path"] = path;
     return 0;
 }

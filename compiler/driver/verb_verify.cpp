@@ -12,6 +12,7 @@
 #include "compiler/lower.h"
 #include "compiler/server_ports.h"
 #include "compiler/timing.h"
+#include "policy/excerpt.h"
 #include "policy/expect.h"
 
 namespace policyc {
@@ -124,7 +125,7 @@ const char* heading(Surrounding::Effect effect) {
 void tell(const std::string& node, const std::string& path, bool holds, const Judged& judged, const Seen& seen,
           Report& report) {
     std::string& text = report.data;
-    text = fmt::format("{}: the kernel {} what {} says\n", node, holds ? "does" : "does not do", path);
+    text = fmt::format("{}: the kernel {} what {} says\n", node, holds ? "does" : "does not do", printable(path));
     if (judged.wrong.empty() && seen.table.ruleset)
         text += fmt::format(
             "  table inet policyc is as compiled: {}\n  proved: what the policy allows passes it, and "

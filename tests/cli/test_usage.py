@@ -49,6 +49,25 @@ def help_ends_with_examples_and_hides_what_is_for_tests(folder):
 
 
 @case
+def what_a_terminal_would_obey_is_not_printed_as_it_was_given(folder):
+    clear, shown = "\x1b[2J", "\u241b[2J"
+    (folder / f"a{clear}.toml").write_text(POLICY)
+    for arguments, words in (
+        ([f"v{clear}"], f"error: `v{shown}` is not a verb of policyc"),
+        (["check", "a", f"b{clear}"], f"error: `b{shown}` is one argument too many"),
+        (["check", "a", f"--x{clear}"], f"has no option `--x{shown}`"),
+        (["check", f"no{clear}.toml"], f"no{shown}.toml: 1 error"),
+        (["check", f"a{clear}.toml", "--lock", f"l{clear}"], f"cannot read l{shown}: does not exist"),
+        (["check", f"a{clear}.toml"], f"a{shown}.toml: 3 nodes"),
+        (["diff", f"a{clear}.toml", "--against", f"a{clear}.toml"], f"a{shown}.toml against a{shown}.toml: no difference"),
+        (["init", f"new{clear}.toml"], f"new{shown}.toml written"),
+    ):
+        result = run(*arguments, cwd=folder)
+        said = result.stdout + result.stderr
+        expect(words in said and "\x1b" not in said, result, words)
+
+
+@case
 def version_is_one_line(folder):
     expect(run("version", cwd=folder).stdout.startswith("policyc 0."), run("version", cwd=folder))
     expect_equal(run("version", cwd=folder).stdout, run("--version", cwd=folder).stdout, "version")
