@@ -207,8 +207,13 @@ std::string destinations_text(std::span<const Box> boxes, const std::string& her
         return received.text();
     }
     if (sorted.size() > most_looked_at || std::ranges::all_of(sorted, needs_no_cutting)) {
+        // Of what this host receives, both families have one text.
         std::vector<std::string> texts;
-        for (const Box& box : with_ports_joined(sorted)) texts.push_back(box_text(box, here));
+        for (const Box& box : with_ports_joined(sorted)) {
+            std::string text = box_text(box, here);
+            if (box.direction == Direction::forward || std::ranges::find(texts, text) == texts.end())
+                texts.push_back(std::move(text));
+        }
         return few(texts, items_shown);
     }
     sorted = disjoint(sorted);

@@ -49,14 +49,14 @@ public:
         Giver to_host{through.name, Direction::input, through.people, through.sources, {}, {}};
         for (const Range& own : own_)
             for (const auto* ways : {&through.hosts, &through.networks})
-                for (const Way& way : *ways)
+                for (const Opening& way : *ways)
                     if (way.destination.holds(own)) to_host.hosts.push_back({own, way.ports, way.buckets, way.label});
         Giver from_host = begin(owner_of(tier), Direction::output, own_among(through.sources));
         from_host.hosts = through.hosts;
         from_host.networks = through.networks;
 
         // Nobody forwards what is for this host.
-        std::erase_if(through.hosts, [&](const Way& way) { return is_own(way.destination); });
+        std::erase_if(through.hosts, [&](const Opening& way) { return is_own(way.destination); });
         for (Giver* giver : {&through, &to_host, &from_host}) add(std::move(*giver));
     }
 
@@ -121,7 +121,7 @@ private:
             giver.sources = sources_of(giver.people);
         // Without output, what this host sends is not judged.
         if (giver.people.empty() || (giver.direction == Direction::output && !node_.output)) return;
-        std::ranges::stable_sort(giver.hosts, {}, &Way::destination);
+        std::ranges::stable_sort(giver.hosts, {}, &Opening::destination);
         givers_.push_back(std::move(giver));
     }
 

@@ -22,7 +22,8 @@ struct Bucket {
 // A connection takes from all of these at once; from none of them: there is no limit. Sorted.
 using Buckets = std::vector<Bucket>;
 
-struct Way {
+// What a tier or an input opens: its "ways".
+struct Opening {
     Range destination;  // of an input an own address, or the others: as in Box
     Ports ports;
     Buckets buckets;
@@ -39,8 +40,8 @@ struct Giver {
     Direction direction{};
     std::map<Range, std::string_view> people;  // as the policy calls them
     AddressSet sources;                        // the same
-    std::vector<Way> hosts;                    // to single addresses and to this host, sorted by destination
-    std::vector<Way> networks;
+    std::vector<Opening> hosts;                // to single addresses and to this host, sorted by destination
+    std::vector<Opening> networks;
 };
 
 // What comes to this host's own addresses or from them is apart: a tier has a Giver of each direction, and an input ways to each of these addresses and to

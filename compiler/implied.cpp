@@ -1,11 +1,13 @@
-// WireGuard's own ports as boxes; entry point take_out_implied().
+// WireGuard's own ports, and what scope tunnel leaves alone, as boxes; entry point take_out_unlisted().
 #include "compiler/implied.h"
 
 #include <algorithm>
 #include <utility>
 #include <variant>
 
+#include "compiler/own_addresses.h"
 #include "compiler/own_end.h"
+#include "compiler/sides.h"
 
 namespace policyc {
 
@@ -36,16 +38,28 @@ std::vector<LabelledBox> for_wireguard(const View& view) {
         if (const auto port = wireguard_port(peer))
             add(Direction::output, *port, endpoint != nullptr ? &there : nullptr);
     }
-    std::ranges::sort(boxes, {}, &LabelledBox::box);
+    return boxes;
+}
+
+// In scope tunnel, what this host receives from its near side: by another interface it is not judged, and out of the tunnel it is refused whatever is listed.
+std::vector<LabelledBox> from_near(const View& view) {
+    std::vector<LabelledBox> boxes;
+    if (view.policy->nodes[view.node].scope != Scope::tunnel) return boxes;
+    AddressSet served = sides_of(*view.policy, view.node).near;
+    for (const Range& own : own_addresses(view)) served.subtract(own);
+    for (const Range& near : served.ranges())
+        boxes.push_back({{Direction::input, near, {near.family, 0, top(near.family)}, {Protocol::any, 0, 0}}, {}});
     return boxes;
 }
 
 }  // namespace
 
-void take_out_implied(const View& view, Gaps& gaps) {
-    const std::vector<LabelledBox> implied = for_wireguard(view);
-    if (implied.empty()) return;
-    const BoxIndex index(implied);
+void take_out_unlisted(const View& view, Gaps& gaps) {
+    std::vector<LabelledBox> unlisted = for_wireguard(view);
+    for (const LabelledBox& box : from_near(view)) unlisted.push_back(box);
+    if (unlisted.empty()) return;
+    std::ranges::sort(unlisted, {}, &LabelledBox::box);
+    const BoxIndex index(unlisted);
     std::erase_if(gaps.boxes, [&](Gap& gap) {
         if (gap.box->direction == Direction::forward) return false;
         std::vector<Box> left;

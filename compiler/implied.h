@@ -6,7 +6,7 @@
 
 namespace policyc {
 
-// Of gaps between two policies: takes out what passes under this one for the tunnel itself, listed or not. (docs/language.md, section 2)
-void take_out_implied(const View& view, Gaps& gaps);
+// Of gaps between two policies: takes out what passes under this one, listed or not. (docs/language.md, section 2)
+void take_out_unlisted(const View& view, Gaps& gaps);
 
 }  // namespace policyc

@@ -139,19 +139,19 @@ std::vector<Box> common_of(const Box& box, const Box& by) {
 // What of the box each way covers.
 template <typename Visit>
 void each_meeting(const Box& box, const Giver& giver, const Visit& visit) {
-    const auto look = [&](const Way& way) {
+    const auto look = [&](const Opening& way) {
         if (!way.destination.meets(box.destination)) return;
         for (const Range& source : giver.sources.holds(box.source) ? std::vector{box.source} : giver.sources.ranges())
             if (source.meets(box.source))
                 if (const std::vector<Box> common = common_of(box, way.from(box.direction, source)); !common.empty())
                     visit(common, way);
     };
-    const auto first = std::ranges::partition_point(giver.hosts, [&](const Way& way) {
+    const auto first = std::ranges::partition_point(giver.hosts, [&](const Opening& way) {
         return std::pair(way.destination.family, way.destination.hi) <
                std::pair(box.destination.family, box.destination.lo);
     });
     for (auto at = first; at != giver.hosts.end() && at->destination.meets(box.destination); ++at) look(*at);
-    for (const Way& way : giver.networks) look(way);
+    for (const Opening& way : giver.networks) look(way);
 }
 
 void make_a_set(Ways& ways) {
@@ -165,6 +165,7 @@ enum Side : std::uint8_t { was, is };
 // What is said of one service, its rates after and before.
 struct Said {
     std::vector<Range> sources;
+    std::set<Box> places;  // without their sources
     bool opens = false;
     bool closes = false;
 };
@@ -180,8 +181,9 @@ public:
             for (const Giver& giver : givers_.at(side)) {
                 labels_.insert(giver.people.begin(), giver.people.end());
                 for (const auto* ways : {&giver.hosts, &giver.networks})
-                    for (const Way& way : *ways) name(giver, way);
+                    for (const Opening& way : *ways) name(giver, way);
             }
+        for (const auto& [place, service] : services_) ++sizes_[service.first];
     }
 
     std::vector<Term> run() {
@@ -190,9 +192,9 @@ public:
         std::vector<Term> out;
         for (const auto& [key, said] : saying_) {
             const auto& [what, now, then] = key;
-            out.push_back(
-                {fmt::format("new connections to {}: {} instead of {}, for {}", what, now, then, people(said.sources)),
-                 said.opens, said.closes});
+            out.push_back({fmt::format("new connections to {}: {} instead of {}, for {}", name_of(what, said.places),
+                                       now, then, people(said.sources)),
+                           said.opens, said.closes});
         }
         return out;
     }
@@ -205,7 +207,9 @@ private:
     using Abouts = std::vector<About>;
 
     // Who limits a service knows its name best.
-    void name(const Giver& giver, const Way& way) {
+    void name(const Giver& giver, const Opening& way) {
+        const auto alike = [&](const auto& person) { return person.first.family == way.destination.family; };
+        if (std::ranges::none_of(giver.people, alike)) return;
         const bool limits = !way.buckets.empty();
         const auto [at, fresh] =
             services_.try_emplace({giver.direction, way.destination, way.ports}, way.label, limits);
@@ -219,20 +223,20 @@ private:
         const auto found = std::ranges::find_if(
             others, [&](const Giver& other) { return other.name == giver.name && other.direction == giver.direction; });
         const Giver& other = found == others.end() ? nothing : *found;
-        std::vector<const Way*> all;
-        std::vector<const Way*> theirs;
-        const auto append = [](const Giver& of, std::vector<const Way*>& to) {
-            for (const Way& way : of.hosts) to.push_back(&way);
-            for (const Way& way : of.networks) to.push_back(&way);
+        std::vector<const Opening*> all;
+        std::vector<const Opening*> theirs;
+        const auto append = [](const Giver& of, std::vector<const Opening*>& to) {
+            for (const Opening& way : of.hosts) to.push_back(&way);
+            for (const Opening& way : of.networks) to.push_back(&way);
         };
         append(giver, all);
         append(other, theirs);
-        const auto by_what = [](const Way* a, const Way* b) {
+        const auto by_what = [](const Opening* a, const Opening* b) {
             return std::tie(a->destination, a->ports, a->buckets) < std::tie(b->destination, b->ports, b->buckets);
         };
         std::ranges::sort(all, by_what);
         std::ranges::sort(theirs, by_what);
-        std::vector<const Way*> fresh;
+        std::vector<const Opening*> fresh;
         std::ranges::set_difference(all, theirs, std::back_inserter(fresh), by_what);
 
         std::vector<Range> everybody;
@@ -246,7 +250,7 @@ private:
     }
 
     // Sources that are in the same tiers are alike.
-    void compare(Side side, Direction direction, const std::vector<const Way*>& ways,
+    void compare(Side side, Direction direction, const std::vector<const Opening*>& ways,
                  const std::vector<Range>& sources) {
         if (ways.empty()) return;
         std::map<std::vector<const Giver*>, std::pair<Abouts, std::vector<Range>>> classes;
@@ -277,16 +281,16 @@ private:
             }
     }
 
-    void compare(Side side, Direction direction, const std::vector<const Way*>& ways, const Abouts& abouts,
+    void compare(Side side, Direction direction, const std::vector<const Opening*>& ways, const Abouts& abouts,
                  const std::vector<Range>& members) {
         if (members.empty() || std::ranges::all_of(abouts, [&](const About& one) { return one.side == side; })) return;
-        for (const Way* way : ways) {
+        for (const Opening* way : ways) {
             if (way->destination.family != members.front().family) continue;
             const Box box = way->from(direction, members.front());
             std::set<Box> cells;
             for (const About& about : abouts)
                 if (about.side != side)
-                    each_meeting(box, *about.giver, [&](const std::vector<Box>& common, const Way&) {
+                    each_meeting(box, *about.giver, [&](const std::vector<Box>& common, const Opening&) {
                         cells.insert(common.begin(), common.end());
                     });
             for (const Box& cell : cells) resolve(cell, abouts, members);
@@ -299,7 +303,7 @@ private:
         std::array<Ways, 2> ways;
         std::vector<std::vector<Box>> cuts;
         for (const About& about : abouts)
-            each_meeting(box, *about.giver, [&](const std::vector<Box>& common, const Way& way) {
+            each_meeting(box, *about.giver, [&](const std::vector<Box>& common, const Opening& way) {
                 if (common == std::vector{box})
                     ways.at(about.side).push_back(way.buckets);
                 else
@@ -321,15 +325,29 @@ private:
         const bool closes = !no_looser(ways[was], ways[is]);
         if (!opens && !closes) return;
         const auto service = services_.find({box.direction, box.destination, box.ports});
-        std::string what = service != services_.end() && !box.others ? std::string(service->second.first)
-                                                                     : destinations_text(std::span(&box, 1), node_);
+        const bool known = service != services_.end() && !box.others;
+        Box place = box;
+        place.source = {box.source.family, 0, 0};
+        std::string what(known ? service->second.first : "");
+        if (!known) what = destinations_text(std::span(&place, 1), node_);
         Said& said = saying_[{std::move(what), text_of(ways[is]), text_of(ways[was])}];
+        said.places.insert(place);
         said.opens = said.opens || opens;
         said.closes = said.closes || closes;
         if (box.source == members.front())
             said.sources.insert(said.sources.end(), members.begin(), members.end());
         else
             said.sources.push_back(box.source);
+    }
+
+    // A service of which something else is said at other ports or addresses is told with those that are meant.
+    [[nodiscard]] std::string name_of(const std::string& what, const std::set<Box>& places) const {
+        const auto size = sizes_.find(what);
+        const bool all = size == sizes_.end() || places.size() == size->second;
+        if (all) return what;
+        const std::vector<Box> boxes(places.begin(), places.end());
+        const std::string where = destinations_text(boxes, node_);
+        return where == what ? what : fmt::format("{} ({})", what, where);
     }
 
     // The first of the names, and how many there are.
@@ -365,6 +383,7 @@ private:
     std::array<std::vector<Giver>, 2> givers_;
     std::map<Range, std::string_view> labels_;
     std::map<std::tuple<Direction, Range, Ports>, std::pair<std::string_view, bool>> services_;
+    std::map<std::string_view, std::size_t> sizes_;  // how many places have that name
     Saying saying_;
 };
 
@@ -387,7 +406,7 @@ std::string Rates::of(const Box& box) const {
     Ways ways;
     for (const Giver& giver : givers_)
         if (giver.direction == box.direction && giver.sources.meets(first.source))
-            each_meeting(first, giver, [&](const std::vector<Box>& common, const Way& way) {
+            each_meeting(first, giver, [&](const std::vector<Box>& common, const Opening& way) {
                 if (common == std::vector{first}) ways.push_back(way.buckets);
             });
     make_a_set(ways);

@@ -202,7 +202,7 @@ TEST_CASE("an edit that opens or closes without a permission is said in the poli
         // What a tier without a limit allows again is under none.
         {policy("", "limit = \"50/second\""),
          policy("", "limit = \"50/second\"\n[tiers.fast]\nwho = [\"phone\"]\nallow = [\"10.1.0.5:443\"]"),
-         "new connections to web: no limit instead of 50/second, for phone", true, false},
+         "new connections to web (10.1.0.5:443/tcp): no limit instead of 50/second, for phone", true, false},
         {policy("", "limit = \"50/second\""),
          policy("", "limit = \"50/second\"\n[tiers.fast]\nwho = [\"10.0.0.0/24\"]\nallow = [\"10.1.0.0/24:*\"]"),
          "new connections to web: no limit instead of 50/second, for phone, laptop", true, false},

@@ -25,17 +25,18 @@ TEST_CASE("at this host's own address a tier's rate and an input's add up") {
     CHECK(ran.says("! new connections to gw: 10/minute plus 6/minute instead of 6/minute, for phone\n"));
     CHECK(ran.widens());
     ran = gw.diff(policy(slow_ssh, tier_of("phone", "gw:22", "")));
-    CHECK(ran.says("! new connections to input.ssh: no limit instead of 6/minute, for phone\n"));
+    CHECK(ran.says("! new connections to input.ssh (10.0.0.1:22/tcp): no limit instead of 6/minute, for phone\n"));
     CHECK(ran.widens());
     // The input goes, and what stays at one address has no limit any more.
     ran = gw.diff(policy("", tier_of("phone", "10.0.0.0/24:22", "")));
-    CHECK(ran.says("! new connections to input.ssh: no limit instead of 6/minute, for phone\n"));
+    CHECK(ran.says("! new connections to input.ssh (10.0.0.1:22/tcp): no limit instead of 6/minute, for phone\n"));
     CHECK(ran.says("loses"));
     CHECK(ran.widens());
 
     gw.apply(policy(slow_ssh, tier_of("phone", "gw:22", "10/minute")));
     ran = gw.diff(policy(slow_ssh));
-    CHECK(ran.says("! new connections to input.ssh: 6/minute instead of 10/minute plus 6/minute, for phone\n"));
+    CHECK(ran.says(
+        "! new connections to input.ssh (10.0.0.1:22/tcp): 6/minute instead of 10/minute plus 6/minute, for phone\n"));
     CHECK_FALSE(ran.widens());
     CHECK(ran.narrows());
 }
@@ -92,4 +93,27 @@ TEST_CASE("a change is told with the entry that makes it, and what passes unlist
     CHECK_FALSE(implied.says("  gains"));
     CHECK(gw.diff(policy(port + "input.vpn = { from = [\"0.0.0.0/0\"], ports = [\"51819-51820/udp\"] }\n"))
               .says("gains  input.vpn  gw:51819/udp"));
+}
+
+TEST_CASE("of a service whose ports have other rates, those that are meant are told") {
+    const auto wide = [](const std::string& allow) {
+        return policy("", "limit = \"2/minute\"\n" + tier_of("phone", allow, ""));
+    };
+    Gateway gw;
+    gw.apply(wide("10.1.0.5:8080"));
+    CHECK(gw.diff(wide("10.1.0.5:443\", \"10.1.0.5:8080"))
+              .says("! new connections to web (10.1.0.5:443/tcp): no limit instead of 2/minute, for phone\n"));
+}
+
+TEST_CASE("in scope tunnel, what this host receives from its own side is never judged: nothing of it comes or goes") {
+    const auto from = [](const std::string& who) { return policy("input.ssh = { from = [" + who + "] }\n"); };
+    Gateway gw;
+    gw.apply(from("\"phone\""));
+    const Ran ran = gw.diff(from("\"phone\", \"10.1.0.0/24\", \"10.1.0.9\""));
+    CAPTURE(ran.out);
+    CHECK_FALSE(ran.says("  gains"));
+    CHECK_FALSE(ran.widens());
+    CHECK(gw.diff(from("\"phone\", \"10.1.0.0/23\"")).says("10.1.1.0/24  gains  input.ssh"));
+    gw.apply(from("\"phone\", \"10.1.0.0/24\""));
+    CHECK_FALSE(gw.diff(from("\"phone\"")).says("  loses"));
 }
