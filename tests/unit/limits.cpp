@@ -80,6 +80,10 @@ TEST_CASE("a change is told with the entry that makes it, and what passes unlist
     Gateway gw;
     gw.apply(two(""));
     CHECK(gw.diff(two("\"web:22\"")).says("  tiers.more\n"));
+    std::string without = two("\"web:22\"");
+    without.replace(without.find("\"web\"]"), 6, "]");
+    gw.apply(without);
+    CHECK_FALSE(gw.diff(two("\"web:22\"")).says("tiers.more"));
     gw.apply(two("\"web:22\""));
     const Ran ran = gw.diff(two(""));
     CHECK(ran.says("removed\n"));
