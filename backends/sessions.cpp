@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <sstream>
 
@@ -111,18 +112,29 @@ std::set<std::uint64_t> sockets_above() {
     return inodes;
 }
 
+// What carries a peer of that interface, where its endpoint is known and there is a way to it.
+std::optional<TunnelFlow> flow_of(const std::string& interface, const WireguardDevice& device,
+                                  const WireguardPeer& peer) {
+    if (!peer.endpoint) return {};
+    const WayOut way = way_to(*peer.endpoint, {}, device.mark);
+    if (!way.source) return {};
+    TunnelFlow flow{.peer = *peer.endpoint,
+                    .peer_port = peer.endpoint_port,
+                    .here = *way.source,
+                    .port = device.listen_port,
+                    .interface = way.interface,
+                    .keeps_alive = peer.keeps_alive,
+                    .tunnel = interface};
+    flow.tracked = tracked({flow.here, flow.peer, flow.port, flow.peer_port, IPPROTO_UDP});
+    return flow;
+}
+
 std::optional<TunnelFlow> tunnel_of(const Session& session) {
     if (session.interface.empty()) return {};
     const std::optional<WireguardDevice> device = wireguard_device(session.interface);
     if (!device) return {};
     const WireguardPeer* peer = device->peer_of(session.client);
-    if (peer == nullptr || !peer->endpoint) return {};
-    const WayOut way = way_to(*peer->endpoint, {}, device->mark);
-    if (!way.source) return {};
-    TunnelFlow flow{*peer->endpoint,     peer->endpoint_port, *way.source,
-                    device->listen_port, way.interface,       peer->keeps_alive};
-    flow.tracked = tracked({flow.here, flow.peer, flow.port, flow.peer_port, IPPROTO_UDP});
-    return flow;
+    return peer != nullptr ? flow_of(session.interface, *device, *peer) : std::nullopt;
 }
 
 }  // namespace
@@ -162,6 +174,22 @@ std::map<std::uint64_t, Session> open_connections_in(const std::string& text) {
             found.emplace(*inode, Session{client->first, client->second, here->first, here->second, {}});
     }
     return found;
+}
+
+std::vector<TunnelFlow> tunnel_flows(const std::string& interface) {
+    constexpr std::size_t most = 64;
+    const std::optional<WireguardDevice> device = wireguard_device(interface);
+    if (!device) return {};
+    std::vector<const WireguardPeer*> heard;
+    for (const WireguardPeer& peer : device->peers)
+        if (peer.last_handshake != 0) heard.push_back(&peer);
+    std::ranges::stable_sort(heard, std::greater<>(), &WireguardPeer::last_handshake);
+    std::vector<TunnelFlow> flows;
+    for (const WireguardPeer* peer : heard) {
+        if (flows.size() == most) break;
+        if (auto flow = flow_of(interface, *device, *peer)) flows.push_back(std::move(*flow));
+    }
+    return flows;
 }
 
 std::vector<Session> own_sessions(const std::optional<std::string>& ssh_connection) {

@@ -22,6 +22,7 @@ struct TunnelFlow {
     std::string interface;     // of this host
     bool keeps_alive = false;  // this host sends by itself, and would begin the flow anew
     Tracked tracked = Tracked::unknown;
+    std::string tunnel = {};  // WireGuard's own interface
 
     bool operator==(const TunnelFlow&) const = default;
 };
@@ -45,6 +46,9 @@ struct Session {
 // terminal that was left and joined again keeps the old words. Without it (sudo takes it away), or where that client has none, those of the sshd that this process descends
 // from; a terminal that was joined again from elsewhere has no such ancestor: then all to that port, of which one is it. Empty where it was typed elsewhere.
 std::vector<Session> own_sessions(const std::optional<std::string>& ssh_connection);
+
+// Of each peer of that WireGuard interface that was heard since the interface is up: the flow that carries it; who was heard last comes first. At most 64, since one is cut as all are.
+std::vector<TunnelFlow> tunnel_flows(const std::string& interface);
 
 // "10.69.99.4 51544 10.69.50.2 22", or "fe80::1%eth0 51544 fe80::2%eth0 22". Nothing where it is something else. IPv4 in IPv6 (RFC 4291, 2.5.5.2) is IPv4.
 std::optional<Session> parse_ssh_connection(const std::string& text);

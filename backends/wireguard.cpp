@@ -98,6 +98,11 @@ bool take_line(std::string_view name, std::string_view value, WireguardDevice& d
         peer.keeps_alive = seconds.value_or(0) > 0;
         return seconds.has_value();
     }
+    if (name == "last_handshake_time_sec") {
+        const auto seconds = decimal<std::int64_t>(value);
+        peer.last_handshake = seconds.value_or(0);
+        return seconds.has_value();
+    }
     if (name == "allowed_ip") {
         const auto cidr = parse_cidr(value);
         if (cidr) peer.allowed.push_back(cidr->range);
@@ -188,6 +193,12 @@ int take_peer_part(const nlattr* attribute, void* data) {
             if (mnl_attr_validate(attribute, MNL_TYPE_U16) < 0) return MNL_CB_ERROR;
             peer.keeps_alive = mnl_attr_get_u16(attribute) > 0;
             break;
+        case WGPEER_A_LAST_HANDSHAKE_TIME: {
+            // struct __kernel_timespec: two of 64 bits, in the byte order of the host
+            if (mnl_attr_get_payload_len(attribute) < sizeof(peer.last_handshake)) return MNL_CB_ERROR;
+            std::memcpy(&peer.last_handshake, mnl_attr_get_payload(attribute), sizeof(peer.last_handshake));
+            break;
+        }
         case WGPEER_A_ALLOWEDIPS: return mnl_attr_parse_nested(attribute, take_allowed, data);
         default: break;
     }

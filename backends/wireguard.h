@@ -16,7 +16,8 @@ struct WireguardPeer {
     std::string key;  // public; 32 bytes, or 64 hexadecimal digits
     std::optional<Address> endpoint;
     std::uint16_t endpoint_port = 0;
-    bool keeps_alive = false;  // PersistentKeepalive: this host sends to it by itself, so the way out is enough
+    bool keeps_alive = false;         // PersistentKeepalive: this host sends to it by itself, so the way out is enough
+    std::int64_t last_handshake = 0;  // seconds since the epoch; 0: none since the interface is up
     std::vector<Range> allowed;
 
     bool operator==(const WireguardPeer&) const = default;

@@ -55,6 +55,21 @@ void warn_undialled(const Context& context) {
     }
 }
 
+void warn_tunnel_refused(const Context& context) {
+    const std::vector<Node>& nodes = context.policy.nodes;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        const Node& node = nodes[i];
+        // One that dials is answered.
+        if (node.scope != Scope::host || !node.interface || node.peer || wireguard_port(node) || takes_udp(node, {}))
+            continue;
+        const Value& scope = context.node_values[i]->table()->find("scope")->value;
+        context.diagnostics
+            .report(Code::W0210, scope.span, fmt::format("`{}` refuses WireGuard itself", node.name),
+                    "judges all that comes in, and nothing lets the port of WireGuard in")
+            .help("write listen_port = 51820 for it, the port that `wg show` names; where it dials, write `peer`");
+    }
+}
+
 void warn_served_twice(const Context& context) {
     std::map<Range, std::pair<std::size_t, Span>> servers;
     for (const auto& [node, served] : context.served) {
@@ -154,6 +169,7 @@ void check_usage(Context& context, const Lists& lists) {
     warn_redundant(context, lists);
     warn_unused(context, lists);
     warn_undialled(context);
+    warn_tunnel_refused(context);
     warn_served_twice(context);
     warn_unknown_networks(context);
     warn_denied_family(context);

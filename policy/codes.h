@@ -44,6 +44,7 @@ namespace policyc {
     X(E0207, "a member has a port of its own")                \
     X(E0208, "a node can't be its own peer")                  \
     X(W0209, "a peer that can't be dialled")                  \
+    X(W0210, "WireGuard itself is refused")                   \
     X(E0301, "a host name does not exist")                    \
     X(E0302, "an answer is outside `within`")                 \
     X(E0303, "a host name was not answered")                  \
@@ -81,7 +82,7 @@ namespace policyc {
     X(E0703, "a test is too entangled to be judged")          \
     X(W0704, "a test waits for an address")                   \
     X(W0705, "a test can't see all addresses of a node")      \
-    X(E0901, "an apply would cut the session it was typed in")
+    X(E0901, "an apply would cut a session, or the tunnel")
 
 enum class Code : std::uint16_t {
 #define X(code, title) code,

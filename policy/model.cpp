@@ -1,6 +1,8 @@
 // Port items and rates as they are written in a policy. Entry points: to_string.
 #include "policy/model.h"
 
+#include <algorithm>
+
 namespace policyc {
 
 std::string to_string(const Ports& ports) {
@@ -29,6 +31,15 @@ std::string to_string(const Rate& rate) {
 
 std::optional<std::uint16_t> wireguard_port(const Node& node) {
     return node.endpoint ? node.endpoint->port : node.listen_port;
+}
+
+bool takes_udp(const Node& node, std::optional<std::uint16_t> port) {
+    const auto takes = [&](const Ports& ports) {
+        if (ports.protocol == Protocol::any) return true;
+        return ports.protocol == Protocol::udp && (!port || (ports.lo <= *port && *port <= ports.hi));
+    };
+    return std::ranges::any_of(node.inputs,
+                               [&](const Input& input) { return std::ranges::any_of(input.ports, takes); });
 }
 
 }  // namespace policyc

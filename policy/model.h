@@ -133,6 +133,9 @@ struct Node {
 // The UDP port that its WireGuard listens on, where the policy says so.
 std::optional<std::uint16_t> wireguard_port(const Node& node);
 
+// Whether an input of the node lets UDP to that port in, from whomever; where no port is given, UDP to any.
+bool takes_udp(const Node& node, std::optional<std::uint16_t> port);
+
 struct Service {
     std::string name;
     Span span;  // the name where it is defined

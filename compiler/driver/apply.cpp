@@ -14,6 +14,7 @@
 #include "compiler/driver/past.h"
 #include "compiler/driver/prove.h"
 #include "compiler/driver/state.h"
+#include "compiler/driver/surroundings.h"
 #include "compiler/lower.h"
 #include "compiler/timing.h"
 #include "policy/expect.h"
@@ -150,6 +151,13 @@ std::optional<Time> good_until(const Policy& policy, const Lock& known) {
     return first;
 }
 
+// What others come through, which must not be cut either. But at boot, where policyc was before and its table isn't there yet, the rules come first.
+std::vector<TunnelFlow> tunnels_of_others(const Node& node, bool has_table, const World& world) {
+    if (node.scope != Scope::host || !node.interface || !world.tunnel_flows) return {};
+    if (!has_table && !record_identity(world).empty()) return {};
+    return world.tunnel_flows(node.interface->value);
+}
+
 // Nothing where the next run would have more to say than that there is nothing to change.
 std::optional<Sight> sight_of(const Moment& moment, const Tunnel& tunnel, const Policy& policy, const Lock& known,
                               const ir::Ruleset& wanted, const Report& report, std::size_t said_again) {
@@ -267,13 +275,16 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         if (!how.force_lockout && world.own_sessions) {
             const auto chains = kernel->foreign_chains();
             const TrackedHow tracked{picks_up, chains ? chains.value() : std::vector<ForeignChain>()};
-            if (const auto cut = find_lockout(world.own_sessions(), before, wanted, tracked)) {
+            const auto tunnels = tunnels_of_others(chosen, before.has_value(), world);
+            if (const auto cut = find_lockout(world.own_sessions(), tunnels, before, wanted, tracked)) {
                 report_lockout(*cut, policy, node, !before, report.diagnostics);
                 return report.stopped();
             }
         }
 
         if (attempt == 0) {
+            if (const auto refused = refused_tunnel(chosen, world))
+                report.notes.push_back(fmt::format("warning: {}: {}", refused->words, refused->why));
             warn_without_past(before, past, true, chosen.name, world, report);
             if (!before && !picks_up)
                 report.notes.emplace_back(

@@ -73,21 +73,37 @@ std::string doing(ForeignChain::Does does, Family family, const TrackedHow& how)
 }
 
 // What the next packet of such a flow will be, once connections are tracked.
-Lockout as_tracked(const Session& session, bool by_tunnel, const TrackedHow& how) {
-    const Tracked tracked = by_tunnel ? session.tunnel->tracked : session.tracked;
-    const Family family = by_tunnel ? session.tunnel->here.family : session.here.family;
-    Lockout as{.session = session, .by_tunnel = by_tunnel};
+void take_state(Tracked tracked, Family family, const TrackedHow& how, Lockout& as) {
     if (tracked == Tracked::rewritten) {
         as.state = State::rewritten;
         as.by = doing(ForeignChain::Does::translates, family, how);
     }
-    if (tracked != Tracked::absent) return as;
+    if (tracked != Tracked::absent) return;
     as.by = doing(ForeignChain::Does::untracks, family, how);
     if (!as.by.empty())
         as.state = State::untracked;
-    else if (!how.picks_up && !by_tunnel)
+    else if (!how.picks_up && !as.tunnel)
         as.state = State::invalid;
-    return as;
+}
+
+// As what begins anew, then as what connection tracking has it for.
+std::optional<Lockout> cut_as(Lockout as, const FirstPacket& begun, bool goes_on, Tracked tracked,
+                              const std::optional<ir::Ruleset>& before, const ir::Ruleset& wanted,
+                              const TrackedHow& how) {
+    if (!goes_on && cuts(begun, before, wanted)) return as;
+    take_state(tracked, begun.source.family, how, as);
+    FirstPacket packet = begun;
+    packet.state = as.state;
+    if (as.state != State::fresh && cuts(packet, before, wanted)) return as;
+    return {};
+}
+
+std::optional<Lockout> cut_tunnel(const std::optional<Session>& session, const TunnelFlow& tunnel,
+                                  const std::optional<ir::Ruleset>& before, const ir::Ruleset& wanted,
+                                  const TrackedHow& how) {
+    const bool goes_on = tunnel.keeps_alive && passes(wanted, packet_out(tunnel));
+    return cut_as({.session = session, .tunnel = tunnel}, packet_in(tunnel), goes_on, tunnel.tracked, before, wanted,
+                  how);
 }
 
 std::string endpoint(const Address& address, std::uint16_t port) {
@@ -109,21 +125,17 @@ Span place_of(const Session& session, const Node& node) {
 
 }  // namespace
 
-std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const std::optional<ir::Ruleset>& before,
-                                    const ir::Ruleset& wanted, const TrackedHow& how) {
+std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const std::vector<TunnelFlow>& tunnels,
+                                    const std::optional<ir::Ruleset>& before, const ir::Ruleset& wanted,
+                                    const TrackedHow& how) {
     for (const Session& session : sessions) {
-        if (cuts(packet_of(session), before, wanted)) return Lockout{session};
-        if (session.tunnel && cuts(packet_in(*session.tunnel), before, wanted) &&
-            (!session.tunnel->keeps_alive || !passes(wanted, packet_out(*session.tunnel))))
-            return Lockout{.session = session, .by_tunnel = true};
-        for (const bool by_tunnel : {false, true}) {
-            if (by_tunnel && !session.tunnel) continue;
-            const Lockout as = as_tracked(session, by_tunnel, how);
-            FirstPacket packet = by_tunnel ? packet_in(*session.tunnel) : packet_of(session);
-            packet.state = as.state;
-            if (as.state != State::fresh && cuts(packet, before, wanted)) return as;
-        }
+        if (auto cut = cut_as({.session = session}, packet_of(session), false, session.tracked, before, wanted, how))
+            return cut;
+        if (!session.tunnel) continue;
+        if (auto cut = cut_tunnel(session, *session.tunnel, before, wanted, how)) return cut;
     }
+    for (const TunnelFlow& tunnel : tunnels)
+        if (auto cut = cut_tunnel({}, tunnel, before, wanted, how)) return cut;
     return {};
 }
 
@@ -150,13 +162,13 @@ Grounds grounds_of(const Lockout& lockout) {
                     "nothing tracks it, {} takes packets from connection tracking, and what is not tracked is refused",
                     lockout.by),
                 fmt::format("let those rules leave port {} alone",
-                            lockout.by_tunnel ? lockout.session.tunnel->port : lockout.session.port)};
+                            lockout.tunnel ? lockout.tunnel->port : lockout.session->port)};
         case State::rewritten:
             return {fmt::format("its destination was rewritten{}, which is refused",
                                 lockout.by.empty() ? "" : " (" + lockout.by + ")"),
-                    lockout.by_tunnel
+                    lockout.tunnel
                         ? "let the peer send to the port that the interface listens on"
-                        : fmt::format("log in at port {} itself, and leave this session", lockout.session.port)};
+                        : fmt::format("log in at port {} itself, and leave this session", lockout.session->port)};
     }
     return {"denied by this policy", {}};
 }
@@ -166,13 +178,10 @@ Grounds grounds_of(const Lockout& lockout) {
 void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t index, bool first,
                     Diagnostics& diagnostics) {
     const Node& node = policy.nodes[index];
-    const Session& session = lockout.session;
     const bool permitted = lockout.state != State::fresh;
-    const std::string over = session.interface.empty() ? "" : " over " + session.interface;
     const char* now = first ? "let through now, where there is no table inet policyc," : "allowed by the live ruleset";
-    const std::string from = fmt::format("your session comes from {}{}", to_string(session.client), over);
     Grounds grounds = grounds_of(lockout);
-    const Family family = lockout.by_tunnel ? session.tunnel->here.family : session.here.family;
+    const Family family = lockout.tunnel ? lockout.tunnel->here.family : lockout.session->here.family;
     const bool by_family = !permitted && family == Family::ipv6 && policy.ipv6 == Ipv6::deny;
     if (by_family) grounds.why += ", which denies IPv6 altogether";
     const std::string dual = by_family ? "write ipv6 = \"dual\", and " : "";
@@ -183,27 +192,41 @@ void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t in
     const std::string forced = lockout.state == State::untracked
                                    ? "; where they do already, `policyc apply --force-lockout` goes on"
                                    : "; or `policyc apply --force-lockout` cuts it";
-    if (!lockout.by_tunnel) {
+    const auto comes_from = [](const Session& session) {
+        const std::string over = session.interface.empty() ? "" : " over " + session.interface;
+        return fmt::format("your session comes from {}{}", to_string(session.client), over);
+    };
+    if (!lockout.tunnel) {
+        const Session& session = *lockout.session;
         if (!permitted) grounds.help = dual + "allow it, as with an `input` of this node";
         diagnostics
             .report(Code::E0901, place(place_of(session, node)), "apply refused: your own SSH session would be cut",
-                    from)
+                    comes_from(session))
             .note(fmt::format("{} -> {}/tcp {}", endpoint(session.client, session.client_port),
                               endpoint(session.here, session.port), is))
             .help(grounds.help + forced);
         return;
     }
-    const TunnelFlow& tunnel = *session.tunnel;
+    const TunnelFlow& tunnel = *lockout.tunnel;
     const std::string other =
-        node.listen_port ? fmt::format(" (it says {}, and the interface listens on another)", *node.listen_port) : "";
-    if (!permitted) grounds.help = fmt::format("{}write listen_port = {} for this node{}", dual, tunnel.port, other);
+        node.listen_port && *node.listen_port != tunnel.port
+            ? fmt::format(" (it says {}, and the interface listens on another)", *node.listen_port)
+            : "";
+    if (!permitted && node.endpoint)
+        grounds.help =
+            fmt::format("{}write port {} in its `endpoint`, which the interface listens on", dual, tunnel.port);
+    else if (!permitted)
+        grounds.help = fmt::format("{}write listen_port = {} for this node{}", dual, tunnel.port, other);
     // The port is open already, over IPv4.
     if (by_family && wireguard_port(node) == tunnel.port) grounds.help = "write ipv6 = \"dual\"";
     diagnostics
         .report(Code::E0901, place(node.span),
-                "apply refused: the tunnel that your own SSH session comes through would be cut", from)
+                lockout.session ? "apply refused: the tunnel that your own SSH session comes through would be cut"
+                                : "apply refused: the tunnel that others come through would be cut",
+                lockout.session ? comes_from(*lockout.session)
+                                : fmt::format("a peer of {} comes from {}", tunnel.tunnel, to_string(tunnel.peer)))
         .note(fmt::format("{} -> {}/udp, which carries {}, {}", endpoint(tunnel.peer, tunnel.peer_port),
-                          endpoint(tunnel.here, tunnel.port), session.interface, is))
+                          endpoint(tunnel.here, tunnel.port), tunnel.tunnel, is))
         .help(grounds.help + forced);
 }
 

@@ -1,4 +1,4 @@
-// Whether an apply would cut the session that it was typed in: find_lockout().
+// Whether an apply would cut the session that it was typed in, or the tunnel that others come through: find_lockout().
 #pragma once
 
 #include <optional>
@@ -20,10 +20,10 @@ struct TrackedHow {
     std::vector<ForeignChain> others;  // of which some rewrite destinations, and some exempt packets from it
 };
 
-// What of a session would be cut.
+// What would be cut.
 struct Lockout {
-    Session session;
-    bool by_tunnel = false;  // what carries its tunnel; else the session itself
+    std::optional<Session> session;    // the caller's; nothing where it is another peer's tunnel
+    std::optional<TunnelFlow> tunnel;  // what carries that tunnel; nothing where it is the session itself
     // Why: no permission has it (`fresh`), or it is what policyc refuses whatever is permitted.
     FirstPacket::State state = FirstPacket::State::fresh;
     std::string by =
@@ -32,10 +32,12 @@ struct Lockout {
     bool operator==(const Lockout&) const = default;
 };
 
-// The first of the sessions that passes the table that is there (or has none to pass) and would not pass the one that is wanted, it or its tunnel. Where rules of the former are
-// not known, it is taken to pass. A tunnel passes where its peer may begin it, or this host does. Each is asked twice: as what begins anew, and as what connection tracking has it for.
-std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const std::optional<ir::Ruleset>& before,
-                                    const ir::Ruleset& wanted, const TrackedHow& how = {});
+// The first of the sessions that passes the table that is there (or has none to pass) and would not pass the one that is wanted, it or its tunnel; else the first of the tunnels. Where
+// rules of the former are not known, it is taken to pass. A tunnel passes where its peer may begin it, or this host does. Each is asked twice: as what begins anew, and as what
+// connection tracking has it for.
+std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const std::vector<TunnelFlow>& tunnels,
+                                    const std::optional<ir::Ruleset>& before, const ir::Ruleset& wanted,
+                                    const TrackedHow& how = {});
 
 // E0901, at the line of the policy that should have allowed it: the input of that port, else the node; where IPv6 is denied and the flow
 // is of that family, where that is written. `first`: there is no table yet.

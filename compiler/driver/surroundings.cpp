@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "compiler/driver/pipeline.h"
 
@@ -134,6 +135,23 @@ Surrounding surrounding(const ForeignChain& chain) {
     return {};
 }
 
+std::optional<Surrounding> refused_tunnel(const Node& node, const World& world) {
+    // One that dials is answered.
+    if (node.scope != Scope::host || !node.interface || node.peer || !world.wireguard) return {};
+    const std::optional<WireguardDevice> device = world.wireguard(node.interface->value);
+    if (!device || device->listen_port == 0) return {};
+    const std::uint16_t port = device->listen_port;
+    const std::optional<std::uint16_t> said = wireguard_port(node);
+    if (said == port || takes_udp(node, port)) return {};
+    return Surrounding{
+        Effect::narrows,
+        fmt::format("WireGuard of {} listens on {}/udp, which this policy refuses", node.interface->value, port),
+        fmt::format("who dials this host can't come in: {}",
+                    node.endpoint ? fmt::format("`endpoint` says port {}", *said)
+                    : said        ? fmt::format("listen_port says {}", *said)
+                                  : fmt::format("write listen_port = {} for {}", port, node.name))};
+}
+
 Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& node, Kernel& kernel,
                                               const World& world) {
     const Result<std::vector<ForeignChain>> chains = kernel.foreign_chains();
@@ -141,6 +159,7 @@ Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& 
     std::vector<Surrounding> out;
     for (const ForeignChain& chain : chains.value()) out.push_back(surrounding(chain));
     add_interface(node, world, out);
+    if (auto refused = refused_tunnel(node, world)) out.push_back(std::move(*refused));
     add_settings(policy, node, world, out);
     add_legacy(world, out);
     std::ranges::stable_sort(out, std::greater<>(), &Surrounding::effect);

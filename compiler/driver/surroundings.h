@@ -1,6 +1,7 @@
 // What else on this host has a say in which packets pass: surroundings().
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ const char* word(Surrounding::Effect effect);
 
 // What that chain can do.
 Surrounding surrounding(const ForeignChain& chain);
+
+// That WireGuard listens on a port which that node refuses to all: whoever dials this host can't come in.
+std::optional<Surrounding> refused_tunnel(const Node& node, const World& world);
 
 // The chains of other tables, the tables of iptables-legacy, and the settings of the kernel (networking/ip-sysctl) that matter to that node. The worst first.
 Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& node, Kernel& kernel,

@@ -111,6 +111,8 @@ Result<World> real_world(const Options& options) {
         const char* said = std::getenv("SSH_CONNECTION");
         return own_sessions(said != nullptr ? std::optional<std::string>(said) : std::nullopt);
     };
+    world.tunnel_flows = tunnel_flows;
+    world.wireguard = wireguard_device;
     world.picks_up_sessions = picks_up_sessions;
     world.now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     world.hosts_file = options.hosts;

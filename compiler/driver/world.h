@@ -8,6 +8,7 @@
 #include "backends/links.h"
 #include "backends/sessions.h"
 #include "backends/tracked.h"
+#include "backends/wireguard.h"
 #include "compiler/driver/verbs.h"
 #include "compiler/kernel.h"
 #include "compiler/layout.h"
@@ -26,6 +27,8 @@ struct World {
     std::function<std::vector<Address>()> own_addresses;
     std::function<std::string(const Address& to)> way_to;  // the interface; "" where there is none
     std::function<std::vector<Session>()> own_sessions;
+    std::function<std::vector<TunnelFlow>(const std::string& interface)> tunnel_flows;
+    std::function<std::optional<WireguardDevice>(const std::string& interface)> wireguard;
     std::function<bool()> picks_up_sessions;
     Time now{};  // read once: a run has one time
     std::string host_name;
