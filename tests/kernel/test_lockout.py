@@ -92,6 +92,16 @@ def an_apply_that_changes_the_table_is_refused(lab):
     ran(lab.policyc("extgw01", "apply", lab.policy, "--offline", "--dry-run"), 0, "an apply that nobody typed")
 
 
+def others_come_through_it(lab):
+    """Typed at the console, it is refused as well."""
+    for options in ([], ["--dry-run"]):
+        done = lab.policyc("extgw01", "apply", lab.policy, "--offline", *options, sees_tunnels=True)
+        check(done.returncode == 1, f"wanted exit 1, saw {done.returncode}\n{done.stdout}{done.stderr}")
+        for words in ("error[E0901]: apply refused: the tunnel that others come through would be cut", "[nodes.extgw01]", "a peer of wg-ext comes from 192.0.2.1",
+                      "192.0.2.1:51821 -> ", ":51820/udp, which carries wg-ext, is allowed by the live ruleset and denied by this policy", "--force-lockout"):
+            check(words in done.stderr, f"no `{words}` in\n{done.stderr}")
+
+
 def an_apply_that_cuts_the_tunnel_is_refused(lab):
     """The gateway dials the vps, and would no longer be allowed to."""
     before = without_traffic(lab.nft("extgw01", "-j", "list", "ruleset"))
@@ -102,6 +112,7 @@ def an_apply_that_cuts_the_tunnel_is_refused(lab):
                   "192.0.2.1:51821 -> ", ":51820/udp, which carries wg-ext, is allowed by the live ruleset and denied by this policy",
                   "write listen_port = 51820 for this node"):
         check(words in done.stderr, f"no `{words}` in\n{done.stderr}")
+    others_come_through_it(lab)
     check(without_traffic(lab.nft("extgw01", "-j", "list", "ruleset")) == before, "the rules changed in an apply that was refused")
     lab.edit(MUTE, MUTE.replace('["dns"]', '["dns", "192.0.2.1:51821/udp"]'))
     ran(typed(lab, "phone"), 0, "an apply that lets the gateway dial")

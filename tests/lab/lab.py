@@ -91,6 +91,7 @@ class Lab:
         self.directory = tempfile.mkdtemp(prefix="policyc-lab-")
         self.policy = os.path.join(self.directory, "policy.toml")
         self.keys = {}
+        self.nodes = {}
         self.errors = open(os.path.join(self.directory, "errors"), "w")
         try:
             self.build()
@@ -293,13 +294,14 @@ class Lab:
     def start_node(self, node):
         directory = os.path.join(self.directory, node)
         interfaces = sorted(f.removesuffix(".conf") for f in os.listdir(directory) if f.endswith(".conf"))
-        return self.spaces.start(
+        self.nodes[node] = self.spaces.start(
             node,
             *("sh", "-c", NODE_SCRIPT, node, directory, *interfaces),
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
         )
+        return self.nodes[node]
 
     def start_listeners(self, node, *ports):
         command = [sys.executable, os.path.join(HERE, "listeners.py"), "4", *ports]
@@ -327,11 +329,12 @@ class Lab:
 
     # ---- using -----------------------------------------------------------------------------------------------------
 
-    def policyc(self, node, *words, timeout=60, env=None):
-        """Runs policyc on a node, with a state directory of that node's own."""
+    def policyc(self, node, *words, timeout=60, env=None, sees_tunnels=False):
+        """Runs policyc on a node, with a state directory of that node's own. What it asks a tunnel itself goes by a socket in the node's /run."""
         binary = os.path.join(os.environ["POLICYC_BUILD"], "policyc")
         state = os.path.join(self.directory, f"state-{node}")
-        command = [binary, "--node", node, "--state-dir", state, "--color", "never", *with_backend(words)]
+        run = ["nsenter", f"--mount=/proc/{self.nodes[node].pid}/ns/mnt"] if sees_tunnels else []
+        command = [*run, binary, "--node", node, "--state-dir", state, "--color", "never", *with_backend(words)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SSH_")} | (env or {})
         return self.spaces.run(node, *command, timeout=timeout, cwd=self.directory, env=environment)
 

@@ -20,6 +20,16 @@ Session session(const char* client, const char* interface, std::uint16_t port = 
     return {*parse_address(client), 51544, *parse_address("10.69.50.2"), port, Tracked::unknown, interface};
 }
 
+// That carries wg0, from that endpoint to this host.
+TunnelFlow tunnel(const char* peer, const char* here) {
+    return {.peer = *parse_address(peer),
+            .peer_port = 40000,
+            .here = *parse_address(here),
+            .port = 51820,
+            .interface = "eth0",
+            .tunnel = "wg0"};
+}
+
 ir::Ruleset compiled(const Checked& checked) {
     CAPTURE(checked.said());
     REQUIRE(checked.policy);
@@ -86,23 +96,23 @@ TEST_CASE("a session is cut where it passes now, and would not") {
     const ir::Ruleset narrow = compiled(phone);
     const ir::Ruleset wide = compiled(both);
     const Session laptop = session("10.69.50.11", "wg0");
-    CHECK(find_lockout({laptop}, std::nullopt, narrow) == Lockout{laptop});
-    CHECK(find_lockout({laptop}, wide, narrow) == Lockout{laptop});
-    CHECK(find_lockout({session("10.69.50.12", "wg0"), laptop}, wide, narrow) == Lockout{laptop});
+    CHECK(find_lockout({laptop}, {}, std::nullopt, narrow) == Lockout{laptop});
+    CHECK(find_lockout({laptop}, {}, wide, narrow) == Lockout{laptop});
+    CHECK(find_lockout({session("10.69.50.12", "wg0"), laptop}, {}, wide, narrow) == Lockout{laptop});
     // It is refused already; it is allowed; it comes by another way, which is not judged; nothing is judged.
-    CHECK_FALSE(find_lockout({laptop}, narrow, narrow));
-    CHECK_FALSE(find_lockout({laptop}, narrow, wide));
-    CHECK_FALSE(find_lockout({session("10.69.50.11", "eth0")}, wide, narrow));
-    CHECK_FALSE(find_lockout({laptop}, wide, {}));
-    CHECK_FALSE(find_lockout({}, wide, narrow));
+    CHECK_FALSE(find_lockout({laptop}, {}, narrow, narrow));
+    CHECK_FALSE(find_lockout({laptop}, {}, narrow, wide));
+    CHECK_FALSE(find_lockout({session("10.69.50.11", "eth0")}, {}, wide, narrow));
+    CHECK_FALSE(find_lockout({laptop}, {}, wide, {}));
+    CHECK_FALSE(find_lockout({}, {}, wide, narrow));
     // The port counts.
-    CHECK(find_lockout({session("10.69.50.11", "wg0", 2222)}, std::nullopt, wide).has_value());
+    CHECK(find_lockout({session("10.69.50.11", "wg0", 2222)}, {}, std::nullopt, wide).has_value());
     // Rules that nobody knows may let it pass.
     ir::Ruleset odd = narrow;
     for (ir::Chain& chain : odd.chains)
         if (chain.base && chain.base->hook == ir::Hook::input)
             chain.rules.insert(chain.rules.begin(), ir::Rule{{ir::Unknown{"odd"}}});
-    CHECK(find_lockout({laptop}, odd, narrow) == Lockout{laptop});
+    CHECK(find_lockout({laptop}, {}, odd, narrow) == Lockout{laptop});
 }
 
 TEST_CASE("what connection tracking has of a flow") {
@@ -150,43 +160,45 @@ TEST_CASE("a session is cut where the tracking of connections has it otherwise t
     const TrackedHow strict{false, others};
     Session laptop = session("10.69.50.11", "wg0");
     const auto cut = [&](const Session& one, State state, std::string by = {}, bool by_tunnel = false) {
-        return Lockout{.session = one, .by_tunnel = by_tunnel, .state = state, .by = std::move(by)};
+        return Lockout{
+            .session = one, .tunnel = by_tunnel ? one.tunnel : std::nullopt, .state = state, .by = std::move(by)};
     };
     for (const Tracked kept : {Tracked::unknown, Tracked::plain}) {
         laptop.tracked = kept;
-        CHECK_FALSE(find_lockout({laptop}, std::nullopt, wanted, strict));
+        CHECK_FALSE(find_lockout({laptop}, {}, std::nullopt, wanted, strict));
     }
     laptop.tracked = Tracked::absent;
-    CHECK_FALSE(find_lockout({laptop}, std::nullopt, wanted, loose));
-    CHECK(find_lockout({laptop}, std::nullopt, wanted, strict) == cut(laptop, State::invalid));
+    CHECK_FALSE(find_lockout({laptop}, {}, std::nullopt, wanted, loose));
+    CHECK(find_lockout({laptop}, {}, std::nullopt, wanted, strict) == cut(laptop, State::invalid));
     // The table that is there would have cut it already; here nothing judges it.
-    CHECK_FALSE(find_lockout({laptop}, wanted, wanted, strict));
+    CHECK_FALSE(find_lockout({laptop}, {}, wanted, wanted, strict));
     laptop.interface = "eth0";
-    CHECK_FALSE(find_lockout({laptop}, std::nullopt, wanted, strict));
-    CHECK(find_lockout({laptop}, wanted, host, strict).has_value());
+    CHECK_FALSE(find_lockout({laptop}, {}, std::nullopt, wanted, strict));
+    CHECK(find_lockout({laptop}, {}, wanted, host, strict).has_value());
     laptop.interface = "wg0";
     TrackedHow exempt = loose;
     exempt.others.push_back({"ip raw", "early", "prerouting", "early", Does::untracks});
     exempt.others.push_back({"ip raw", "out", "output", "out", Does::untracks});
-    CHECK(find_lockout({laptop}, std::nullopt, wanted, exempt) ==
+    CHECK(find_lockout({laptop}, {}, std::nullopt, wanted, exempt) ==
           cut(laptop, State::untracked, "chain early of table ip raw"));
     laptop.tracked = Tracked::rewritten;
-    CHECK(find_lockout({laptop}, std::nullopt, wanted, loose) ==
+    CHECK(find_lockout({laptop}, {}, std::nullopt, wanted, loose) ==
           cut(laptop, State::rewritten, "chain pre of table ip nat or chain both of table inet nat"));
     // What no permission has is said first.
     Session phone = session("10.69.50.12", "wg0");
     phone.tracked = Tracked::rewritten;
-    CHECK(find_lockout({phone}, std::nullopt, wanted, loose) == cut(phone, State::fresh));
+    CHECK(find_lockout({phone}, {}, std::nullopt, wanted, loose) == cut(phone, State::fresh));
     // Of the tunnel, UDP: nothing is invalid. That this host would begin it anew is no help.
     laptop.tracked = Tracked::plain;
-    laptop.tunnel = TunnelFlow{
-        *parse_address("203.0.113.7"), 40000, *parse_address("192.0.2.1"), 51820, "eth0", true, Tracked::absent};
-    CHECK_FALSE(find_lockout({laptop}, std::nullopt, host, strict));
-    CHECK(find_lockout({laptop}, std::nullopt, host, exempt) ==
+    laptop.tunnel = tunnel("203.0.113.7", "192.0.2.1");
+    laptop.tunnel->keeps_alive = true;
+    laptop.tunnel->tracked = Tracked::absent;
+    CHECK_FALSE(find_lockout({laptop}, {}, std::nullopt, host, strict));
+    CHECK(find_lockout({laptop}, {}, std::nullopt, host, exempt) ==
           cut(laptop, State::untracked, "chain early of table ip raw", true));
-    CHECK_FALSE(find_lockout({laptop}, std::nullopt, wanted, exempt));
+    CHECK_FALSE(find_lockout({laptop}, {}, std::nullopt, wanted, exempt));
     laptop.tunnel->tracked = Tracked::rewritten;
-    const auto by_tunnel = find_lockout({laptop}, std::nullopt, host, {});
+    const auto by_tunnel = find_lockout({laptop}, {}, std::nullopt, host, {});
     REQUIRE(by_tunnel);
     CHECK(*by_tunnel == cut(laptop, State::rewritten, "", true));
     const Checked checked(gateway + ssh + people);
@@ -203,28 +215,76 @@ TEST_CASE("a session is cut with the tunnel that carries it, unless this host be
     const ir::Ruleset listens = compiled(Checked(host + "listen_port = 51820\n" + people));
     const ir::Ruleset mute = compiled(Checked(host + "output = [\"10.69.13.5:53\"]\n" + people));
     Session laptop = session("10.69.50.11", "wg0");
-    CHECK_FALSE(find_lockout({laptop}, std::nullopt, deaf));
-    laptop.tunnel = TunnelFlow{*parse_address("203.0.113.7"), 40000, *parse_address("192.0.2.1"), 51820, "eth0", false};
-    const Lockout by_tunnel{.session = laptop, .by_tunnel = true};
-    CHECK(find_lockout({laptop}, std::nullopt, deaf) == by_tunnel);
-    CHECK(find_lockout({laptop}, listens, deaf) == by_tunnel);
-    CHECK_FALSE(find_lockout({laptop}, deaf, deaf));
-    CHECK_FALSE(find_lockout({laptop}, std::nullopt, listens));
+    CHECK_FALSE(find_lockout({laptop}, {}, std::nullopt, deaf));
+    laptop.tunnel = tunnel("203.0.113.7", "192.0.2.1");
+    const Lockout by_tunnel{.session = laptop, .tunnel = laptop.tunnel};
+    CHECK(find_lockout({laptop}, {}, std::nullopt, deaf) == by_tunnel);
+    CHECK(find_lockout({laptop}, {}, listens, deaf) == by_tunnel);
+    CHECK_FALSE(find_lockout({laptop}, {}, deaf, deaf));
+    CHECK_FALSE(find_lockout({laptop}, {}, std::nullopt, listens));
     // Where this host sends by itself, its own packets are enough, if they may go.
     Session dialled = laptop;
     dialled.tunnel->keeps_alive = true;
-    CHECK_FALSE(find_lockout({dialled}, std::nullopt, deaf));
-    CHECK(find_lockout({dialled}, std::nullopt, mute) == Lockout{.session = dialled, .by_tunnel = true});
+    CHECK_FALSE(find_lockout({dialled}, {}, std::nullopt, deaf));
+    CHECK(find_lockout({dialled}, {}, std::nullopt, mute) == Lockout{.session = dialled, .tunnel = dialled.tunnel});
     // It listens elsewhere than the policy says.
     laptop.tunnel->port = 51821;
     const Checked checked(host + "listen_port = 51820\n" + people);
-    CHECK(find_lockout({laptop}, std::nullopt, listens) == Lockout{.session = laptop, .by_tunnel = true});
+    CHECK(find_lockout({laptop}, {}, std::nullopt, listens) == Lockout{.session = laptop, .tunnel = laptop.tunnel});
     Diagnostics diagnostics;
-    report_lockout({.session = laptop, .by_tunnel = true}, *checked.policy, 0, true, diagnostics);
+    report_lockout({.session = laptop, .tunnel = laptop.tunnel}, *checked.policy, 0, true, diagnostics);
     const std::string said = render(diagnostics, checked.sources, false);
     CHECK(said.find("203.0.113.7:40000 -> 192.0.2.1:51821/udp, which carries wg0, is let through now") !=
           std::string::npos);
     CHECK(said.find("write listen_port = 51821 for this node (it says 51820, and the interface listens on another)") !=
+          std::string::npos);
+}
+
+TEST_CASE("what others come through is cut with the port of WireGuard") {
+    const std::string host = std::string(gateway) + "scope = \"host\"\ninput.ssh = { from = [\"laptop\"] }\n";
+    const ir::Ruleset deaf = compiled(Checked(host + people));
+    const ir::Ruleset listens = compiled(Checked(host + "listen_port = 51820\n" + people));
+    const TunnelFlow phone = tunnel("203.0.113.8", "192.0.2.1");
+    const Lockout others{.session = std::nullopt, .tunnel = phone};
+    CHECK(find_lockout({}, {phone}, std::nullopt, deaf) == others);
+    CHECK(find_lockout({}, {phone}, listens, deaf) == others);
+    CHECK_FALSE(find_lockout({}, {phone}, deaf, deaf));
+    CHECK_FALSE(find_lockout({}, {phone}, std::nullopt, listens));
+    CHECK_FALSE(find_lockout({}, {phone}, listens, {}));
+    CHECK_FALSE(find_lockout({}, {phone}, std::nullopt, compiled(Checked(std::string(gateway) + people))));
+    // The caller's own session is told of first; the second of two counts as well.
+    const Session console = session("10.69.50.12", "wg0");
+    CHECK(find_lockout({console}, {phone}, std::nullopt, deaf) == Lockout{console});
+    TunnelFlow dialled = phone;
+    dialled.keeps_alive = true;
+    CHECK_FALSE(find_lockout({}, {dialled}, std::nullopt, deaf));
+    CHECK(find_lockout({}, {dialled, phone}, std::nullopt, deaf) == others);
+    // IPv6 is denied, and the port open over IPv4.
+    const TunnelFlow six = tunnel("2001:db8::8", "2001:db8::1");
+    const auto cut = find_lockout({}, {phone, six}, std::nullopt, listens);
+    REQUIRE(cut);
+    CHECK(cut->tunnel == six);
+
+    const auto said = [&](const Lockout& lockout, const std::string& policy) {
+        const Checked checked(policy);
+        REQUIRE(checked.policy);
+        Diagnostics diagnostics;
+        report_lockout(lockout, *checked.policy, 0, false, diagnostics);
+        return render(diagnostics, checked.sources, false);
+    };
+    const std::string plain = said(others, host + people);
+    CAPTURE(plain);
+    for (const char* words :
+         {"error[E0901]: apply refused: the tunnel that others come through would be cut",
+          "a peer of wg0 comes from 203.0.113.8",
+          "203.0.113.8:40000 -> 192.0.2.1:51820/udp, which carries wg0, is allowed by the live ruleset and denied by "
+          "this policy",
+          "help: write listen_port = 51820 for this node; or `policyc apply --force-lockout` cuts it"})
+        CHECK(plain.find(words) != std::string::npos);
+    TunnelFlow elsewhere = phone;
+    elsewhere.port = 51821;
+    CHECK(said({.session = std::nullopt, .tunnel = elsewhere}, host + "endpoint = \"gw.example:51820\"\n" + people)
+              .find("help: write port 51821 in its `endpoint`, which the interface listens on; or") !=
           std::string::npos);
 }
 
@@ -248,10 +308,10 @@ TEST_CASE("where all IPv6 is denied, a lock-out says what lets it in") {
         const Checked checked(policy);
         REQUIRE(checked.policy);
         Session laptop{*parse_address("fd69::11"), 51544, *parse_address(here), 22, Tracked::unknown, "wg0"};
-        laptop.tunnel =
-            TunnelFlow{*parse_address("2001:db8::7"), 40000, *parse_address("2001:db8::1"), 51820, "eth0", false};
+        laptop.tunnel = tunnel("2001:db8::7", "2001:db8::1");
         Diagnostics diagnostics;
-        report_lockout({.session = laptop, .by_tunnel = by_tunnel}, *checked.policy, 0, false, diagnostics);
+        report_lockout({.session = laptop, .tunnel = by_tunnel ? laptop.tunnel : std::nullopt}, *checked.policy, 0,
+                       false, diagnostics);
         return render(diagnostics, checked.sources, false);
     };
     const auto has = [](const std::string& text, const char* words) {

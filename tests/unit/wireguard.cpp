@@ -98,9 +98,9 @@ TEST_CASE("what wireguard-go answers") {
     REQUIRE(device->peers.size() == 3);
     CHECK(device->peers[0] ==
           WireguardPeer{
-              "aa", parse_address("203.0.113.7"), 40000, true, {network("10.69.50.0/24"), network("fd69::/64")}});
+              "aa", parse_address("203.0.113.7"), 40000, true, 1, {network("10.69.50.0/24"), network("fd69::/64")}});
     CHECK(device->peers[1] ==
-          WireguardPeer{"bb", parse_address("2001:db8::1"), 51820, false, {network("10.69.50.11/32")}});
+          WireguardPeer{"bb", parse_address("2001:db8::1"), 51820, false, 0, {network("10.69.50.11/32")}});
     CHECK_FALSE(device->peers[2].endpoint);
     // The narrowest network decides.
     CHECK(device->peer_of(*parse_address("10.69.50.12"))->key == "aa");
@@ -109,7 +109,8 @@ TEST_CASE("what wireguard-go answers") {
     CHECK(device->peer_of(*parse_address("10.70.0.1")) == nullptr);
     for (const char* text :
          {"", "errno=1\n\n", "listen_port=1\n\n", "listen_port=99999\nerrno=0\n\n", "listen_port\nerrno=0\n\n",
-          "public_key=aa\nendpoint=nowhere:1\nerrno=0\n\n", "public_key=aa\nallowed_ip=x\nerrno=0\n\n"})
+          "public_key=aa\nendpoint=nowhere:1\nerrno=0\n\n", "public_key=aa\nallowed_ip=x\nerrno=0\n\n",
+          "public_key=aa\nlast_handshake_time_sec=now\nerrno=0\n\n"})
         CHECK_FALSE(wireguard_device_in(text));
 }
 
@@ -124,6 +125,8 @@ TEST_CASE("what the kernel's WireGuard answers, over two messages") {
     put_key(first.header(), 'a');
     first.endpoint("203.0.113.7", 40000);
     mnl_attr_put_u16(first.header(), WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, 25);
+    const std::array<std::int64_t, 2> handshake{1'764'500'000, 7};  // struct __kernel_timespec
+    mnl_attr_put(first.header(), WGPEER_A_LAST_HANDSHAKE_TIME, sizeof(handshake), handshake.data());
     nlattr* networks = mnl_attr_nest_start(first.header(), WGPEER_A_ALLOWEDIPS);
     first.allowed("10.69.50.0", 24);
     mnl_attr_nest_end(first.header(), networks);
@@ -153,9 +156,10 @@ TEST_CASE("what the kernel's WireGuard answers, over two messages") {
                                            parse_address("203.0.113.7"),
                                            40000,
                                            true,
+                                           1'764'500'000,
                                            {network("10.69.50.0/24"), network("::/0")}});
     CHECK(device.peers[1] ==
-          WireguardPeer{std::string(WG_KEY_LEN, 'b'), parse_address("2001:db8::1"), 51821, false, {}});
+          WireguardPeer{std::string(WG_KEY_LEN, 'b'), parse_address("2001:db8::1"), 51821, false, 0, {}});
 }
 
 TEST_CASE("a message that says nonsense is not understood") {
