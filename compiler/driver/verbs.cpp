@@ -212,11 +212,14 @@ std::vector<Verb> make_verbs() {
                   "In scope tunnel it refuses to leave the tunnel that it guards for an interface that is not there.",
                   "It refuses to cut the SSH session that it is typed in, with exit status 1, unless --force-lockout "
                   "is given.",
+                  "So it does where in scope host the tunnel itself would be cut for a peer that was heard since the "
+                  "interface is up; but not at boot.",
                   "On any error the kernel keeps what it had."},
         .arguments = {policy_argument},
         .options = {{"--dry-run", "", "Say what would change; change and record nothing.", &Options::dry_run},
                     {"--offline", "", "Ask no DNS server.", &Options::offline},
-                    {"--force-lockout", "", "Cut even the SSH session that this is typed in.", &Options::force_lockout},
+                    {"--force-lockout", "", "Cut even the SSH session that this is typed in, and the tunnel.",
+                     &Options::force_lockout},
                     {"--backend", "netlink|libnftables",
                      "How to talk to the kernel: netlink when not given; libnftables replaces the whole table: "
                      "counters go on, rates and timeouts begin anew.",
