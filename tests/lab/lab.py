@@ -67,8 +67,10 @@ for name in "$@"; do
 done
 for name in "$@"; do
     n=0
-    while [ ! -S "/run/wireguard/$name.sock" ]; do n=$((n + 1)); [ $n -lt 500 ]; sleep 0.01; done
-    wg setconf "$name" "$name.conf"
+    # Its socket is there a moment before anybody listens at it.
+    until [ -S "/run/wireguard/$name.sock" ] && wg setconf "$name" "$name.conf" 2>"$name.error"; do
+        n=$((n + 1)); [ $n -lt 500 ] || { cat "$name.error" >&2; exit 1; }; sleep 0.01
+    done
     # Room for the bursts of the prober while wireguard-go waits for its turn.
     ip link set "$name" txqueuelen 20000
 done
