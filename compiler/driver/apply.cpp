@@ -152,10 +152,14 @@ std::optional<Time> good_until(const Policy& policy, const Lock& known) {
 }
 
 // What others come through, which must not be cut either. But at boot, where policyc was before and its table isn't there yet, the rules come first.
-std::vector<TunnelFlow> tunnels_of_others(const Node& node, bool has_table, const World& world) {
+std::vector<TunnelFlow> tunnels_of_others(const Policy& policy, const Node& node, bool has_table, const World& world) {
     if (node.scope != Scope::host || !node.interface || !world.tunnel_flows) return {};
     if (!has_table && !record_identity(world).empty()) return {};
-    return world.tunnel_flows(node.interface->value);
+    std::vector<TunnelFlow> flows = world.tunnel_flows(node.interface->value);
+    // Whom this node dials it dials anew, with or without keepalives.
+    const auto dialled = node.peer ? wireguard_port(policy.nodes[*node.peer]) : std::nullopt;
+    for (TunnelFlow& flow : flows) flow.keeps_alive = flow.keeps_alive || dialled == flow.peer_port;
+    return flows;
 }
 
 // Nothing where the next run would have more to say than that there is nothing to change.
@@ -275,7 +279,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         if (!how.force_lockout && world.own_sessions) {
             const auto chains = kernel->foreign_chains();
             const TrackedHow tracked{picks_up, chains ? chains.value() : std::vector<ForeignChain>()};
-            const auto tunnels = tunnels_of_others(chosen, before.has_value(), world);
+            const auto tunnels = tunnels_of_others(policy, chosen, before.has_value(), world);
             if (const auto cut = find_lockout(world.own_sessions(), tunnels, before, wanted, tracked)) {
                 report_lockout(*cut, policy, node, !before, report.diagnostics);
                 return report.stopped();

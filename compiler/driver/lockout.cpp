@@ -217,6 +217,8 @@ void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t in
             fmt::format("{}write port {} in its `endpoint`, which the interface listens on", dual, tunnel.port);
     else if (!permitted)
         grounds.help = fmt::format("{}write listen_port = {} for this node{}", dual, tunnel.port, other);
+    if (!permitted && !lockout.session && !node.peer)
+        grounds.help += "; where this host dials that peer, name it as `peer`";
     // The port is open already, over IPv4.
     if (by_family && wireguard_port(node) == tunnel.port) grounds.help = "write ipv6 = \"dual\"";
     diagnostics

@@ -1,6 +1,7 @@
 """apply refuses to cut the tunnel that others come through: a real one, whose hub is programmed from its console. At boot the rules come first."""
 
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
@@ -61,7 +62,7 @@ def check_warns(lab):
 
 
 def a_first_apply_is_refused(lab):
-    for line, help_ in (("", "write listen_port = 51820 for this node; or `policyc apply --force-lockout` cuts it"),
+    for line, help_ in (("", "write listen_port = 51820 for this node; where this host dials that peer, name it as `peer`; or `policyc apply --force-lockout` cuts it"),
                         ("listen_port = 51821\n", "write listen_port = 51820 for this node (it says 51821, and the interface listens on another)"),
                         ('endpoint = "192.0.2.1:51821"\n', "write port 51820 in its `endpoint`, which the interface listens on")):
         write(lab, line)
@@ -105,12 +106,27 @@ def at_boot_the_rules_come_first(lab):
     check(table(lab) == "table inet policyc", "no rules after a boot")
 
 
+def who_dials_is_not_refused(lab):
+    """A client without keepalives: the tunnel is its own to begin anew."""
+    client = HUB.replace('scope      = "host"\n', 'endpoint   = "192.0.2.1:51820"\n').replace(INTERFACE, "").replace('address = "10.69.50.11"', 'address = "10.69.50.11"\ninterface = "wg0"\nscope = "host"\npeer = "vps"')
+    client = client.replace("input.ping = { from = [\"laptop\"] }\n", "").replace('role       = "gateway"\n', "")
+    lab.write_text(client)
+    lab.spaces.run("laptop", "nsenter", f"--mount=/proc/{lab.nodes['laptop'].pid}/ns/mnt", "wg", "set", "wg0", "peer", lab.keys["vps"][1], "persistent-keepalive", "0", check=True)
+    words = ("apply", lab.policy, "--offline")
+    said(lab.policyc("laptop", *words, sees_tunnels=True), 0, "laptop: " + lab.policy + " applied")
+    # Without the word of it, nobody knows who dials.
+    lab.nft("laptop", "delete", "table", "inet", "policyc")
+    shutil.rmtree(os.path.join(lab.directory, "state-laptop"))
+    lab.write_text(client.replace('peer = "vps"', ""))
+    said(lab.policyc("laptop", *words, sees_tunnels=True), 1, CUT[0], "a peer of wg0 comes from 192.0.2.1", "where this host dials that peer, name it as `peer`")
+
+
 def main():
     why = Lab.missing()
     if why:
         return skipped(why)
     with Lab() as lab:
-        return run([check_warns, a_first_apply_is_refused, where_the_port_is_open_it_is_not, an_apply_that_closes_the_port_is_refused, force_lockout_cuts_it,
+        return run([check_warns, who_dials_is_not_refused, a_first_apply_is_refused, where_the_port_is_open_it_is_not, an_apply_that_closes_the_port_is_refused, force_lockout_cuts_it,
                     at_boot_the_rules_come_first], lab)
 
 

@@ -279,13 +279,16 @@ TEST_CASE("what others come through is cut with the port of WireGuard") {
           "a peer of wg0 comes from 203.0.113.8",
           "203.0.113.8:40000 -> 192.0.2.1:51820/udp, which carries wg0, is allowed by the live ruleset and denied by "
           "this policy",
-          "help: write listen_port = 51820 for this node; or `policyc apply --force-lockout` cuts it"})
+          "help: write listen_port = 51820 for this node; where this host dials that peer, name it as `peer`; or "
+          "`policyc "
+          "apply --force-lockout` cuts it"})
         CHECK(plain.find(words) != std::string::npos);
     TunnelFlow elsewhere = phone;
     elsewhere.port = 51821;
-    CHECK(said({.session = std::nullopt, .tunnel = elsewhere}, host + "endpoint = \"gw.example:51820\"\n" + people)
-              .find("help: write port 51821 in its `endpoint`, which the interface listens on; or") !=
-          std::string::npos);
+    CHECK(
+        said({.session = std::nullopt, .tunnel = elsewhere}, host + "endpoint = \"gw.example:51820\"\n" + people)
+            .find("help: write port 51821 in its `endpoint`, which the interface listens on; where this host dials") !=
+        std::string::npos);
 }
 
 TEST_CASE("the place of a lock-out is the input of that port, or the node") {
