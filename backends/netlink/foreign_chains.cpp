@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nf_tables_compat.h>
 
 #include <array>
 #include <cstring>
@@ -17,6 +16,7 @@
 
 #include "backends/netlink/attributes.h"
 #include "backends/netlink/expression.h"
+#include "backends/netlink/foreign_rule.h"
 #include "backends/netlink/messages.h"
 
 namespace policyc::netlink {
@@ -74,38 +74,6 @@ void take_verdict(std::string_view nest, Verdicts& out) {
             if (part.type == NFTA_VERDICT_CHAIN) out.chains.insert(part.text());
         }
     }
-}
-
-// What iptables-nft writes where nf_tables has no expression of its own. (iptables-extensions(8): targets)
-std::optional<Does> done_by_target(const std::string& name) {
-    if (name == "REJECT" || name == "DROP") return Does::refuses;
-    if (name == "DNAT" || name == "SNAT" || name == "MASQUERADE" || name == "REDIRECT" || name == "NETMAP")
-        return Does::translates;
-    if (name == "NOTRACK" || name == "CT") return Does::untracks;
-    if (name == "DNPT" || name == "SNPT") return Does::rewrites;
-    if (name == "TPROXY" || name == "TEE" || name == "NFQUEUE") return Does::hands_over;
-    return {};
-}
-
-// Whether a payload expression writes, and where addresses (of IPv4 from byte 12 on, of IPv6 from 8) or ports are. `ip dscp set`, `ip ttl set` and the like don't.
-bool writes_addresses(const Expression& e) {
-    if (!e.has(NFTA_PAYLOAD_SREG)) return false;
-    const std::uint32_t begin = e.u32(NFTA_PAYLOAD_OFFSET);
-    const std::uint32_t end = begin + e.u32(NFTA_PAYLOAD_LEN);
-    if (e.u32(NFTA_PAYLOAD_BASE) == NFT_PAYLOAD_TRANSPORT_HEADER) return begin < 4;
-    return end > 12 || (begin >= 8 && end != 10);
-}
-
-std::optional<Does> done_by(const Expression& e) {
-    if (e.is("reject")) return Does::refuses;
-    if (e.is("nat") || e.is("masq") || e.is("redir")) return Does::translates;
-    if (e.is("notrack")) return Does::untracks;
-    if (e.is("ct") && e.has(NFTA_CT_SREG) && e.u32(NFTA_CT_KEY) == NFT_CT_ZONE) return Does::zones;
-    if (e.is("tproxy") || e.is("dup") || e.is("queue")) return Does::hands_over;
-    if (e.is("flow_offload")) return Does::offloads;
-    if (e.is("payload") && writes_addresses(e)) return Does::rewrites;
-    if (e.is("target")) return done_by_target(e.text(NFTA_TARGET_NAME));
-    return {};
 }
 
 // NFTA_RULE_EXPRESSIONS

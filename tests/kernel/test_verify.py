@@ -6,10 +6,11 @@ own_network.enter()
 
 import json
 import re
+import shutil
 import subprocess
 
 from gateway import OTHERS, applied, apply, policyc
-from harness import POLICY, case, expect, expect_data, expect_equal, expect_exit, main, record_of, with_lock, write_policy
+from harness import POLICY, case, expect, expect_data, expect_equal, expect_exit, main, record_of, skip, with_lock, write_policy
 from own_network import clear, nft
 
 subprocess.run(["ip", "link", "add", "wg0", "type", "veth", "peer", "name", "wg0-peer"], check=True)
@@ -221,6 +222,30 @@ def what_is_beside_it_is_named(folder):
     load(OTHERS)
     expect_exit(0, verify(folder))
     clear()
+
+
+@case
+def what_iptables_does_with_connection_tracking_is_named(folder):
+    if shutil.which("iptables-nft") is None:
+        skip("there is no iptables-nft")
+    applied(folder)
+    for words, expected in (
+        ("--notrack", "takes packets from connection tracking"),
+        ("--zone 7", "puts packets into zones of connection tracking"),
+        ("--zone-orig mark", "puts packets into zones of connection tracking"),
+        ("--ctevents new", None),
+    ):
+        command = ["iptables-nft", "-t", "raw", "-A", "PREROUTING", "-j", "CT", *words.split()]
+        if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            skip("this kernel has no target CT")
+        result = verify(folder)
+        expect_exit(0, result)
+        if expected is None:
+            expect("of table ip raw" not in result.stdout, result)
+        else:
+            expect_data(f"chain PREROUTING of table ip raw {expected} (prerouting hook)", result)
+            expect_equal(1, result.stdout.count("of table ip raw"), words)
+        nft("delete", "table", "ip", "raw")
 
 
 @case
