@@ -75,7 +75,11 @@ private:
     const Cells& cells_of(const Change& change) {
         const bool move = change.kind == Change::Kind::move;
         place_.clear();
-        if (!change.file.empty()) place_.append(change.file).append(":").append(std::to_string(change.line));
+        if (change.file != file_) {  // most are of the file of the one before
+            file_ = change.file;
+            shown_file_ = printable(file_);
+        }
+        if (!file_.empty()) place_.append(shown_file_).append(":").append(std::to_string(change.line));
         who_.assign(move && change.who.empty() ? change.service : change.who);
         if (!change.among.empty()) who_.append(" ").append(change.among);
         cells_ = {who_,
@@ -94,6 +98,8 @@ private:
     const Changes& changes_;
     std::array<std::size_t, 6> width_{};
     std::string who_;
+    std::string_view file_;
+    std::string shown_file_;
     std::string place_;
     Cells cells_;
 };
@@ -145,7 +151,7 @@ std::string few_lines(const char* head, const std::vector<std::string>& texts) {
     constexpr std::size_t shown = 5;
     std::string lines;
     for (std::size_t i = 0; i < std::min(shown, texts.size()); ++i)
-        lines += fmt::format("  ! {}: {}\n", head, texts[i]);
+        lines += fmt::format("  ! {}: {}\n", head, printable(texts[i]));
     if (texts.size() > shown) lines += fmt::format("  ! {}: {} more\n", head, texts.size() - shown);
     return lines;
 }
@@ -155,7 +161,7 @@ std::string few_lines(const char* head, const std::vector<std::string>& texts) {
 void report_difference(const Difference& difference, const std::string& headline, Tense tense, Report& report) {
     report.data += printable(headline) + "\n";
     Lines(difference.changes).add_to(report.data);
-    for (const Term& remark : difference.remarks) report.data += fmt::format("  ! {}\n", remark.text);
+    for (const Term& remark : difference.remarks) report.data += fmt::format("  ! {}\n", printable(remark.text));
     report.data += few_lines("not from policyc", difference.foreign);
     report.data += few_lines("missing from the kernel", difference.missing);
     report.data += summary_of(difference, tense);

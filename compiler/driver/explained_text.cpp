@@ -198,7 +198,7 @@ private:
             return answer.verdict() != Verdict::allowed && answer.verdict() != Verdict::unjudged;
         });
         if (denied != explained_.answers.end())
-            out_ += fmt::format("\n  `policyc explain {} {} {}` says more of one\n", explained_.policy_path,
+            out_ += fmt::format("\n  `policyc explain {} {} {}` says more of one\n", printable(explained_.policy_path),
                                 denied->source.label, target_text(denied->target));
         drifted();
     }
@@ -262,31 +262,33 @@ private:
             case Followed::Verdict::no_chain: verdict = "passes, for nothing is judged there"; break;
             case Followed::Verdict::unreadable: verdict = "unknown: a rule on the way is not from policyc"; break;
         }
-        rows.add({verdict, flow_text(answer, finding.example) + (kernel.rule.empty() ? "" : ", " + kernel.rule)});
+        rows.add(
+            {verdict, flow_text(answer, finding.example) + (kernel.rule.empty() ? "" : ", " + printable(kernel.rule))});
         if (kernel.decisive) {
             const Asking& asking = kernel.asked[*kernel.decisive];
             std::string left;
             if (asking.held && asking.held->life.timeout != 0)
                 left = fmt::format(", {} left", about(Seconds(asking.held->life.left / 1000)));
             const auto element = element_at(*asking.set, asking.key);
-            rows.add({"element", fmt::format("{} {{ {} }}{}", asking.set->name,
+            rows.add({"element", fmt::format("{} {{ {} }}{}", printable(asking.set->name),
                                              element ? key_text(*asking.set, *element) : "?", left)});
         } else if (kernel.verdict == Followed::Verdict::drop) {
             std::vector<std::string> names;
             for (const Asking& asking : kernel.asked)
-                if (!asking.held) names.push_back(asking.set->name);
+                if (!asking.held) names.push_back(printable(asking.set->name));
             if (!names.empty()) rows.add({"in none of", few(names, 6)});
         }
         if (kernel.rated) rows.add({"rate", "a source above it is dropped; how much of it is used was not asked"});
         if (flow.counter)
-            rows.add({"counter", fmt::format("{}: {} packets, {} bytes of new connections", flow.counter->name,
-                                             flow.counter->packets, flow.counter->bytes)});
+            rows.add(
+                {"counter", fmt::format("{}: {} packets, {} bytes of new connections", printable(flow.counter->name),
+                                        flow.counter->packets, flow.counter->bytes)});
     }
 
     void drifted() {
         if (!explained_.live || !explained_.live->table || explained_.live->same) return;
         out_ += fmt::format("    the table is not what this policy makes: `policyc diff {}` says how it differs\n",
-                            explained_.policy_path);
+                            printable(explained_.policy_path));
     }
 
     void implied() {

@@ -7,6 +7,7 @@
 #include "compiler/driver/apply.h"
 #include "compiler/driver/folder_lock.h"
 #include "compiler/driver/state.h"
+#include "policy/excerpt.h"
 #include "policy/expect.h"
 
 namespace policyc {
@@ -85,7 +86,7 @@ Result<void> save(const LockFile& lock, const Lock& settled, bool with_state, Wo
     Result<void> written = world.files->write(lock.path, text, 0644);
     if (written) {
         report.record["written"] = true;
-        report.data += fmt::format("{} written\n", lock.path);
+        report.data += fmt::format("{} written\n", printable(lock.path));
         report.done = fmt::format("{} is written", lock.path);
         return drop_others();
     }

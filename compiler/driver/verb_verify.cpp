@@ -132,13 +132,13 @@ void tell(const std::string& node, const std::string& path, bool holds, const Ju
             "nothing else\n",
             size_text(*seen.table.ruleset));
     if (judged.wrong.empty() && !seen.table.ruleset) text += "  this node judges nothing, and there is no table\n";
-    for (const std::string& wrong : judged.wrong) text += "  ! " + wrong + "\n";
+    for (const std::string& wrong : judged.wrong) text += "  ! " + printable(wrong) + "\n";
     for (std::size_t i = 0; i < seen.beside.size(); ++i) {
         const Surrounding& one = seen.beside[i];
         if (i == 0 || seen.beside[i - 1].effect != one.effect)
             text += fmt::format("  beside it, {}:\n", heading(one.effect));
-        text += fmt::format("    {} {}\n", one.effect >= Surrounding::Effect::widens ? "!" : "-", one.words);
-        if (!one.why.empty()) text += fmt::format("      {}\n", one.why);
+        text += fmt::format("    {} {}\n", one.effect >= Surrounding::Effect::widens ? "!" : "-", printable(one.words));
+        if (!one.why.empty()) text += fmt::format("      {}\n", printable(one.why));
     }
     if (!judged.wrong.empty())
         text += "  `policyc diff` says who gains and loses what by it; `policyc apply` makes it what the policy says\n";

@@ -178,6 +178,21 @@ def what_an_edit_lets_expire_has_expired(folder):
 
 
 @case
+def a_difference_shows_no_control_character_of_a_file_name(folder):
+    with_lock(folder)
+    odd = "odd\n\x1b[31m.toml"
+    # What goes has its place in the old file, and what comes in the new one.
+    write_policy(folder, POLICY, odd)
+    write_policy(folder, POLICY.replace('who   = ["laptop", "phone"]', 'who   = ["laptop"]'), "less.toml")
+    for new, old in (("less.toml", odd), (odd, "less.toml")):
+        result = run("diff", new, "--against", old, "--lock", "policy.lock", cwd=folder)
+        expect_exit(1, result)
+        changes = [line for line in result.stdout.splitlines() if line.startswith(("  + ", "  - "))]
+        expect(len(changes) == 2 and all("odd" in line and ".toml:" in line for line in changes), result)
+        expect("\x1b" not in result.stdout + result.stderr and "odd\n" not in result.stdout + result.stderr, result)
+
+
+@case
 def an_old_policy_without_the_node_is_said(folder):
     with_lock(folder)
     write_policy(folder, POLICY.replace("extgw01", "gw"), "old.toml")

@@ -214,4 +214,13 @@ def colours_are_for_terminals_and_for_whoever_asks(folder):
     expect_data("\x1b[1;32mallowed\x1b[0m: phone", explain(folder, "phone", "jellyfin", "--color", "always"))
 
 
+@case
+def an_answer_shows_no_control_character_of_a_file_name(folder):
+    house(folder)
+    (folder / "policy.toml").rename(folder / "odd\n\x1b[31m.toml")
+    result = run("explain", "odd\n\x1b[31m.toml", "phone", "media", "--lock", "policy.lock", cwd=folder)
+    expect_data("says more of one", result)
+    expect("\x1b" not in result.stdout and "odd\n" not in result.stdout, result)
+
+
 main()

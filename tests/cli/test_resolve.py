@@ -194,6 +194,14 @@ def the_lock_is_found_beside_the_policy_from_any_folder(folder):
 
 
 @case
+def what_was_written_shows_no_control_character_of_a_file_name(folder):
+    write_policy(folder)
+    result = resolve(folder, {NAME: answered("10.69.13.30")}, "--lock", "odd\n\x1b[31m.lock")
+    expect_exit(0, result)
+    expect(".lock written\n" in result.stdout and "\x1b" not in result.stdout and "odd\n" not in result.stdout, result)
+
+
+@case
 def hosts_are_honoured(folder):
     write_policy(folder)
     (folder / "hosts").write_text(f"10.69.13.33 {NAME}\n")

@@ -304,3 +304,30 @@ TEST_CASE("a directory in the place of the record is told by all, and nothing is
     CHECK(ran.error->message == refusal + ", so nothing was applied");
     CHECK(gw.kernel.generation == generation);
 }
+
+TEST_CASE("what others call their things steers no terminal") {
+    Gateway gw;
+    gw.apply(policy());
+    const std::string odd = "a\x1b[2Jb";
+    const auto clean = [&](const Ran& ran) {
+        CAPTURE(ran.out);
+        return ran.says("a") && !ran.says("\x1b");
+    };
+    gw.kernel.others.push_back({"inet " + odd, odd, "forward", odd, ForeignChain::Does::hands_over});
+    CHECK(clean(gw.run(verb_verify)));
+    CHECK(gw.run(verb_verify).record.at("beside").front().at("what").get<std::string>().find(odd) != std::string::npos);
+    gw.table().foreign.push_back({ir::Foreign::Kind::chain, odd, "chain " + odd});
+    for (const Verb::Run verb : {verb_verify, verb_diff}) {
+        const Ran ran = gw.run(verb);
+        CHECK(ran.says(verb == verb_diff ? "not from policyc: chain a" : "more than the policy compiles to: chain a"));
+        CHECK(clean(ran));
+    }
+    gw.apply(policy());
+    for (ir::Chain& chain : gw.table().chains)
+        for (ir::Rule& rule : chain.rules) rule.comment = odd;
+    gw.options.node = "gw";
+    gw.options.from = "laptop";
+    gw.options.target = "10.1.0.9:80";
+    gw.options.live = true;
+    CHECK(clean(gw.run(verb_explain)));
+}
