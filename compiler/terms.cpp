@@ -35,6 +35,12 @@ std::vector<Range> outside(const AddressSet& set, const AddressSet& of) {
     return rest.ranges();
 }
 
+// A port that is open to or from anywhere, where that is by IPv4 alone; of one address its family is seen.
+std::string with_family(const View& view, const std::string& port) {
+    const bool anywhere = port.find("anywhere") != std::string::npos;
+    return anywhere && view.policy->ipv6 == Ipv6::deny ? port + " over IPv4" : port;
+}
+
 std::set<std::string> untouched_of(const Node& node) {
     std::set<std::string> texts;
     if (node.scope != Scope::host) return texts;
@@ -211,7 +217,7 @@ private:
             neither(is + " names this host as a source, but without output nothing that this host sends is judged");
     }
 
-    // UDP ports that are open without being listed.
+    // UDP ports that are open without being listed, whatever their families: of these ipv6() tells.
     static std::set<std::string> ports_of(const View& view, const Node& node) {
         std::set<std::string> texts;
         if (node.scope != Scope::host) return texts;
@@ -220,6 +226,7 @@ private:
         if (!node.output || !node.peer) return texts;
         const Node& peer = view.policy->nodes[*node.peer];
         const auto* endpoint = peer.endpoint ? std::get_if<Address>(&peer.endpoint->host) : nullptr;
+        if (endpoint != nullptr && endpoint->family == Family::ipv6 && view.policy->ipv6 == Ipv6::deny) return texts;
         if (const auto port = wireguard_port(peer))
             texts.insert(fmt::format("{}/udp from this host to {}", *port,
                                      endpoint != nullptr ? to_string(*endpoint) : "anywhere"));
@@ -231,12 +238,12 @@ private:
         const auto is = ports_of(after_, new_);
         // Where all was let through before, a port that is open now opens nothing; in scope tunnel that was so of what does not come out of it.
         for (const std::string& port : missing_in(is, was)) {
-            const std::string text = fmt::format("implied, for WireGuard: {}", port);
+            const std::string text = "implied, for WireGuard: " + with_family(after_, port);
             old_.scope == Scope::none ? neither(text) : opens(text);
         }
         const std::string where = host() ? "" : " in " + tunnel();
         for (const std::string& port : missing_in(was, is))
-            closes(fmt::format("no longer implied{}, for WireGuard: {}", where, port));
+            closes(fmt::format("no longer implied{}, for WireGuard: {}", where, with_family(before_, port)));
     }
 
     void ipv6() {
@@ -337,8 +344,9 @@ std::vector<Term> first_terms(const View& view) {
         const auto untouched = untouched_of(node);
         if (!untouched.empty()) out.push_back({fmt::format("untouched: {}", fmt::join(untouched, ", ")), false, false});
         if (const auto port = wireguard_port(node))
-            out.push_back(
-                {fmt::format("implied, for WireGuard: {}/udp from anywhere to this host", *port), false, false});
+            out.push_back({"implied, for WireGuard: " +
+                               with_family(view, fmt::format("{}/udp from anywhere to this host", *port)),
+                           false, false});
     } else {
         out.push_back({fmt::format("whatever else enters or leaves {} {}", tunnel, untold), false, true});
     }

@@ -291,14 +291,16 @@ std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node) {
     if (node.scope != Scope::host) return rows;
     add("loopback");
     if (policy.ipv6 == Ipv6::dual) add("IPv6 neighbour discovery");
-    if (const auto port = wireguard_port(node)) add(fmt::format("WireGuard from anywhere: {}/udp", *port));
+    const char* const anywhere = policy.ipv6 == Ipv6::deny ? "anywhere over IPv4" : "anywhere";
+    if (const auto port = wireguard_port(node)) add(fmt::format("WireGuard from {}: {}/udp", anywhere, *port));
     if (!node.output || !node.peer) return rows;
     const Node& peer = policy.nodes[*node.peer];
     const auto* address = peer.endpoint ? std::get_if<Address>(&peer.endpoint->host) : nullptr;
     if (address != nullptr && policy.ipv6 == Ipv6::deny && address->family == Family::ipv6) return rows;
-    const std::string where = address != nullptr ? " at " + to_string(*address)
-                              : peer.endpoint    ? ", anywhere since its endpoint is a name"
-                                                 : ", anywhere since it has no endpoint";
+    const std::string where =
+        address != nullptr
+            ? " at " + to_string(*address)
+            : fmt::format(", {} since {}", anywhere, peer.endpoint ? "its endpoint is a name" : "it has no endpoint");
     if (const auto port = wireguard_port(peer)) add(fmt::format("WireGuard to {}{}: {}/udp", peer.name, where, *port));
     return rows;
 }

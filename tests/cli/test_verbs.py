@@ -560,8 +560,8 @@ ENDPOINT
 """
     for endpoint, said in (
         ('endpoint = "192.0.2.1:443"', "  WireGuard to vps at 192.0.2.1: 443/udp\n"),
-        ('endpoint = "vpn.example:443"', "  WireGuard to vps, anywhere since its endpoint is a name: 443/udp\n"),
-        ("listen_port = 443", "  WireGuard to vps, anywhere since it has no endpoint: 443/udp\n"),
+        ('endpoint = "vpn.example:443"', "  WireGuard to vps, anywhere over IPv4 since its endpoint is a name: 443/udp\n"),
+        ("listen_port = 443", "  WireGuard to vps, anywhere over IPv4 since it has no endpoint: 443/udp\n"),
     ):
         write_policy(folder, policy.replace("ENDPOINT", endpoint))
         expect_data(said, run("list", "policy.toml", cwd=folder))

@@ -35,7 +35,7 @@ TEST_CASE("a first apply says what it closes") {
     CHECK(
         ran.says("! scope is \"host\": everything else to and through this host is refused from now on unless the "
                  "policy allows it, on every interface: whoever is logged in from outside wg0 too\n"));
-    CHECK(ran.says("! implied, for WireGuard: 51820/udp from anywhere to this host\n"));
+    CHECK(ran.says("! implied, for WireGuard: 51820/udp from anywhere to this host over IPv4\n"));
     CHECK(ran.says("! untouched: interface docker0\n"));
     CHECK(ran.narrows());
 }
@@ -181,9 +181,9 @@ TEST_CASE("an edit that opens or closes without a permission is said in the poli
         {policy(host + "untouched = [\"172.17.0.0/17\"]"), policy(host + "untouched = [\"172.17.0.0/16\"]"),
          "untouched from now on: 172.17.128.0/17: what crosses there and not the tunnel is let through", true, false},
         {policy(host), policy(host + "listen_port = 51820"),
-         "implied, for WireGuard: 51820/udp from anywhere to this host", true, false},
+         "implied, for WireGuard: 51820/udp from anywhere to this host over IPv4", true, false},
         {policy(host + "endpoint = \"gw.example:51820\""), policy(host),
-         "no longer implied, for WireGuard: 51820/udp from anywhere to this host", false, true},
+         "no longer implied, for WireGuard: 51820/udp from anywhere to this host over IPv4", false, true},
         {policy(), policy("", "limit = \"50/second\""),
          "new connections to web: 50/second instead of no limit, for phone, laptop", false, true},
         {policy("", "limit = \"50/second\""), policy(),
