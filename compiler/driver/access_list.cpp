@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <span>
 #include <tuple>
 
 #include "compiler/time_text.h"
@@ -22,18 +23,6 @@ bool same_host(const Host& a, const Host& b) {
     if (const auto* network = std::get_if<NetworkRef>(&a)) return network->network == std::get<NetworkRef>(b).network;
     if (const auto* range = std::get_if<Range>(&a)) return *range == std::get<Range>(b);
     return std::get<HostName>(a).name == std::get<HostName>(b).name;
-}
-
-// Targets that differ only in their ports, which one row shows: where each such run begins, and where the last one ends.
-std::vector<std::size_t> runs_of(const std::vector<Target>& list) {
-    std::vector<std::size_t> begins;
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        const bool goes_on = i > 0 && list[i].label == list[i - 1].label && list[i].service == list[i - 1].service &&
-                             list[i].span == list[i - 1].span && same_host(list[i].host, list[i - 1].host);
-        if (!goes_on) begins.push_back(i);
-    }
-    begins.push_back(list.size());
-    return begins;
 }
 
 // Where IPv6 is denied, what is IPv4 of these; all, where nothing is.
@@ -55,56 +44,91 @@ std::vector<std::string> texts_of(const std::vector<Range>& ranges) {
     return texts;
 }
 
-// What a filter shows.
-class Shown {
+// One end of a row: the families that it has, and in which of them it is asked for. Without an address it has `no_family`.
+struct RowEnd {
+    static constexpr unsigned no_family = 4;
+    unsigned has = 0;
+    unsigned asked = 0;
+
+    auto operator<=>(const RowEnd&) const = default;
+};
+
+// A packet is of one family: both ends are asked for in one that both have. Where there is none, each is looked at alone: the row is not in force, or an end has
+// addresses that the policy doesn't know.
+bool shown(const RowEnd& who, const RowEnd& what) {
+    const unsigned both = who.has & what.has;
+    return both == 0 ? who.asked != 0 && what.asked != 0 : (who.asked & what.asked & both) != 0;
+}
+
+// Targets that differ only in their ports, which one row shows.
+struct TargetRun {
+    std::span<const Target> targets;
+    RowEnd end;
+};
+
+// Which ends of rows a filter asks for.
+class RowFilter {
 public:
-    Shown(const Policy& policy, const Addresses& addresses, const ListFilter& filter)
+    RowFilter(const Policy& policy, const Addresses& addresses, const ListFilter& filter)
         : policy_(policy), addresses_(addresses), filter_(filter) {}
 
-    [[nodiscard]] bool operator()(const Source& source) const {
-        return !filter_.who || std::ranges::any_of(ranges_of(source.host),
-                                                   [&](const Range& range) { return filter_.who->meets(range); });
+    [[nodiscard]] RowEnd end(const Source& source) const {
+        return end_of(ranges_of(source.host), !filter_.who.has_value(),
+                      [&](const Range& range) { return filter_.who->meets(range); });
     }
 
-    [[nodiscard]] bool operator()(const Target& target) const {
-        if (!filter_.what) return true;
-        const reach::Slots slots = reach::slots_of(target.ports);
-        return std::ranges::any_of(ranges_of(target.host), [&](const Range& range) { return meets(range, slots); }) ||
-               std::ranges::any_of(filter_.what->nameless, [&](const Target* asked) {
-                   return same_host(asked->host, target.host) && reach::slots_of(asked->ports).meets(slots);
-               });
+    [[nodiscard]] std::vector<TargetRun> runs(const std::vector<Target>& list) const {
+        std::vector<TargetRun> out;
+        for (std::size_t i = 0, begin = 0; i < list.size(); ++i) {
+            const bool ends = i + 1 == list.size() || list[i + 1].label != list[i].label ||
+                              list[i + 1].service != list[i].service || list[i + 1].span != list[i].span ||
+                              !same_host(list[i + 1].host, list[i].host);
+            if (!ends) continue;
+            const std::span<const Target> run = std::span(list).subspan(begin, i + 1 - begin);
+            out.push_back({run, end(run)});
+            begin = i + 1;
+        }
+        return out;
     }
 
     // An input is open at every address of its node, and those that the policy doesn't know are likeliest in a network that the node serves.
-    [[nodiscard]] bool operator()(const Node& node, const Input& input) const {
-        if (!filter_.what) return true;
+    [[nodiscard]] RowEnd end(const Node& node, const Input& input) const {
         std::vector<Range> served;
         for (const auto& range : node.serves) served.push_back(range.value);
         std::vector<Range> near = own_ranges(policy_, node);
         std::ranges::move(passable(policy_, std::move(served)), std::back_inserter(near));
-        return std::ranges::any_of(input.ports, [&](const Ports& ports) {
-            return std::ranges::any_of(near, [&](const Range& range) { return meets(range, reach::slots_of(ports)); });
+        return end_of(near, !filter_.what.has_value(), [&](const Range& range) {
+            return std::ranges::any_of(input.ports, [&](const Ports& p) { return meets(range, reach::slots_of(p)); });
         });
     }
 
-    // How many rows the list makes.
-    [[nodiscard]] std::size_t count(const std::vector<Source>& list) const {
-        return static_cast<std::size_t>(std::ranges::count_if(list, [&](const Source& one) { return (*this)(one); }));
-    }
-    [[nodiscard]] std::size_t count(const std::vector<Target>& list) const {
-        const std::vector<std::size_t> runs = runs_of(list);
-        std::size_t count = 0;
-        for (std::size_t i = 0; i + 1 < runs.size(); ++i)
-            if (any(list, runs[i], runs[i + 1])) ++count;
-        return count;
-    }
-    [[nodiscard]] bool any(const std::vector<Target>& list, std::size_t begin, std::size_t end) const {
-        return std::any_of(list.begin() + static_cast<std::ptrdiff_t>(begin),
-                           list.begin() + static_cast<std::ptrdiff_t>(end),
-                           [&](const Target& target) { return (*this)(target); });
+private:
+    template <typename Meets>
+    static RowEnd end_of(const std::vector<Range>& ranges, bool all, const Meets& meets) {
+        RowEnd end;
+        for (const Range& range : ranges) {
+            const unsigned family = range.family == Family::ipv4 ? 1 : 2;
+            end.has |= family;
+            if (all || ((end.asked & family) == 0 && meets(range))) end.asked |= family;
+        }
+        if (ranges.empty()) end = {RowEnd::no_family, all ? RowEnd::no_family : 0};
+        return end;
     }
 
-private:
+    [[nodiscard]] RowEnd end(std::span<const Target> run) const {
+        const auto any = [&](const auto& asked) { return std::ranges::any_of(run, asked); };
+        RowEnd out = end_of(ranges_of(run.front().host), !filter_.what.has_value(), [&](const Range& range) {
+            return any([&](const Target& target) { return meets(range, reach::slots_of(target.ports)); });
+        });
+        const auto nameless = [&](const Target* asked) {
+            return same_host(asked->host, run.front().host) && any([&](const Target& target) {
+                       return reach::slots_of(asked->ports).meets(reach::slots_of(target.ports));
+                   });
+        };
+        if (filter_.what && std::ranges::any_of(filter_.what->nameless, nameless)) out.asked |= out.has;
+        return out;
+    }
+
     [[nodiscard]] std::vector<Range> ranges_of(const Host& host) const {
         return passable(policy_, reach::addresses_of_host(policy_, addresses_, host));
     }
@@ -120,7 +144,7 @@ private:
 class Lister {
 public:
     Lister(const Policy& policy, const Addresses& addresses, Days today, const ListFilter& filter)
-        : policy_(policy), addresses_(addresses), today_(today), shown_(policy, addresses, filter) {}
+        : policy_(policy), addresses_(addresses), today_(today), asked_(policy, addresses, filter) {}
 
     void tier(const Tier& tier) {
         AccessRow base;
@@ -137,12 +161,13 @@ public:
         }
         if (!holds_on(tier.expires, today_)) base.why_not = "expired " + to_text(tier.expires->value);
         seen_.clear();
-        for (const Source& source : tier.who) targets(base, source, tier.allow, true);
+        const std::vector<TargetRun> runs = asked_.runs(tier.allow);
+        for (const Source& source : tier.who) targets(base, source, runs, true);
     }
 
     void input(const Node& node, const Input& input) {
-        if (!shown_(node, input)) return;
         seen_.clear();
+        const RowEnd end = asked_.end(node, input);
         AccessRow base;
         base.via = fmt::format("nodes.{}.input.{}", node.name, input.name);
         base.log = input.log_new;
@@ -155,7 +180,7 @@ public:
         }
         for (const Ports& ports : input.ports) base.ports.push_back(to_string(ports));
         for (const Source& source : input.from) {
-            if (!shown_(source)) continue;
+            if (!shown(asked_.end(source), end)) continue;
             AccessRow row = base;
             row.span = source.span;
             row.why_not = no_way(&source.host, nullptr);
@@ -168,7 +193,7 @@ public:
         base.via = fmt::format("nodes.{}.output", node.name);
         seen_.clear();
         // What it sends may have any address of its own, be it in the policy or not.
-        targets(base, Source{NodeRef{index(node)}, node.name, node.span}, *node.output, false);
+        targets(base, Source{NodeRef{index(node)}, node.name, node.span}, asked_.runs(*node.output), false);
     }
 
     std::vector<AccessRow> rows() {
@@ -186,19 +211,18 @@ private:
         return static_cast<std::size_t>(&node - policy_.nodes.data());
     }
 
-    // One row for each run of targets that differ only in their ports.
-    void targets(const AccessRow& base, const Source& source, const std::vector<Target>& list, bool by_address) {
-        if (!shown_(source)) return;
-        const std::vector<std::size_t> runs = runs_of(list);
-        for (std::size_t run = 0; run + 1 < runs.size(); ++run) {
-            const Target& first = list[runs[run]];
-            if (!shown_.any(list, runs[run], runs[run + 1])) continue;
+    // One row for each run.
+    void targets(const AccessRow& base, const Source& source, const std::vector<TargetRun>& runs, bool by_address) {
+        const RowEnd who = asked_.end(source);
+        for (const TargetRun& run : runs) {
+            if (!shown(who, run.end)) continue;
+            const Target& first = run.targets.front();
             AccessRow row = base;
             row.what = first.label;
             row.host = text(first.host);
             row.addresses = addresses_of_host(first.host);
             row.span = first.span;
-            for (std::size_t i = runs[run]; i < runs[run + 1]; ++i) row.ports.push_back(to_string(list[i].ports));
+            for (const Target& target : run.targets) row.ports.push_back(to_string(target.ports));
             if (first.service) service(policy_.services[*first.service], row);
             expiry(first.expires, row);
             if (std::string why = no_way(by_address ? &source.host : nullptr, &first.host); !why.empty())
@@ -255,7 +279,7 @@ private:
     const Policy& policy_;
     const Addresses& addresses_;
     Days today_;
-    Shown shown_;
+    RowFilter asked_;
     std::vector<AccessRow> rows_;
     std::set<std::tuple<std::string, std::string, std::string, std::vector<std::string>>> seen_;  // of one list
 };
@@ -349,15 +373,31 @@ AccessList access_list(const Policy& policy, const Addresses& addresses, std::op
 
 std::size_t count_rows(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node,
                        const ListFilter& filter) {
-    const Shown shown(policy, addresses, filter);
+    const RowFilter asked(policy, addresses, filter);
+    // Ends that are asked for alike are counted together: tiers may have very many of both.
+    using Alike = std::map<RowEnd, std::size_t>;
+    const auto sources = [&](const std::vector<Source>& list) {
+        Alike alike;
+        for (const Source& source : list) ++alike[asked.end(source)];
+        return alike;
+    };
+    const auto targets = [&](const std::vector<Target>& list) {
+        Alike alike;
+        for (const TargetRun& run : asked.runs(list)) ++alike[run.end];
+        return alike;
+    };
     std::size_t count = 0;
-    for (const Tier& tier : policy.tiers) count += shown.count(tier.who) * shown.count(tier.allow);
+    const auto add = [&](const Alike& who, const Alike& what) {
+        for (const auto& [source, people] : who)
+            for (const auto& [target, things] : what)
+                if (shown(source, target)) count += people * things;
+    };
+    for (const Tier& tier : policy.tiers) add(sources(tier.who), targets(tier.allow));
     for (std::size_t i = 0; i < policy.nodes.size(); ++i) {
         const Node& one = policy.nodes[i];
         if (one.scope == Scope::none || (node && *node != i)) continue;
-        for (const Input& input : one.inputs)
-            if (shown(one, input)) count += shown.count(input.from);
-        if (one.output && shown(Source{NodeRef{i}, one.name, one.span})) count += shown.count(*one.output);
+        for (const Input& input : one.inputs) add(sources(input.from), {{asked.end(one, input), 1}});
+        if (one.output) add({{asked.end(Source{NodeRef{i}, one.name, one.span}), 1}}, targets(*one.output));
     }
     return count;
 }
