@@ -349,19 +349,16 @@ private:
     // A network may gain or lose something in part, and there are people in it.
     void name_people(Change& change, const Line& line, const People& people) {
         const std::string_view label = line.words.who;
-        if (line.boxes.front().direction == Direction::output) return name_own(change, line);
+        const Direction direction = line.boxes.front().direction;
+        if (direction == Direction::output) return name_own(change, line);
         if (label != one_person_ && people.one_person(label)) one_person_ = label;
-        if (label == one_person_ && !line.other_place) return;
+        if (label == one_person_ && !line.other_place && direction == Direction::forward) return;
         std::vector<Range> ranges;
         for (const Box& box : line.boxes) ranges.push_back(box.source);
-        const AddressSet sources(std::move(ranges));
-        if (label == one_person_) {
-            change.among = keep(fmt::format("({})", people.addresses(sources)));
-            return;
-        }
-        change.who = keep(people.text(label, sources));
-        change.among = keep(line.other_place && change.who == label ? fmt::format("({})", people.addresses(sources))
-                                                                    : people.among(label, sources));
+        const People::Called called =
+            people.called(label, AddressSet(std::move(ranges)), line.other_place, direction == Direction::input);
+        change.who = keep(called.who);
+        change.among = keep(called.among);
     }
 
     // Several entries may have the same words: the one that the boxes are of, where it is known.

@@ -10,7 +10,7 @@
 
 namespace policyc {
 
-People::People(const View& view) {
+People::People(const View& view) : dual_(view.policy->ipv6 == Ipv6::dual) {
     for (const Network& network : view.policy->networks) networks_.emplace(network.name, &network);
     const std::vector<Node>& nodes = view.policy->nodes;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -26,8 +26,27 @@ bool People::one_person(std::string_view label) const {
     return names_.contains(label);
 }
 
-std::string People::addresses(const AddressSet& sources) {
-    return ranges_text(sources, [](const Range& range) { return to_string(range); });
+bool People::of_both_families(std::string_view label) const {
+    const auto both = [](const auto& list) {
+        return std::ranges::any_of(list,
+                                   [&](const auto& one) { return one.value.family != list.front().value.family; });
+    };
+    if (const auto node = names_.find(label); node != names_.end()) return both(node->second->addresses);
+    const auto network = networks_.find(label);
+    return network != networks_.end() && both(network->second->ranges);
+}
+
+People::Called People::called(std::string_view label, const AddressSet& sources, bool elsewhere, bool received) const {
+    const bool person = one_person(label);
+    const bool half = received && dual_ && sources.ranges().front().family == sources.ranges().back().family;
+    const bool of_more = half && of_both_families(label);
+    std::string who = person || of_more ? std::string(label) : text(label, sources);
+    // Of a network of one family what is said by the names of nodes is half of these.
+    if (of_more || (half && !who.starts_with(label)) || (elsewhere && who == label)) {
+        const auto as_it_is = [](const Range& range) { return to_string(range); };
+        return {std::move(who), fmt::format("({})", ranges_text(sources, as_it_is))};
+    }
+    return {std::move(who), person ? std::string() : among(label, sources)};
 }
 
 std::optional<Span> People::place_of(std::string_view label) const {

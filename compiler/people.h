@@ -19,18 +19,26 @@ public:
 
     // What a policy calls by that name, to be asked before the rest: whether it is a node, and so one person.
     [[nodiscard]] bool one_person(std::string_view label) const;
-    // These addresses of what a policy calls by that name: "lan", "lan but laptop", "laptop".
-    [[nodiscard]] std::string text(std::string_view label, const AddressSet& sources) const;
-    // The nodes that have their addresses there and are not named by that text: "(laptop, phone among them)", or "".
-    [[nodiscard]] std::string among(std::string_view label, const AddressSet& sources) const;
-    [[nodiscard]] static std::string addresses(const AddressSet& sources);
+    // These addresses of what a policy calls by that name. `elsewhere`: the same name is told of with other addresses too. `received`: by this host, so that the
+    // destination doesn't say of which family all is.
+    struct Called {
+        std::string who;  // "lan", "lan but laptop", "laptop"
+        // Which addresses, where the name would say more than these: "(fd69::2)". Else nodes that have theirs there and are not named yet:
+        // "(laptop, phone among them)", or "".
+        std::string among;
+    };
+    [[nodiscard]] std::string text(std::string_view label, const AddressSet& sources) const;  // `who` of it
+    [[nodiscard]] Called called(std::string_view label, const AddressSet& sources, bool elsewhere, bool received) const;
     // Where the address of that node or network is written.
     [[nodiscard]] std::optional<Span> place_of(std::string_view label) const;
 
 private:
+    [[nodiscard]] std::string among(std::string_view label, const AddressSet& sources) const;
+    [[nodiscard]] bool of_both_families(std::string_view label) const;
     [[nodiscard]] std::optional<AddressSet> whole_of(std::string_view label) const;
     [[nodiscard]] std::string name(const Range& range) const;
 
+    bool dual_;                                              // what is said of names holds of both families
     std::vector<std::pair<Range, std::string_view>> nodes_;  // by address
     std::map<std::string_view, const Node*> names_;
     std::map<std::string_view, const Network*> networks_;
