@@ -66,6 +66,7 @@ std::vector<Verb> make_verbs() {
                   "Then, for each node with an interface, what it does not judge: that passes, whatever the list says.",
                   "An input is open at every address of its node, so it is also shown by --what with a network that "
                   "the node serves.",
+                  "--who and --what with an address of one family leave out what has none of that family.",
                   "With --format mermaid or dot it is a graph to draw.",
                   "A list of more than 250,000 lines is refused: ask for one person or one service."},
         .arguments = {policy_argument},
@@ -128,6 +129,7 @@ std::vector<Verb> make_verbs() {
              "but "
              "laptop.",
              "People in a network are named behind it.",
+             "Where an input changes in one of two families, the addresses stand behind the name: phone (fd69:50::12).",
              "What an input or output opens, a tier may open too at an address of this host: gw:22/tcp but 10.69.50.2 "
              "says so, and in a record of JSON the addresses in except.",
              "Of rates, what all limited tiers and inputs let through together counts, for each person and service; "
