@@ -22,8 +22,8 @@ struct TrackedHow {
 
 // What would be cut.
 struct Lockout {
-    std::optional<Session> session = std::nullopt;    // the caller's; nothing where it is another peer's tunnel
-    std::optional<TunnelFlow> tunnel = std::nullopt;  // what carries that tunnel; nothing where it is the session itself
+    std::optional<Session> session = std::nullopt;    // the caller's; nothing where it is another's tunnel
+    std::optional<TunnelFlow> tunnel = std::nullopt;  // what carries it; nothing where it is the session itself
     // Why: no permission has it (`fresh`), or it is what policyc refuses whatever is permitted.
     FirstPacket::State state = FirstPacket::State::fresh;
     std::string by =
