@@ -104,6 +104,7 @@ private:
         const auto missing = [&](const Reach& from, const Reach& in, const OwnAddresses& own) {
             Gaps found = gaps(from, in, own);
             if (&in == &new_reach_ || last_) take_out_unlisted(&in == &new_reach_ ? now_.view() : last_->view(), found);
+            if (before.chains.empty()) Beside(*now_.view().policy, now_.view().node).take_out(found);
             const auto no_news = [&](Direction of) { return std::ranges::find(one_sided, of) != one_sided.end(); };
             std::erase_if(found.boxes, [&](const Gap& gap) { return no_news(gap.box->direction); });
             if (no_news(Direction::forward)) found.tiers.clear();
@@ -324,14 +325,10 @@ private:
 
     [[nodiscard]] const std::string& node_name() const { return now_.view().policy->nodes[now_.view().node].name; }
 
-    const People& now_people() {
-        if (!now_people_) now_people_.emplace(now_.view());
-        return *now_people_;
-    }
+    const People& now_people() { return now_people_ ? *now_people_ : now_people_.emplace(now_.view()); }
     const People& last_people() {
         if (!last_) return now_people();
-        if (!last_people_) last_people_.emplace(last_->view());
-        return *last_people_;
+        return last_people_ ? *last_people_ : last_people_.emplace(last_->view());
     }
 
     // Before anything is known of the reason.

@@ -1,13 +1,15 @@
-// WireGuard's own ports, and what scope tunnel leaves alone, as boxes; entry point take_out_unlisted().
+// WireGuard's own ports, and what scope tunnel leaves alone, taken out of gaps; entry points in implied.h.
 #include "compiler/implied.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <utility>
 #include <variant>
 
-#include "compiler/own_addresses.h"
 #include "compiler/own_end.h"
 #include "compiler/sides.h"
+#include "policy/reach.h"
 
 namespace policyc {
 
@@ -41,35 +43,173 @@ std::vector<LabelledBox> for_wireguard(const View& view) {
     return boxes;
 }
 
-// In scope tunnel, what this host receives from its near side: by another interface it is not judged, and out of the tunnel it is refused whatever is listed.
-std::vector<LabelledBox> from_near(const View& view) {
-    std::vector<LabelledBox> boxes;
-    if (view.policy->nodes[view.node].scope != Scope::tunnel) return boxes;
-    AddressSet served = sides_of(*view.policy, view.node).near;
-    for (const Range& own : own_addresses(view)) served.subtract(own);
-    for (const Range& near : served.ranges())
-        boxes.push_back({{Direction::input, near, {near.family, 0, top(near.family)}, {Protocol::any, 0, 0}}, {}});
-    return boxes;
+// Some range, inside a set and outside.
+struct Cut {
+    std::vector<Range> in;
+    std::vector<Range> out;
+};
+
+Cut cut_by(const AddressSet& set, const Range& range) {
+    Cut cut;
+    const std::vector<Range>& all = set.ranges();
+    auto at = std::ranges::partition_point(
+        all, [&](const Range& one) { return std::pair(one.family, one.hi) < std::pair(range.family, range.lo); });
+    u128 from = range.lo;
+    for (; at != all.end() && at->meets(range); ++at) {
+        if (from < at->lo) cut.out.push_back({range.family, from, at->lo - 1});
+        cut.in.push_back({range.family, std::max(range.lo, at->lo), std::min(range.hi, at->hi)});
+        if (at->hi >= range.hi) return cut;
+        from = at->hi + 1;
+    }
+    cut.out.push_back({range.family, from, range.hi});
+    return cut;
 }
 
-}  // namespace
+// Less what goes from the one to the other.
+std::vector<Box> less(const std::vector<Box>& boxes, const AddressSet& from, const AddressSet& to) {
+    std::vector<Box> left;
+    for (Box box : boxes) {
+        if (!from.meets(box.source) || !to.meets(box.destination)) {
+            left.push_back(box);
+            continue;
+        }
+        const Cut sources = cut_by(from, box.source);
+        const Cut destinations = cut_by(to, box.destination);
+        const auto add = [&](const Range& source, const Range& destination) {
+            box.source = source;
+            box.destination = destination;
+            left.push_back(box);
+        };
+        const Range everywhere = box.destination;
+        for (const Range& source : sources.out) add(source, everywhere);
+        for (const Range& source : sources.in)
+            for (const Range& destination : destinations.out) add(source, destination);
+    }
+    return left;
+}
 
-void take_out_unlisted(const View& view, Gaps& gaps) {
-    std::vector<LabelledBox> unlisted = for_wireguard(view);
-    for (const LabelledBox& box : from_near(view)) unlisted.push_back(box);
-    if (unlisted.empty()) return;
-    std::ranges::sort(unlisted, {}, &LabelledBox::box);
-    const BoxIndex index(unlisted);
-    std::erase_if(gaps.boxes, [&](Gap& gap) {
-        if (gap.box->direction == Direction::forward) return false;
+// What `left_of` leaves of each missing piece, where it is about any.
+template <typename Concerns, typename LeftOf>
+void keep_what_is_left(std::vector<Gap>& gaps, const Concerns& concerns, const LeftOf& left_of) {
+    std::erase_if(gaps, [&](Gap& gap) {
+        if (!concerns(*gap.box)) return false;
         std::vector<Box> left;
-        for (const Box& box : gap.missing())
-            for (const Box& piece : index.uncovered(spread(box))) left.push_back(gathered(piece));
+        for (const Box& box : gap.missing()) std::ranges::move(left_of(box), std::back_inserter(left));
         std::ranges::sort(left);
         const bool none = left.empty();
         if (!std::ranges::equal(left, gap.missing())) gap.pieces = std::move(left);
         return none;
     });
+}
+
+bool holds_all(const AddressSet& set, const std::vector<Range>& ranges) {
+    return !ranges.empty() && std::ranges::all_of(ranges, [&](const Range& range) { return set.holds(range); });
+}
+
+}  // namespace
+
+Beside::Beside(const Policy& policy, std::size_t node) {
+    if (policy.nodes[node].scope != Scope::tunnel) return;
+    near_ = sides_of(policy, node).near;
+    for (const auto& address : policy.nodes[node].addresses) {
+        own_.add(range_of(address.value));
+        near_.subtract(range_of(address.value));
+    }
+    apart_ = near_;
+    for (std::size_t i = 0; i < policy.nodes.size(); ++i)
+        if (i != node)
+            for (const auto& range : policy.nodes[i].serves) apart_.subtract(range.value);
+}
+
+Beside::Beside(const Beside& a, const Beside& b)
+    : near_(reach::intersection(a.near_, b.near_)),
+      apart_(reach::intersection(a.apart_, b.apart_)),
+      own_(reach::intersection(a.own_, b.own_)) {}
+
+bool Beside::holds(const std::vector<Range>& sources, const std::vector<Range>& destinations) const {
+    return (holds_all(apart_, sources) && holds_all(apart_, destinations)) ||
+           (holds_all(near_, sources) && holds_all(own_, destinations));
+}
+
+bool Beside::holds(const std::vector<Range>& sources) const {
+    return holds_all(near_, sources);
+}
+
+bool Beside::meets(const Box& box) const {
+    return box.direction != Direction::output && near_.meets(box.source) &&
+           (box.direction == Direction::input || apart_.meets(box.destination) || own_.meets(box.destination));
+}
+
+std::vector<Box> Beside::without(const Box& box) const {
+    switch (box.direction) {
+        case Direction::forward: return less(less({box}, apart_, apart_), near_, own_);
+        case Direction::input: {
+            std::vector<Box> left;
+            for (const Range& source : cut_by(near_, box.source).out)
+                left.push_back({box.direction, source, box.destination, box.ports, box.others});
+            return left;
+        }
+        case Direction::output: break;
+    }
+    return {box};
+}
+
+void Beside::take_out(Gaps& gaps) const {
+    if (near_.empty()) return;
+    keep_what_is_left(
+        gaps.boxes, [&](const Box& box) { return meets(box); }, [&](const Box& box) { return without(box); });
+
+    // Of those who are told together, the ones on this side stay together with what is elsewhere.
+    std::vector<WideGap> wide;
+    const auto add = [&](WideGap gap) {
+        if (gap.size() > 0) wide.push_back(std::move(gap));
+    };
+    const std::size_t before = gaps.boxes.size();
+    for (WideGap& gap : gaps.tiers) {
+        const auto here = [&](const Range& source) { return near_.meets(source); };
+        const auto there = [&](const Area& area) {
+            return !apart_.meets(area.destination) && !own_.meets(area.destination);
+        };
+        const auto senders = std::ranges::stable_partition(gap.sources, std::not_fn(here));
+        WideGap those{gap.tier, {senders.begin(), senders.end()}, {}};
+        gap.sources.erase(senders.begin(), senders.end());
+        for (const Area& area : gap.areas) {
+            if (those.sources.empty()) break;
+            if (there(area)) {
+                those.areas.push_back(area);
+                continue;
+            }
+            for (const Range& source : those.sources) {
+                const Box box = area.from(source);
+                std::vector<Box> left = without(box);
+                if (left.empty()) continue;
+                if (left == std::vector{box}) left.clear();
+                gaps.boxes.push_back({&gaps.multiplied.emplace_back(box), std::move(left)});
+            }
+        }
+        add(std::move(gap));
+        add(std::move(those));
+    }
+    gaps.tiers = std::move(wide);
+    if (gaps.boxes.size() == before) return;
+    const auto box_of = [](const Gap& gap) -> const Box& { return *gap.box; };
+    std::ranges::sort(gaps.boxes, {}, box_of);
+    const auto repeated = std::ranges::unique(gaps.boxes, {}, box_of);
+    gaps.boxes.erase(repeated.begin(), repeated.end());
+}
+
+void take_out_unlisted(const View& view, Gaps& gaps) {
+    if (std::vector<LabelledBox> tunnels = for_wireguard(view); !tunnels.empty()) {
+        std::ranges::sort(tunnels, {}, &LabelledBox::box);
+        const BoxIndex index(tunnels);
+        const auto concerned = [](const Box& box) { return box.direction != Direction::forward; };
+        keep_what_is_left(gaps.boxes, concerned, [&](const Box& box) {
+            std::vector<Box> left;
+            for (const Box& piece : index.uncovered(spread(box))) left.push_back(gathered(piece));
+            return left;
+        });
+    }
+    Beside(*view.policy, view.node).take_out(gaps);
 }
 
 }  // namespace policyc

@@ -1,10 +1,40 @@
-// What a policy lets through without listing it.
+// What a policy lets through without listing it, or whatever it lists.
 #pragma once
+
+#include <vector>
 
 #include "compiler/access.h"
 #include "compiler/gaps.h"
+#include "policy/address.h"
+#include "policy/model.h"
 
 namespace policyc {
+
+// What is between two places on one side of a node in scope `tunnel`: beside the tunnel it is not judged, and nothing of it passes the tunnel but what is refused as
+// spoofed. Only what is certain: what another node serves too may be behind the tunnel. Nothing in other scopes.
+class Beside {
+public:
+    Beside() = default;
+    Beside(const Policy& policy, std::size_t node);
+    // What is so for both nodes.
+    Beside(const Beside& a, const Beside& b);
+
+    [[nodiscard]] bool sends(const Range& source) const { return near_.meets(source); }
+    // Whether all of these sources to all of these destinations are, or all that they send to this host.
+    [[nodiscard]] bool holds(const std::vector<Range>& sources, const std::vector<Range>& destinations) const;
+    [[nodiscard]] bool holds(const std::vector<Range>& sources) const;
+    // Whether some of a box may be, and what is left of it, disjoint.
+    [[nodiscard]] bool meets(const Box& box) const;
+    [[nodiscard]] std::vector<Box> without(const Box& box) const;
+    void take_out(Gaps& gaps) const;
+
+    [[nodiscard]] const AddressSet& apart() const { return apart_; }
+
+private:
+    AddressSet near_;   // the near side, less its own addresses: who sends to this host
+    AddressSet apart_;  // of it, what no other node serves: who sends to whom
+    AddressSet own_;
+};
 
 // Of gaps between two policies: takes out what passes under this one, listed or not. (docs/language.md, section 2)
 void take_out_unlisted(const View& view, Gaps& gaps);

@@ -57,6 +57,23 @@ bool looks_up_permissions(const ir::Rule& rule) {
     });
 }
 
+// The fast ways, and what refuses a source of another side: which of them come first says whether somebody on this side may begin, and no more (lower.cpp).
+bool is_fast_way(const ir::Rule& rule) {
+    return std::ranges::any_of(rule.statements, [](const ir::Statement& statement) {
+        const auto* jump = std::get_if<ir::Jump>(&statement);
+        return jump != nullptr && jump->chain.starts_with("fast_");
+    });
+}
+
+bool asks_for_a_side(const ir::Rule& rule) {
+    return std::ranges::any_of(rule.statements, [](const ir::Statement& statement) {
+        const auto* lookup = std::get_if<ir::Lookup>(&statement);
+        constexpr std::array sides{"tunnel", "near", "far"};
+        return lookup != nullptr &&
+               std::ranges::any_of(sides, [&](const char* side) { return lookup->set.starts_with(side); });
+    });
+}
+
 // What compare_terms() and changes() may have overlooked between two policies: the rules that speak of no permission, and do more than count and log. Without those of
 // limits where these are told.
 ir::Ruleset rules_of(const ir::Ruleset& ruleset, bool but_limits) {
@@ -65,7 +82,12 @@ ir::Ruleset rules_of(const ir::Ruleset& ruleset, bool but_limits) {
         const bool counts_only = chain.name.ends_with("_opened");
         return program::looks_up_access(chain.name) || counts_only || (but_limits && chain.name.starts_with("limit"));
     });
-    for (ir::Chain& chain : rest.chains) std::erase_if(chain.rules, looks_up_permissions);
+    for (ir::Chain& chain : rest.chains) {
+        std::erase_if(chain.rules, looks_up_permissions);
+        if (chain.name != "from_tunnel" && chain.name != "to_tunnel") continue;
+        std::erase_if(chain.rules, is_fast_way);
+        std::ranges::stable_partition(chain.rules, asks_for_a_side);
+    }
     return rest;
 }
 

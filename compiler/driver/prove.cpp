@@ -7,6 +7,7 @@
 #include <set>
 
 #include "compiler/driver/pipeline.h"
+#include "compiler/implied.h"
 #include "compiler/own_end.h"
 #include "compiler/proof/prove.h"
 #include "compiler/timing.h"
@@ -105,6 +106,20 @@ void add_own(const Node& node, std::vector<proof::Listed>& flows) {
     }
 }
 
+// Nor is one into the tunnel between two places of this side.
+void add_beside(const Beside& beside, std::vector<proof::Listed>& flows) {
+    using proof::Field;
+    for (const Range& range : beside.apart().ranges()) {
+        const std::vector<proof::Level> levels = proof::flow_levels(range.family);
+        proof::Listed one{.family = range.family, .box = {}, .sources = beside.apart().ranges()};
+        for (std::size_t i = 0; i < one.box.size(); ++i) one.box[i] = {0, levels[i].max};
+        one.box[proof::place(Field::hook)] = proof::just(proof::Hook::forward);
+        one.box[proof::place(Field::out)] = proof::just(proof::Side::tunnel);
+        one.box[proof::place(Field::destination)] = {range.lo, range.hi};
+        flows.push_back(one);
+    }
+}
+
 }  // namespace
 
 proof::Hook proof_hook(Direction direction) {
@@ -144,8 +159,8 @@ proof::Effect effect_of(const ir::Ruleset& table, const View& view) {
     });
 }
 
-void check_listed(const ir::Ruleset& table, const View& now, const ServerPorts& live, const World& world,
-                  Difference& differs) {
+void check_listed(const ir::Ruleset& table, const View& now, const View* last, const ServerPorts& live,
+                  const World& world, Difference& differs) {
     std::vector<proof::Listed> gains;
     std::vector<proof::Listed> losses;
     for (const Change& change : differs.changes) {
@@ -156,6 +171,10 @@ void check_listed(const ir::Ruleset& table, const View& now, const ServerPorts& 
         add_listed(change.left, {}, losses);
     }
     for (std::vector<proof::Listed>* flows : {&gains, &losses}) add_own(now.policy->nodes[now.node], *flows);
+    const Beside then = last != nullptr ? Beside(*last->policy, last->node) : Beside();
+    const Beside from_now_on(*now.policy, now.node);
+    add_beside(then, gains);
+    add_beside(from_now_on, losses);
     // Both know of ports that the other may not: what begins from one of them is no matter of permissions.
     ServerPorts ports = server_ports_of(table);
     ports.tcp.insert(ports.tcp.end(), live.tcp.begin(), live.tcp.end());

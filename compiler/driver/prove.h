@@ -27,9 +27,9 @@ Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, st
 // What it opens and closes that the policy of the view takes the place of the table, both where that isn't known.
 proof::Effect effect_of(const ir::Ruleset& table, const View& view);
 
-// Asks the diagrams whether the changes and remarks are all that opens and closes where the policy takes the place of `table`, and adds a remark where they are
-// not. Tables with rules that nobody knows, or without a chain that the policy needs, and policies that are too entangled, are not looked at.
-void check_listed(const ir::Ruleset& table, const View& now, const ServerPorts& live, const World& world,
-                  Difference& differs);
+// Asks the diagrams whether the changes and remarks are all that opens and closes where the policy takes the place of `table`, which `last` made where it is known, and adds a remark
+// where they are not. Tables with rules that nobody knows, or without a chain that the policy needs, and policies that are too entangled, are not looked at.
+void check_listed(const ir::Ruleset& table, const View& now, const View* last, const ServerPorts& live,
+                  const World& world, Difference& differs);
 
 }  // namespace policyc

@@ -109,7 +109,8 @@ int verb_diff(const Options& options, World& world, Report& report) {
                             .ruleset = &before};
         const auto table = before.empty() ? std::optional<ir::Ruleset>() : before;
         Difference differs = difference(table, after, view, Origin{&old_view, &before});
-        if (table && !differs.same) timed("diagrams", [&] { check_listed(*table, view, {}, world, differs); });
+        if (table && !differs.same)
+            timed("diagrams", [&] { check_listed(*table, view, &old_view, {}, world, differs); });
         return finish(differs, options, name, headline, report);
     }
 
@@ -130,7 +131,8 @@ int verb_diff(const Options& options, World& world, Report& report) {
     if (!before && !after.empty())
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");
     Difference differs = timed("difference", [&] { return difference(before, after, view, origin_of(past)); });
-    if (before && !differs.same) timed("diagrams", [&] { check_listed(*before, view, live, world, differs); });
+    const View* last = past ? &past->view : nullptr;
+    if (before && !differs.same) timed("diagrams", [&] { check_listed(*before, view, last, live, world, differs); });
     warn_without_past(before, past, !differs.same, name, world, report);
     return finish(differs, options, name, fmt::format("{}: {} against the kernel", name, options.policy), report);
 }

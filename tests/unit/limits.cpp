@@ -108,16 +108,3 @@ TEST_CASE("of a service whose ports have other rates, those that are meant are t
     CHECK(gw.diff(wide("10.1.0.5:443\", \"10.1.0.5:8080"))
               .says("! new connections to web (10.1.0.5:443/tcp): no limit instead of 2/minute, for phone\n"));
 }
-
-TEST_CASE("in scope tunnel, what this host receives from its own side is never judged: nothing of it comes or goes") {
-    const auto from = [](const std::string& who) { return policy("input.ssh = { from = [" + who + "] }\n"); };
-    Gateway gw;
-    gw.apply(from("\"phone\""));
-    const Ran ran = gw.diff(from("\"phone\", \"10.1.0.0/24\", \"10.1.0.9\""));
-    CAPTURE(ran.out);
-    CHECK_FALSE(ran.says("  gains"));
-    CHECK_FALSE(ran.widens());
-    CHECK(gw.diff(from("\"phone\", \"10.1.0.0/23\"")).says("10.1.1.0/24  gains  input.ssh"));
-    gw.apply(from("\"phone\", \"10.1.0.0/24\""));
-    CHECK_FALSE(gw.diff(from("\"phone\"")).says("  loses"));
-}

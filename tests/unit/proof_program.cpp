@@ -413,7 +413,7 @@ TEST_CASE("what a list leaves out is marked as opening") {
     World world;
     world.now = Time(std::chrono::duration_cast<std::chrono::seconds>(today.time_since_epoch()));
     Difference silent;
-    check_listed(before.ruleset, now, {}, world, silent);
+    check_listed(before.ruleset, now, nullptr, {}, world, silent);
     REQUIRE(silent.remarks.size() == 1);
     CHECK(silent.remarks[0].text.starts_with(
         "opens, and nothing above says so: the first packet of a flow from 10.69.50.11"));
@@ -421,6 +421,6 @@ TEST_CASE("what a list leaves out is marked as opening") {
     CHECK_FALSE(silent.narrows());
 
     Difference same;
-    check_listed(after.ruleset, now, {}, world, same);
+    check_listed(after.ruleset, now, nullptr, {}, world, same);
     CHECK(same.remarks.empty());
 }
