@@ -10,6 +10,7 @@
 #include <span>
 #include <tuple>
 
+#include "compiler/implied.h"
 #include "compiler/time_text.h"
 #include "policy/text.h"
 
@@ -143,8 +144,13 @@ private:
 
 class Lister {
 public:
-    Lister(const Policy& policy, const Addresses& addresses, Days today, const ListFilter& filter)
-        : policy_(policy), addresses_(addresses), today_(today), asked_(policy, addresses, filter) {}
+    // Tiers are judged on that node, or else on any.
+    Lister(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node, Days today,
+           const ListFilter& filter)
+        : policy_(policy), addresses_(addresses), today_(today), asked_(policy, addresses, filter) {
+        for (std::size_t i = 0; i < policy.nodes.size(); ++i)
+            if ((!node || *node == i) && policy.nodes[i].scope == Scope::tunnel) beside_.emplace(i, Beside(policy, i));
+    }
 
     void tier(const Tier& tier) {
         AccessRow base;
@@ -184,6 +190,8 @@ public:
             AccessRow row = base;
             row.span = source.span;
             row.why_not = no_way(&source.host, nullptr);
+            const auto beside = beside_.find(index(node));
+            if (beside != beside_.end() && beside->second.holds(ranges_of(source.host))) row.unjudged_on = node.name;
             put(row, source);
         }
     }
@@ -227,6 +235,7 @@ private:
             expiry(first.expires, row);
             if (std::string why = no_way(by_address ? &source.host : nullptr, &first.host); !why.empty())
                 row.why_not = std::move(why);
+            if (by_address && !beside_.empty()) row.unjudged_on = unjudged_on(source.host, first.host);
             put(row, source);
         }
     }
@@ -246,6 +255,7 @@ private:
         row.who = source.label;
         row.who_addresses = addresses_of_host(source.host);
         row.in_force = row.why_not.empty();
+        if (!row.in_force) row.unjudged_on.clear();
         // Who is in a list twice (by name and by a group) reaches it once.
         if (seen_.emplace(row.who, row.what, row.host, row.ports).second) rows_.push_back(std::move(row));
     }
@@ -257,8 +267,20 @@ private:
         return std::get<HostName>(host).name;
     }
 
+    [[nodiscard]] std::vector<Range> ranges_of(const Host& host) const {
+        return passable(policy_, reach::addresses_of_host(policy_, addresses_, host));
+    }
+
     [[nodiscard]] std::vector<std::string> addresses_of_host(const Host& host) const {
-        return texts_of(passable(policy_, reach::addresses_of_host(policy_, addresses_, host)));
+        return texts_of(ranges_of(host));
+    }
+
+    [[nodiscard]] std::string unjudged_on(const Host& from, const Host& to) const {
+        const std::vector<Range> sources = ranges_of(from);
+        const std::vector<Range> destinations = ranges_of(to);
+        const auto at = std::ranges::find_if(
+            beside_, [&](const auto& beside) { return beside.second.holds(sources, destinations); });
+        return at == beside_.end() ? "" : policy_.nodes[at->first].name;
     }
 
     // Why no packet can be from the one to the other, whatever is allowed; "" where one can, or where either has no address. Null: any address.
@@ -280,6 +302,7 @@ private:
     const Addresses& addresses_;
     Days today_;
     RowFilter asked_;
+    std::map<std::size_t, Beside> beside_;  // of nodes in scope `tunnel`
     std::vector<AccessRow> rows_;
     std::set<std::tuple<std::string, std::string, std::string, std::vector<std::string>>> seen_;  // of one list
 };
@@ -354,7 +377,7 @@ std::string unjudged_by(const Node& node) {
 AccessList access_list(const Policy& policy, const Addresses& addresses, std::optional<std::size_t> node, Days today,
                        const ListFilter& filter) {
     AccessList list;
-    Lister lister(policy, addresses, today, filter);
+    Lister lister(policy, addresses, node, today, filter);
     for (const Tier& tier : policy.tiers) lister.tier(tier);
     for (std::size_t i = 0; i < policy.nodes.size(); ++i) {
         const Node& one = policy.nodes[i];

@@ -26,7 +26,8 @@ struct AccessRow {
     bool log = false;
     std::optional<Days> until;  // the last day
     bool in_force = true;
-    std::string why_not;  // where it is not in force
+    std::string why_not;      // where it is not in force
+    std::string unjudged_on;  // the node on one side of which both are, in scope `tunnel`; "" mostly
     Span span;
 };
 

@@ -28,6 +28,7 @@ std::string terms(const AccessRow& row) {
     if (row.log) parts.emplace_back("logged");
     if (row.until && row.in_force) parts.push_back("until " + to_text(*row.until));
     if (!row.in_force) parts.push_back("not in force: " + row.why_not);
+    if (!row.unjudged_on.empty()) parts.push_back("not judged on " + row.unjudged_on);
     return joined(parts);
 }
 
@@ -68,6 +69,7 @@ Graph graph_of(const AccessList& list) {
         if (new_what) graph.things.push_back(thing);
         std::string label = fmt::format("{} ({})", joined(row.ports), short_via(row));
         if (!row.in_force) label += " " + row.why_not;
+        if (!row.unjudged_on.empty()) label += " not judged on " + row.unjudged_on;
         graph.edges.push_back({who->second, what->second, label, row.in_force});
     }
     return graph;

@@ -25,6 +25,7 @@ nlohmann::ordered_json row_json(const AccessRow& row, const Sources& sources) {
                                    {"log", row.log},
                                    {"in_force", row.in_force}};
     if (!row.in_force) json["why_not"] = row.why_not;
+    if (!row.unjudged_on.empty()) json["not_judged_on"] = row.unjudged_on;
     if (row.until) json["until"] = to_text(*row.until);
     json["file"] = row.span.valid() ? sources.name(row.span.file) : "";
     json["line"] = row.span.valid() ? sources.line_number(row.span.file, row.span.begin) : 0;
