@@ -103,8 +103,10 @@ private:
                 if (judges(before, direction) != judges(after, direction)) one_sided.push_back(direction);
         const auto missing = [&](const Reach& from, const Reach& in, const OwnAddresses& own) {
             Gaps found = gaps(from, in, own);
-            if (&in == &new_reach_ || last_) take_out_unlisted(&in == &new_reach_ ? now_.view() : last_->view(), found);
-            if (before.chains.empty()) Beside(*now_.view().policy, now_.view().node).take_out(found);
+            const View* last = last_ ? &last_->view() : nullptr;
+            if (&in == &new_reach_) take_out_unlisted(now_.view(), last, found);
+            if (&in != &new_reach_ && last != nullptr) take_out_unlisted(*last, &now_.view(), found);
+            if (before.chains.empty()) Beside(now_.view(), nullptr).take_out(found);
             const auto no_news = [&](Direction of) { return std::ranges::find(one_sided, of) != one_sided.end(); };
             std::erase_if(found.boxes, [&](const Gap& gap) { return no_news(gap.box->direction); });
             if (no_news(Direction::forward)) found.tiers.clear();

@@ -109,7 +109,19 @@ bool holds_all(const AddressSet& set, const std::vector<Range>& ranges) {
 }  // namespace
 
 Beside::Beside(const Policy& policy, std::size_t node) {
-    if (policy.nodes[node].scope != Scope::tunnel) return;
+    if (policy.nodes[node].scope == Scope::tunnel) read(policy, node);
+}
+
+Beside::Beside(const View& view, const View* other) : Beside(*view.policy, view.node) {
+    if (other == nullptr || near_.empty()) return;
+    Beside there;
+    there.read(*other->policy, other->node);
+    near_ = reach::intersection(near_, there.near_);
+    apart_ = reach::intersection(apart_, there.apart_);
+    own_ = reach::intersection(own_, there.own_);
+}
+
+void Beside::read(const Policy& policy, std::size_t node) {
     near_ = sides_of(policy, node).near;
     for (const auto& address : policy.nodes[node].addresses) {
         own_.add(range_of(address.value));
@@ -120,11 +132,6 @@ Beside::Beside(const Policy& policy, std::size_t node) {
         if (i != node)
             for (const auto& range : policy.nodes[i].serves) apart_.subtract(range.value);
 }
-
-Beside::Beside(const Beside& a, const Beside& b)
-    : near_(reach::intersection(a.near_, b.near_)),
-      apart_(reach::intersection(a.apart_, b.apart_)),
-      own_(reach::intersection(a.own_, b.own_)) {}
 
 bool Beside::holds(const std::vector<Range>& sources, const std::vector<Range>& destinations) const {
     return (holds_all(apart_, sources) && holds_all(apart_, destinations)) ||
@@ -198,7 +205,7 @@ void Beside::take_out(Gaps& gaps) const {
     gaps.boxes.erase(repeated.begin(), repeated.end());
 }
 
-void take_out_unlisted(const View& view, Gaps& gaps) {
+void take_out_unlisted(const View& view, const View* other, Gaps& gaps) {
     if (std::vector<LabelledBox> tunnels = for_wireguard(view); !tunnels.empty()) {
         std::ranges::sort(tunnels, {}, &LabelledBox::box);
         const BoxIndex index(tunnels);
@@ -209,7 +216,7 @@ void take_out_unlisted(const View& view, Gaps& gaps) {
             return left;
         });
     }
-    Beside(*view.policy, view.node).take_out(gaps);
+    Beside(view, other).take_out(gaps);
 }
 
 }  // namespace policyc

@@ -16,8 +16,8 @@ class Beside {
 public:
     Beside() = default;
     Beside(const Policy& policy, std::size_t node);
-    // What is so for both nodes.
-    Beside(const Beside& a, const Beside& b);
+    // Less what has not the same place under another policy, whatever is judged there: then it may have come out of the tunnel, or will.
+    Beside(const View& view, const View* other);
 
     [[nodiscard]] bool sends(const Range& source) const { return near_.meets(source); }
     // Whether all of these sources to all of these destinations are, or all that they send to this host.
@@ -31,12 +31,14 @@ public:
     [[nodiscard]] const AddressSet& apart() const { return apart_; }
 
 private:
+    void read(const Policy& policy, std::size_t node);
+
     AddressSet near_;   // the near side, less its own addresses: who sends to this host
     AddressSet apart_;  // of it, what no other node serves: who sends to whom
     AddressSet own_;
 };
 
-// Of gaps between two policies: takes out what passes under this one, listed or not. (docs/language.md, section 2)
-void take_out_unlisted(const View& view, Gaps& gaps);
+// Of gaps between two policies: takes out what passes under this one, listed or not. (docs/language.md, section 2) Null where the other isn't known.
+void take_out_unlisted(const View& view, const View* other, Gaps& gaps);
 
 }  // namespace policyc

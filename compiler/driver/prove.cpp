@@ -113,7 +113,6 @@ void add_beside(const Beside& beside, std::vector<proof::Listed>& flows) {
         const std::vector<proof::Level> levels = proof::flow_levels(range.family);
         proof::Listed one{.family = range.family, .box = {}, .sources = beside.apart().ranges()};
         for (std::size_t i = 0; i < one.box.size(); ++i) one.box[i] = {0, levels[i].max};
-        one.box[proof::place(Field::hook)] = proof::just(proof::Hook::forward);
         one.box[proof::place(Field::out)] = proof::just(proof::Side::tunnel);
         one.box[proof::place(Field::destination)] = {range.lo, range.hi};
         flows.push_back(one);
@@ -171,8 +170,8 @@ void check_listed(const ir::Ruleset& table, const View& now, const View* last, c
         add_listed(change.left, {}, losses);
     }
     for (std::vector<proof::Listed>* flows : {&gains, &losses}) add_own(now.policy->nodes[now.node], *flows);
-    const Beside then = last != nullptr ? Beside(*last->policy, last->node) : Beside();
-    const Beside from_now_on(*now.policy, now.node);
+    const Beside then = last != nullptr ? Beside(*last, &now) : Beside();
+    const Beside from_now_on(now, last);
     add_beside(then, gains);
     add_beside(from_now_on, losses);
     // Both know of ports that the other may not: what begins from one of them is no matter of permissions.

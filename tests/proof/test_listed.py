@@ -127,6 +127,11 @@ def passes(policy, flow):
             or (flow.source in HERE and policy.output_covers("gw", flow)))
 
 
+def is_left_alone(policy, flow, policies):
+    """What a policy never judges, for it does not pass the tunnel, under neither."""
+    return policy.scope(policy.nodes["gw"]) == "tunnel" and all(one.is_beside("gw", flow, HERE) for one in policies)
+
+
 def is_meant(flow, sources, policies):
     """Not what this host sends to itself: that goes over loopback. Of a network that this host is in, what it sends only where that is judged."""
     if flow.source in HERE and (flow.destination in HERE or len(set(corners(sources or str(flow.source)))) > 1):
@@ -153,7 +158,7 @@ def untrue(record, policies, named):
             for a, b, (protocol, port) in itertools.product(begin, end, named.kinds_in(record)):
                 flow = Flow(a, b, protocol, port)
                 met = a.version == b.version and is_meant(flow, source, policies.values())
-                if met and (not passes(has, flow) or passes(has_not, flow)):
+                if met and (not passes(has, flow) or passes(has_not, flow) or is_left_alone(has_not, flow, policies.values())):
                     return flow
     return None
 

@@ -341,6 +341,17 @@ class Policy:
             return False
         return self.on_far_side(name, address) or any(r.holds(address) for r in self.named_sources)
 
+    def is_beside(self, name, flow, here=()):
+        """Whether a flow is between two places on one side of a node: networks that this node serves and no other, or one that it serves and this
+        host, which has the addresses `here` too. In scope tunnel nothing judges it."""
+        own = self.host(name)
+        if not self.on_near_side(name, flow.source) or any(r.holds(flow.source) for r in own):
+            return False
+        if flow.destination in here or any(r.holds(flow.destination) for r in own):
+            return True
+        elsewhere = [r for other in self.nodes if other != name for r in self.near(other)]
+        return self.on_near_side(name, flow.destination) and not any(r.holds(end) for r in elsewhere for end in (flow.source, flow.destination))
+
     def is_spoofed(self, name, packet):
         if packet.hook == "output" or packet.iif == "lo":
             return False

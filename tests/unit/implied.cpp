@@ -103,3 +103,18 @@ TEST_CASE("of those who are told together, nothing is left that is never judged"
     CHECK(left == std::vector<std::string>{"10.69.12.0/24 10.69.12.0/23", "10.69.13.0/24 10.69.12.0/24",
                                            "10.69.12.0/24 10.69.13.80", "10.69.13.9 10.69.12.0/24"});
 }
+
+TEST_CASE("what was on this side and is behind the tunnel now is told") {
+    const auto with = [](bool moved, const std::string& tier) {
+        std::string text = policy("input.ssh = { from = [\"phone\"] }\n", tier);
+        if (!moved) return text;
+        text.replace(text.find("serves = [\"10.1.0.0/24\"]"), 24, "");
+        return text + "[nodes.exit]\naddress = \"10.0.0.9\"\nserves = [\"lan\"]\n";
+    };
+    Gateway gw;
+    gw.apply(with(false, ""));
+    const Ran ran = gw.diff(with(true, "[tiers.own]\nwho = [\"lan\"]\nallow = [\"gw:22\", \"10.1.0.7:443\"]\n"));
+    CAPTURE(ran.out);
+    CHECK(ran.says("lan  gains  10.1.0.7"));
+    CHECK(ran.says("lan  gains  gw"));
+}
