@@ -15,6 +15,7 @@
 #include "compiler/box.h"
 #include "compiler/box_text.h"
 #include "compiler/buckets.h"
+#include "compiler/implied.h"
 #include "compiler/people.h"
 
 namespace policyc {
@@ -176,6 +177,7 @@ public:
     Limits(const View& before, const View& after)
         : node_(after.policy->nodes[after.node].name),
           people_(after),
+          beside_(after.policy->nodes[after.node].scope == Scope::tunnel ? Beside(before, &after) : Beside()),
           givers_{givers(before, texts_), givers(after, texts_)} {
         for (const Side side : {is, was})
             for (const Giver& giver : givers_.at(side)) {
@@ -257,7 +259,7 @@ private:
         for (const Range& source : sources) {
             Abouts abouts;
             std::vector<const Giver*> key;
-            bool partly = false;
+            bool partly = beside_.sends(source);
             for (const Side each : {was, is})
                 for (const Giver& giver : givers_.at(each)) {
                     if (giver.direction != direction || !giver.sources.meets(source)) continue;
@@ -309,7 +311,11 @@ private:
                 else
                     cuts.push_back(common);
             });
-        if (cuts.empty() || cuts.size() > most_cuts) return judge(box, ways, members);
+        if (cuts.empty() || cuts.size() > most_cuts) {
+            if (!beside_.meets(box)) return judge(box, ways, members);
+            for (const Box& part : beside_.without(box)) judge(part, ways, members);
+            return;
+        }
         std::vector<LabelledBox> inside;
         for (const Box& part : cuts.front()) inside.push_back({part, {}});
         for (const LabelledBox& part : inside) resolve(part.box, abouts, members);
@@ -379,6 +385,7 @@ private:
 
     std::string node_;
     People people_;
+    Beside beside_;  // what neither policy judges
     Arena texts_;
     std::array<std::vector<Giver>, 2> givers_;
     std::map<Range, std::string_view> labels_;

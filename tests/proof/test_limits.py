@@ -124,7 +124,7 @@ def compare(folder, new, old, names):
     wider = differ = None
     for flow in flows(policies):
         now, then = (policy.ways("gw", flow) if policy.dual or flow.source.version == 4 else set() for policy in policies)
-        if not now or not then or now == then:
+        if not now or not then or now == then or all(policy.scope(policy.nodes["gw"]) == "tunnel" and policy.is_beside("gw", flow) for policy in policies):
             continue
         differ = flow
         if any(a > b for a, b in zip(capacity(now), capacity(then))):

@@ -104,6 +104,22 @@ TEST_CASE("of those who are told together, nothing is left that is never judged"
                                            "10.69.12.0/24 10.69.13.80", "10.69.13.9 10.69.12.0/24"});
 }
 
+TEST_CASE("nor does the rate of what is never judged change anything") {
+    const auto with = [](const char* rate, const char* who = "lan", const char* what = "web\", \"gw:22") {
+        return with_tier(who, what, std::string("limit = \"") + rate + "\"\n");
+    };
+    Gateway gw;
+    gw.apply(with("2/minute"));
+    Ran ran = gw.diff(with("3/minute"));
+    CAPTURE(ran.out);
+    CHECK_FALSE(ran.says("new connections to "));
+    CHECK_FALSE(ran.widens());
+    gw.apply(with("2/minute", "10.1.0.0/23", "10.1.0.0/23:22"));
+    ran = gw.diff(with("3/minute", "10.1.0.0/23", "10.1.0.0/23:22"));
+    CHECK(ran.says("new connections to 10.1.1.0/24:22/tcp: 3/minute instead of 2/minute, for 10.1.0.0/24"));
+    CHECK(ran.says("new connections to 10.1.0.0/23: 3/minute instead of 2/minute, for 10.1.1.0/24"));
+}
+
 TEST_CASE("what was on this side and is behind the tunnel now is told") {
     const auto with = [](bool moved, const std::string& tier) {
         std::string text = policy("input.ssh = { from = [\"phone\"] }\n", tier);
