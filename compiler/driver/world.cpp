@@ -105,7 +105,7 @@ Result<World> real_world(const Options& options) {
     world.resolver = [hosts = options.hosts] { return make_dns_resolver({.hosts = hosts}); };
     world.listening_ports = listening_ports;
     world.links = links;
-    world.own_addresses = own_addresses;
+    world.own_addresses = [] { return own_addresses(); };
     world.way_to = [](const Address& to) { return way_to(to, {}).interface; };
     world.own_sessions = [] {
         const char* said = std::getenv("SSH_CONNECTION");
