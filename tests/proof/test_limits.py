@@ -71,23 +71,31 @@ def edited(text, rng):
 
 
 def flows(policies):
-    """Where what is limited begins and ends."""
-    sources, targets = set(), set()
+    """Where what is limited begins and ends, each end of an address with each of a port."""
+    sources, targets, ports = set(), set(), set()
     for policy in policies:
         for tier in policy.tiers.values():
             sources |= {(r.version, end) for r in policy.sources(tier["who"]) for end in (r.low, r.high)}
             for target, _ in policy.limited_targets([*tier["allow"], *policy.nodes["gw"].get("output", [])]):
-                protocol = "igmp" if target.item.proto == "*" else target.item.proto
-                targets |= {(r.version, end, protocol, port) for r in target.ranges for end in (r.low, r.high) for port in (target.item.low, target.item.high)}
+                targets |= {(r.version, end) for r in target.ranges for end in (r.low, r.high)}
+                ports |= ends_of(target.item)
         for names, items in policy.input_permissions("gw"):
             sources |= {(r.version, end) for r in names for end in (r.low, r.high)}
-            own = [(r.version, r.low) for r in policy.host("gw")]
-            targets |= {(*one, "igmp" if i.proto == "*" else i.proto, port) for one in own for i in items for port in (i.low, i.high)}
+            targets |= {(r.version, r.low) for r in policy.host("gw")}
+            ports |= {end for item in items for end in ends_of(item)}
     for version, source in sources:
-        for other, destination, protocol, port in targets:
-            if other == version:
-                address = ipaddress.IPv4Address if version == 4 else ipaddress.IPv6Address
-                yield Flow(address(source), address(destination), protocol, port if protocol in ("tcp", "udp") else 0)
+        for other, destination in targets:
+            if other != version:
+                continue
+            address = ipaddress.IPv4Address if version == 4 else ipaddress.IPv6Address
+            for protocol, port in ports:
+                yield Flow(address(source), address(destination), protocol, port)
+
+
+def ends_of(item):
+    if item.proto == "*":
+        return {("igmp", 0)}
+    return {(item.proto, port if item.proto in ("tcp", "udp") else 0) for port in (item.low, item.high)}
 
 
 def capacity(ways):
