@@ -10,6 +10,7 @@
 #include "compiler/implied.h"
 #include "compiler/own_end.h"
 #include "compiler/proof/prove.h"
+#include "compiler/sides.h"
 #include "compiler/timing.h"
 
 namespace policyc {
@@ -119,6 +120,22 @@ void add_beside(const Beside& beside, std::vector<proof::Listed>& flows) {
     }
 }
 
+// Nor is it news that WireGuard's own packets, which are implied from anywhere, are refused as spoofed from who is behind the tunnel: from those who are so only under that policy.
+void add_spoofed_outside(const View& view, const View* other, std::vector<proof::Listed>& flows) {
+    const Node& node = view.policy->nodes[view.node];
+    const std::optional<std::uint16_t> port = wireguard_port(node);
+    if (node.scope != Scope::host || !port) return;
+    AddressSet behind = sides_of(*view.policy, view.node).far;
+    if (other != nullptr) {
+        const Sides others = sides_of(*other->policy, other->node);
+        for (const Range& range : others.far.ranges()) behind.subtract(range);
+    }
+    for (const Range& range : behind.ranges()) {
+        const Box box{Direction::input, range, {range.family, 0, 0}, {Protocol::udp, *port, *port}};
+        flows.push_back(listed(box, {}));
+    }
+}
+
 }  // namespace
 
 proof::Hook proof_hook(Direction direction) {
@@ -174,6 +191,8 @@ void check_listed(const ir::Ruleset& table, const View& now, const View* last, c
     const Beside from_now_on(now, last);
     add_beside(then, gains);
     add_beside(from_now_on, losses);
+    if (last != nullptr) add_spoofed_outside(*last, &now, gains);
+    add_spoofed_outside(now, last, losses);
     // Both know of ports that the other may not: what begins from one of them is no matter of permissions.
     ServerPorts ports = server_ports_of(table);
     ports.tcp.insert(ports.tcp.end(), live.tcp.begin(), live.tcp.end());

@@ -224,4 +224,18 @@ def an_error_in_the_old_policy_is_shown(folder):
     expect_words("error[E0101]", result)
 
 
+@case
+def who_comes_to_be_behind_the_tunnel_sends_no_tunnel_from_elsewhere_and_that_is_no_news(folder):
+    """In scope host, where WireGuard's port is open to anywhere but for those."""
+    old = POLICY.replace('serves    = ["home"]', 'serves    = ["home"]\nscope = "host"\nlisten_port = 51820')
+    expect(old != POLICY, "the policy of the tests has changed")
+    write_policy(folder, old)
+    shutil.copy(folder / "policy.toml", folder / "old.toml")
+    with_lock(folder, old + "\n[nodes.tablet]\naddress = \"10.69.50.13\"\n")
+    for new, before in (("policy.toml", "old.toml"), ("old.toml", "policy.toml")):
+        found = run("diff", new, "--against", before, "--lock", "policy.lock", cwd=folder)
+        expect_exit(1, found)
+        expect("!" not in found.stdout and "nothing above says so" not in found.stdout, found)
+
+
 main()
