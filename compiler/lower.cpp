@@ -258,6 +258,17 @@ private:
         add(Protocol::udp, in_tunnel(incoming ? Field::iifname : Field::oifname));
     }
 
+    // WireGuard speaks first on either side, from the port it listens on: connection tracking may have its flows the wrong way round, from its peers' point of view.
+    void add_turned_wireguard(std::vector<ir::Rule>& rules, By by) const {
+        const std::optional<std::uint16_t> port = wireguard_port(node_);
+        if (!port || !node_.output || !host_scope()) return;
+        const bool incoming = by == By::packet;
+        rules.push_back(make_rule(
+            {ir::MatchName{incoming ? Field::iifname : Field::oifname, tunnel(), true}, ir::MatchReply{incoming},
+             ir::MatchPort{program::port_field(Protocol::udp, by), *port}, ir::Accept{}},
+            "WireGuard itself, where this host spoke first"));
+    }
+
     // What the chains input and output must ask: in scope tunnel they see nothing else.
     [[nodiscard]] Statements in_tunnel(Field interface) const {
         return host_scope() ? Statements{ir::MatchName{interface, tunnel()}} : Statements{};
@@ -335,6 +346,7 @@ private:
         if (host_scope()) add_far_spoof_rules(rules, *lookups_, {ir::MatchName{Field::iifname, tunnel(), true}});
         add_icmp_errors(rules);
         add_turned_jumps(rules, By::packet);
+        add_turned_wireguard(rules, By::packet);
         if (node_.output) {
             rules.push_back(
                 make_rule({ir::MatchReply{true}, ir::Jump{"from_host"}}, "replies to what this host may reach"));
@@ -446,6 +458,7 @@ private:
         add_refusals(rules);
         add_icmp_errors(rules);
         add_turned_jumps(rules, By::answer);
+        add_turned_wireguard(rules, By::answer);
         rules.push_back(make_rule({ir::MatchReply{true}, ir::Jump{"to_host"}}, "replies to what may reach this host"));
         rules.push_back(make_rule({ir::MatchReply{true}, ir::Goto{"denied"}}));
         rules.push_back(make_rule({ir::Jump{"from_host"}}));

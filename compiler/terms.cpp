@@ -218,11 +218,14 @@ private:
     }
 
     // UDP ports that are open without being listed, whatever their families: of these ipv6() tells.
-    static std::set<std::string> ports_of(const View& view, const Node& node) {
+    [[nodiscard]] std::set<std::string> ports_of(const View& view, const Node& node) const {
         std::set<std::string> texts;
         if (node.scope != Scope::host) return texts;
         if (const auto port = wireguard_port(node))
             texts.insert(fmt::format("{}/udp from anywhere to this host", *port));
+        // What it sends from there is no news where all that it sends passes, or passed.
+        if (const auto port = wireguard_port(node); port && old_.output && new_.output)
+            texts.insert(fmt::format("what WireGuard sends from {}/udp of this host to anywhere", *port));
         if (!node.output || !node.peer) return texts;
         const Node& peer = view.policy->nodes[*node.peer];
         const auto* endpoint = peer.endpoint ? std::get_if<Address>(&peer.endpoint->host) : nullptr;

@@ -339,7 +339,11 @@ std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node) {
     add("loopback");
     if (policy.ipv6 == Ipv6::dual) add("IPv6 neighbour discovery");
     const char* const anywhere = policy.ipv6 == Ipv6::deny ? "anywhere over IPv4" : "anywhere";
-    if (const auto port = wireguard_port(node)) add(fmt::format("WireGuard from {}: {}/udp", anywhere, *port));
+    if (const auto port = wireguard_port(node)) {
+        add(fmt::format("WireGuard from {}: {}/udp", anywhere, *port));
+        // Without `output` nothing that this host sends is judged.
+        if (node.output) add(fmt::format("what WireGuard sends from {}/udp", *port));
+    }
     if (!node.output || !node.peer) return rows;
     const Node& peer = policy.nodes[*node.peer];
     const auto* address = peer.endpoint ? std::get_if<Address>(&peer.endpoint->host) : nullptr;

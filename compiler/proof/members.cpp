@@ -73,7 +73,8 @@ bool KeyReading::operator<(const KeyReading& other) const {
 Members::Members(Space& space, const ir::Ruleset& ruleset, Servers servers)
     : space_(space),
       tcp_clients_(all_but(joined(std::move(servers.tcp)))),
-      udp_clients_(all_but(joined(std::move(servers.udp)))) {
+      udp_clients_(all_but(joined(std::move(servers.udp)))),
+      outer_clients_(all_but(joined(std::move(servers.outer)))) {
     for (const ir::Set& set : ruleset.sets) sets_.emplace(set.name, &set);
 }
 
@@ -97,12 +98,10 @@ bool Members::narrow(FlowBox& box, const Reading& reading, Interval value, Field
             return at.lo <= at.hi;
         }
         case Reading::From::client: {
-            const bool tcp = reading.protocol == tcp_number;
-            if (meets(tcp ? tcp_clients_ : udp_clients_, value)) return true;
-            if (tcp) return false;
-            // A client of UDP may use any port outside the tunnel.
+            if (reading.protocol == tcp_number) return meets(tcp_clients_, value);
             Interval& side = box[place(way_out)];
-            side.lo = std::max(side.lo, static_cast<u128>(Side::other));
+            if (!meets(udp_clients_, value)) side.lo = std::max(side.lo, static_cast<u128>(Side::other));
+            if (!meets(outer_clients_, value)) side.hi = std::min(side.hi, static_cast<u128>(Side::tunnel));
             return side.lo <= side.hi;
         }
     }

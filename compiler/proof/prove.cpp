@@ -105,6 +105,7 @@ private:
     static Servers both(Servers servers, const Servers& more) {
         servers.tcp.insert(servers.tcp.end(), more.tcp.begin(), more.tcp.end());
         servers.udp.insert(servers.udp.end(), more.udp.begin(), more.udp.end());
+        servers.outer.insert(servers.outer.end(), more.outer.begin(), more.outer.end());
         return servers;
     }
 
@@ -165,8 +166,12 @@ private:
             }
         };
         add(tcp_number, servers_.tcp);
-        box[place(hook == Hook::input ? Field::in : Field::out)] = just(Side::tunnel);
+        Interval& side = box[place(hook == Hook::input ? Field::in : Field::out)];
+        const Interval any_side = side;
+        side = just(Side::tunnel);
         add(udp_number, servers_.udp);
+        side = {static_cast<u128>(Side::other), any_side.hi};
+        add(udp_number, servers_.outer);
         return space_.build(boxes);
     }
 

@@ -59,6 +59,8 @@ Servers servers_of(const Policy& policy, const Addresses& addresses, std::size_t
     }
     if (policy.nodes[node].scope == Scope::host)
         if (const auto port = wireguard_port(policy.nodes[node])) servers.udp = without(servers.udp, *port);
+    if (policy.nodes[node].scope == Scope::host && policy.nodes[node].output)
+        if (const auto port = wireguard_port(policy.nodes[node])) servers.outer.push_back({*port, *port});
     servers.tcp = joined(std::move(servers.tcp));
     servers.udp = joined(std::move(servers.udp));
     return servers;

@@ -9,10 +9,11 @@
 
 namespace policyc::proof {
 
-// Of UDP they count in the tunnel only.
 struct Servers {
     std::vector<Interval> tcp;
-    std::vector<Interval> udp;
+    std::vector<Interval> udp;  // in the tunnel
+    std::vector<Interval>
+        outer;  // of UDP, outside of the tunnel: WireGuard's own, where what this host sends is judged
 };
 
 // Those that a policy names for its node. What serves on a running host may be more.
