@@ -7,6 +7,7 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <fstream>
 #include <optional>
 
@@ -31,10 +32,16 @@ std::string in_network_order(std::uint16_t port) {
 
 }  // namespace
 
-std::string request_for_flow(const Ends& flow) {
+namespace {
+
+std::uint8_t number_of(Family family) {
+    return family == Family::ipv4 ? AF_INET : AF_INET6;
+}
+
+std::string request_of(std::uint16_t type, const Ends& flow) {
     const bool v4 = flow.here.family == Family::ipv4;
     netlink::Messages out;
-    out.begin(NFNL_SUBSYS_CTNETLINK, v4 ? AF_INET : AF_INET6, IPCTNL_MSG_CT_GET, NLM_F_ACK, 1);
+    out.begin(NFNL_SUBSYS_CTNETLINK, number_of(flow.here.family), type, NLM_F_ACK, 1);
     const std::size_t tuple = out.open(CTA_TUPLE_REPLY);
     const std::size_t addresses = out.open(CTA_TUPLE_IP);
     out.put(v4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, in_network_order(flow.here));
@@ -48,6 +55,49 @@ std::string request_for_flow(const Ends& flow) {
     out.close(tuple);
     out.end();
     return out.take();
+}
+
+bool granted(const std::string& request) {
+    Result<netlink::Socket> socket = netlink::Socket::open();
+    if (!socket) return false;
+    const Result<int> end = socket.value().ask(request, [](const nlmsghdr&) {});
+    return end && end.value() == 0;
+}
+
+}  // namespace
+
+std::string request_for_flow(const Ends& flow) {
+    return request_of(IPCTNL_MSG_CT_GET, flow);
+}
+
+std::vector<Family> untracked_families() {
+    std::vector<Family> families;
+    for (const Family family : {Family::ipv4, Family::ipv6}) {
+        Result<netlink::Socket> socket = netlink::Socket::open();
+        if (!socket) return {};
+        netlink::Messages out;
+        out.begin(NFNL_SUBSYS_CTNETLINK, number_of(family), IPCTNL_MSG_CT_GET, NLM_F_DUMP, 1);
+        out.end();
+        bool some = false;
+        const Result<netlink::DumpEnd> end =
+            socket.value().dump(out.take(), [&](const nlmsghdr&) { return some = true; });
+        if (end && end.value() == netlink::DumpEnd::whole && !some) families.push_back(family);
+    }
+    return families;
+}
+
+bool forget_flows(Family family) {
+    netlink::Messages out;
+    out.begin(NFNL_SUBSYS_CTNETLINK, number_of(family), IPCTNL_MSG_CT_DELETE, NLM_F_ACK, 1);
+    out.end();
+    std::string request = out.take();
+    // Of version 0, the kernel takes it for all families.
+    request[sizeof(nlmsghdr) + offsetof(nfgenmsg, version)] = 1;
+    return granted(request);
+}
+
+bool forget_flow(const Ends& flow) {
+    return granted(request_of(IPCTNL_MSG_CT_DELETE, flow));
 }
 
 Tracked tracked_in(std::string_view attributes) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "policy/address.h"
 
@@ -33,6 +34,13 @@ std::string request_for_flow(const Ends& flow);
 
 // By the attributes of the answer.
 Tracked tracked_in(std::string_view attributes);
+
+// The families of which connection tracking has no flow now. Empty where the kernel doesn't say.
+std::vector<Family> untracked_families();
+
+// Forgets all flows of a family, or one, whoever began it. What goes on is picked up with its next packet. False where the kernel refuses.
+bool forget_flows(Family family);
+bool forget_flow(const Ends& flow);
 
 // Whether a TCP session is picked up in the middle, where its beginning was not tracked; if not, its packets are invalid.
 // (networking/nf_conntrack-sysctl: nf_conntrack_tcp_loose)

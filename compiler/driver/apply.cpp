@@ -2,6 +2,7 @@
 #include "compiler/driver/apply.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <map>
@@ -160,6 +161,16 @@ std::vector<TunnelFlow> tunnels_of_others(const Policy& policy, const Node& node
     const auto dialled = node.peer ? wireguard_port(policy.nodes[*node.peer]) : std::nullopt;
     for (TunnelFlow& flow : flows) flow.keeps_alive = flow.keeps_alive || dialled == flow.peer_port;
     return flows;
+}
+
+// What connection tracking has the wrong way round is refused for as long as both sides speak. It tracks from the first rule on that asks for it, which is a moment before the new chains are
+// in force: what was not tracked before is forgotten, and picked up again with its next packet. So is what carries a tunnel that only this host may begin.
+void forget_wrong_beginnings(const std::vector<Family>& untracked, const Node& node, const ir::Ruleset& wanted,
+                             const World& world) {
+    for (const Family family : untracked) world.forget_flows(family);
+    if (node.scope != Scope::host || !node.interface || !world.tunnel_flows) return;
+    for (const TunnelFlow& flow : begun_here_only(world.tunnel_flows(node.interface->value), wanted))
+        world.forget_flow({flow.here, flow.peer, flow.port, flow.peer_port, IPPROTO_UDP});
 }
 
 // Nothing where the next run would have more to say than that there is nothing to change.
@@ -322,6 +333,8 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         }
 
         if (before) carry_counters(*before, wanted);
+        const std::vector<Family> untracked =
+            !before && world.untracked_families ? world.untracked_families() : std::vector<Family>();
         const Result<Kernel::Commit> committed =
             timed("program", [&] { return kernel->commit(read.value(), wanted, prove); });
         if (!committed) {
@@ -329,6 +342,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             return report.fail(committed.error());
         }
         if (committed.value() == Kernel::Commit::stale) continue;
+        forget_wrong_beginnings(untracked, chosen, wanted, world);
 
         const Result<Snapshot> after = timed("read-back", [&] { return kernel->read(); });
         if (!after)

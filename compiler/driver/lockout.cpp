@@ -139,6 +139,13 @@ std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const 
     return {};
 }
 
+std::vector<TunnelFlow> begun_here_only(const std::vector<TunnelFlow>& tunnels, const ir::Ruleset& wanted) {
+    std::vector<TunnelFlow> found;
+    for (const TunnelFlow& tunnel : tunnels)
+        if (!passes(wanted, packet_in(tunnel)) && passes(wanted, packet_out(tunnel))) found.push_back(tunnel);
+    return found;
+}
+
 namespace {
 
 struct Grounds {

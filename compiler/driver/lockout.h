@@ -39,6 +39,9 @@ std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const 
                                     const std::optional<ir::Ruleset>& before, const ir::Ruleset& wanted,
                                     const TrackedHow& how = {});
 
+// Of the tunnels, those whose peer may not begin them and this host may: where connection tracking has one as begun by its peer, it has to be forgotten.
+std::vector<TunnelFlow> begun_here_only(const std::vector<TunnelFlow>& tunnels, const ir::Ruleset& wanted);
+
 // E0901, at the line of the policy that should have allowed it: the input of that port, else the node; where IPv6 is denied and the flow
 // is of that family, where that is written. `first`: there is no table yet.
 void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t node, bool first,

@@ -114,6 +114,9 @@ Result<World> real_world(const Options& options) {
     world.tunnel_flows = tunnel_flows;
     world.wireguard = wireguard_device;
     world.picks_up_sessions = picks_up_sessions;
+    world.untracked_families = untracked_families;
+    world.forget_flows = forget_flows;
+    world.forget_flow = forget_flow;
     world.now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     world.hosts_file = options.hosts;
     world.boot = this_boot(disk);

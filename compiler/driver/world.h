@@ -30,6 +30,9 @@ struct World {
     std::function<std::vector<TunnelFlow>(const std::string& interface)> tunnel_flows;
     std::function<std::optional<WireguardDevice>(const std::string& interface)> wireguard;
     std::function<bool()> picks_up_sessions;
+    std::function<std::vector<Family>()> untracked_families;
+    std::function<bool(Family)> forget_flows;
+    std::function<bool(const Ends&)> forget_flow;
     Time now{};  // read once: a run has one time
     std::string host_name;
     std::string hosts_file;

@@ -102,6 +102,17 @@ def others_come_through_it(lab):
             check(words in done.stderr, f"no `{words}` in\n{done.stderr}")
 
 
+def track_as_begun_by_the_peer(lab):
+    """The flow that carries the tunnel: the vps speaks first."""
+    flow = ["-p", "udp", "--orig-src", "192.0.2.1", "--sport", "51821", "--dport", "51820"]
+    for _ in range(50):
+        lab.spaces.run("extgw01", "conntrack", "-D", "-p", "udp", "--orig-dst", "192.0.2.1", "--sport", "51820", "--dport", "51821")
+        lab.ping("phone", GATEWAY)
+        if "dport=51820" in lab.spaces.run("extgw01", "conntrack", "-L", *flow).stdout:
+            return
+    raise RuntimeError("the flow of the tunnel can't be turned round")
+
+
 def an_apply_that_cuts_the_tunnel_is_refused(lab):
     """The gateway dials the vps, and would no longer be allowed to."""
     before = without_traffic(lab.nft("extgw01", "-j", "list", "ruleset"))
@@ -115,6 +126,8 @@ def an_apply_that_cuts_the_tunnel_is_refused(lab):
     others_come_through_it(lab)
     check(without_traffic(lab.nft("extgw01", "-j", "list", "ruleset")) == before, "the rules changed in an apply that was refused")
     lab.edit(MUTE, MUTE.replace('["dns"]', '["dns", "192.0.2.1:51821/udp"]'))
+    # Connection tracking has it as begun by the peer, which it may not any more. The apply makes it the gateway's own.
+    track_as_begun_by_the_peer(lab)
     ran(typed(lab, "phone"), 0, "an apply that lets the gateway dial")
     ran(typed(lab, "phone", "--dry-run"), 0, "an apply over the tunnel that was kept")
     lab.edit(MUTE.replace('["dns"]', '["dns", "192.0.2.1:51821/udp"]'), SCOPE_LINE)
