@@ -13,6 +13,7 @@
 #include "backends/netlink/attributes.h"
 #include "backends/netlink/decode_rule.h"
 #include "backends/netlink/words.h"
+#include "compiler/dormant.h"
 
 namespace policyc::netlink {
 
@@ -83,7 +84,7 @@ bool Decoder::table(const nlmsghdr& message) {
     seen_ = true;
     if (wakes) static_cast<void>(remove_foreign(Foreign::Kind::table, ""));
     if ((flags & NFT_TABLE_F_DORMANT) != 0)
-        foreign(Foreign::Kind::table, "", "the table is dormant: it judges nothing");
+        foreign(Foreign::Kind::table, "", dormant_text);
     else if (flags != 0)
         foreign(Foreign::Kind::table, "", "the table has flags: a program owns it");
     if (comment) foreign(Foreign::Kind::table, "", "the table has a comment");

@@ -13,6 +13,7 @@
 #include <set>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "backends/netlink/attributes.h"
 #include "backends/netlink/expression.h"
@@ -108,8 +109,11 @@ public:
     explicit Reading(Socket& socket) : socket_(socket) {}
 
     Result<DumpEnd> read() {
-        Result<DumpEnd> end = socket_.dump(request_for(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC),
-                                           [this](const nlmsghdr& message) { return take_chain(message); });
+        Result<DumpEnd> end = socket_.dump(request_for(NFT_MSG_GETTABLE, NFPROTO_UNSPEC),
+                                           [this](const nlmsghdr& message) { return take_table(message); });
+        if (!end || end.value() != DumpEnd::whole) return end;
+        end = socket_.dump(request_for(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC),
+                           [this](const nlmsghdr& message) { return take_chain(message); });
         if (!end || end.value() != DumpEnd::whole) return end;
         end = socket_.dump(request_for(NFT_MSG_GETRULE, NFPROTO_UNSPEC),
                            [this](const nlmsghdr& message) { return take_rule(message); });
@@ -126,15 +130,18 @@ public:
         for (const SeenChain& chain : chains_) {
             if (!chain.hook || *chain.hook >= hook_words.size()) continue;
             const auto& [family, table, name] = chain.key;
+            // No packet meets it; but a flowtable keeps the flows that it took before.
+            const bool dormant = dormant_.contains({family, table});
             ForeignChain foreign{.table = fmt::format("{} {}", family_word(family), table),
                                  .name = name,
                                  .hook = std::string(hook_words.at(*chain.hook)),
                                  .rule_in = {},
                                  .does = Does::refuses};
-            if (chain.policy_drop) out.push_back(foreign);
+            if (chain.policy_drop && !dormant) out.push_back(foreign);
             for (const Does does : {Does::refuses, Does::translates, Does::untracks, Does::zones, Does::rewrites,
                                     Does::hands_over, Does::offloads}) {
                 if (chain.policy_drop && does == Does::refuses) continue;
+                if (dormant && does != Does::offloads) continue;
                 std::set<std::string> seen;
                 foreign.rule_in = doing(does, chain, seen);
                 foreign.does = does;
@@ -146,6 +153,18 @@ public:
 
 private:
     static bool ours(const Key& key) { return std::get<0>(key) == NFPROTO_INET && std::get<1>(key) == ir::table_name; }
+
+    bool take_table(const nlmsghdr& message) {
+        std::string name;
+        std::uint32_t flags = 0;
+        Attributes attributes(message);
+        for (Attribute a; attributes.next(a);) {
+            if (a.type == NFTA_TABLE_NAME) name = a.text();
+            if (a.type == NFTA_TABLE_FLAGS) flags = a.u32().value_or(0);
+        }
+        if ((flags & NFT_TABLE_F_DORMANT) != 0) dormant_.emplace(family_of(message), name);
+        return !attributes.broken();
+    }
 
     bool take_chain(const nlmsghdr& message) {
         SeenChain chain;
@@ -223,6 +242,7 @@ private:
     }
 
     Socket& socket_;
+    std::set<std::pair<std::uint8_t, std::string>> dormant_;  // tables: family and name
     std::vector<SeenChain> chains_;
     std::map<Key, std::size_t> places_;
 };

@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "compiler/dormant.h"
 #include "compiler/driver/changes_report.h"
 #include "compiler/driver/folder_lock.h"
 #include "compiler/driver/lockout.h"
@@ -291,8 +292,10 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             const auto chains = kernel->foreign_chains();
             const TrackedHow tracked{picks_up, chains ? chains.value() : std::vector<ForeignChain>()};
             const auto tunnels = tunnels_of_others(policy, chosen, before.has_value(), world);
-            if (const auto cut = find_lockout(world.own_sessions(), tunnels, before, wanted, tracked)) {
-                report_lockout(*cut, policy, node, !before, report.diagnostics);
+            const std::string unjudged = why_unjudged(before);
+            const auto judging = unjudged.empty() ? before : std::nullopt;
+            if (const auto cut = find_lockout(world.own_sessions(), tunnels, judging, wanted, tracked)) {
+                report_lockout(*cut, policy, node, unjudged, report.diagnostics);
                 return report.stopped();
             }
         }
@@ -310,7 +313,9 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         }
         const Difference differs =
             timed("difference", [&] { return difference(before, wanted, view, origin_of(past)); });
-        const std::string first = before ? "" : ", where there was no table inet policyc";
+        const std::string first = !before              ? ", where there was no table inet policyc"
+                                  : is_dormant(before) ? ", where table inet policyc was dormant"
+                                                       : "";
         const std::string gone = wanted.empty() ? ", table inet policyc removed" : "";
         if (how.dry_run) {
             if (const Result<void> proven = prove(wanted); !proven) return report.fail(proven.error());

@@ -7,6 +7,7 @@
 #include <array>
 #include <utility>
 
+#include "compiler/dormant.h"
 #include "compiler/driver/drift.h"
 #include "compiler/driver/prove.h"
 #include "compiler/limits.h"
@@ -117,6 +118,14 @@ void add_drift(const ir::Ruleset& before, const Origin& origin, Difference& resu
          undoing.closes});
 }
 
+// A dormant table goes with what somebody else did to it, which opened and closed nothing.
+void add_dormant(const ir::Ruleset& before, const std::optional<Origin>& origin, Difference& result) {
+    const bool known = origin && origin->other.empty();
+    Drift found = drift(before, known ? *origin->meant : before, true);
+    result.foreign = std::move(found.foreign);
+    result.missing = std::move(found.missing);
+}
+
 // Where nobody knows what was applied, every chain and set that will be another is named.
 void add_unrecorded(const ir::Ruleset& before, const ir::Ruleset& after, const View& now, Difference& result) {
     for (const ir::Foreign& foreign : before.foreign) result.foreign.push_back(foreign.text);
@@ -162,16 +171,18 @@ Difference difference(const std::optional<ir::Ruleset>& before, const ir::Rulese
     Difference result;
     result.same = before.has_value() == !after.empty() && same(table, after);
     if (result.same) return result;
-    result.nothing_opens = !before || (table.empty() && table.foreign.empty());
-    const std::optional<View> last = origin ? std::optional<View>(*origin->view) : std::nullopt;
-    result.changes = changes(table, after, now, last);
+    const bool unjudged = !before || is_dormant(table);
+    result.nothing_opens = unjudged || (table.empty() && table.foreign.empty());
+    const std::optional<View> last = origin && !unjudged ? std::optional<View>(*origin->view) : std::nullopt;
+    result.changes = changes(unjudged ? nothing : table, after, now, last);
     const Plan planned = plan(before ? &table : nullptr, after);
     result.elements = planned.elements();
     result.rules = planned.rules();
     result.whole_chains = planned.chains();
     result.chains = differing_chains(table, after);
-    if (!before) {
-        result.remarks = compare_terms({}, now);
+    if (unjudged) {
+        if (!after.empty()) result.remarks = compare_terms({}, now);
+        if (before) add_dormant(table, origin, result);
     } else if (origin) {
         result.remarks = compare_terms(last, now);
         add_drift(table, *origin, result);

@@ -39,7 +39,7 @@ struct Difference {
     [[nodiscard]] bool closes() const;
 };
 
-// `before` is absent where there is no table. What differs and no policy says, because somebody else wrote it or nobody knows who did, opens and closes what the
+// `before` is absent where there is no table; a dormant one judges as little. What differs and no policy says, because somebody else wrote it or nobody knows who did, opens and closes what the
 // diagrams say, or both where they can't.
 Difference difference(const std::optional<ir::Ruleset>& before, const ir::Ruleset& after, const View& now,
                       const std::optional<Origin>& origin);

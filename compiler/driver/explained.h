@@ -16,6 +16,7 @@ namespace policyc {
 // What --live found.
 struct LiveView {
     bool table = false;                        // there is one
+    bool dormant = false;                      // and it judges nothing
     bool same = false;                         // it is the one that the policy makes
     std::vector<std::vector<LiveFlow>> flows;  // of each answer, of each of its findings
 };

@@ -104,6 +104,7 @@ public:
             for (const ImpliedRow& row : implied_rows(explained_.asked.policy, explained_.node()))
                 record["implied"].push_back(row.what);
         if (explained_.live) record["kernel"] = {{"table", explained_.live->table}, {"same", explained_.live->same}};
+        if (explained_.live && explained_.live->dormant) record["kernel"]["dormant"] = true;
         return record;
     }
 

@@ -246,6 +246,10 @@ private:
             out_ += "    there is no table inet policyc: everything passes\n";
             return;
         }
+        if (explained_.live->dormant) {
+            out_ += "    table inet policyc is dormant, it judges nothing: everything passes\n";
+            return;
+        }
         Columns rows(4);
         for (std::size_t i = 0; i < answer.findings.size(); ++i)
             live_flow(answer, answer.findings[i], explained_.live->flows.front()[i], rows);

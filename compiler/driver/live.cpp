@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "compiler/dormant.h"
 #include "compiler/look_up.h"
 #include "compiler/program.h"
 
@@ -59,7 +60,8 @@ FirstPacket packet_of(const Node& node, const explain::Flow& flow, const std::op
 Result<LiveFlow> ask_kernel(const Policy& policy, std::size_t node, const explain::Flow& flow,
                             const std::optional<std::string>& in, const Snapshot& snapshot, Kernel& kernel) {
     static const ir::Ruleset none;
-    const ir::Ruleset& table = snapshot.ruleset ? *snapshot.ruleset : none;
+    const bool judges = snapshot.ruleset && !is_dormant(*snapshot.ruleset);
+    const ir::Ruleset& table = judges ? *snapshot.ruleset : none;
     const FirstPacket packet = packet_of(policy.nodes[node], flow, in);
     Result<Followed> live =
         follow(table, packet, [&](const ir::Set& set, std::string_view key) { return kernel.look_up(set, key); });

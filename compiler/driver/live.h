@@ -17,7 +17,7 @@ struct LiveFlow {
     std::optional<ir::Counter> counter;
 };
 
-// Follows the first packet of the flow through the table of the snapshot, which may have none: then all passes. `in` is the name of the interface it comes in
+// Follows the first packet of the flow through the table of the snapshot, which may have none, or a dormant one: then all passes. `in` is the name of the interface it comes in
 // through, where that was asked for.
 Result<LiveFlow> ask_kernel(const Policy& policy, std::size_t node, const explain::Flow& flow,
                             const std::optional<std::string>& in, const Snapshot& snapshot, Kernel& kernel);

@@ -182,11 +182,12 @@ Grounds grounds_of(const Lockout& lockout) {
 
 }  // namespace
 
-void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t index, bool first,
+void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t index, const std::string& unjudged,
                     Diagnostics& diagnostics) {
     const Node& node = policy.nodes[index];
     const bool permitted = lockout.state != State::fresh;
-    const char* now = first ? "let through now, where there is no table inet policyc," : "allowed by the live ruleset";
+    const std::string now =
+        unjudged.empty() ? "allowed by the live ruleset" : fmt::format("let through now, where {},", unjudged);
     Grounds grounds = grounds_of(lockout);
     const Family family = lockout.tunnel ? lockout.tunnel->here.family : lockout.session->here.family;
     const bool by_family = !permitted && family == Family::ipv6 && policy.ipv6 == Ipv6::deny;

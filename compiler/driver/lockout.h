@@ -43,8 +43,8 @@ std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const 
 std::vector<TunnelFlow> begun_here_only(const std::vector<TunnelFlow>& tunnels, const ir::Ruleset& wanted);
 
 // E0901, at the line of the policy that should have allowed it: the input of that port, else the node; where IPv6 is denied and the flow
-// is of that family, where that is written. `first`: there is no table yet.
-void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t node, bool first,
+// is of that family, where that is written. `unjudged`: as why_unjudged() (compiler/dormant.h) says of the table that is there.
+void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t node, const std::string& unjudged,
                     Diagnostics& diagnostics);
 
 }  // namespace policyc

@@ -1,6 +1,7 @@
 // diff: who would gain or lose what, against the live kernel or another policy: verb_diff().
 #include <fmt/format.h>
 
+#include "compiler/dormant.h"
 #include "compiler/driver/changes_report.h"
 #include "compiler/driver/neighbours.h"
 #include "compiler/driver/past.h"
@@ -132,9 +133,12 @@ int verb_diff(const Options& options, World& world, Report& report) {
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");
     Difference differs = timed("difference", [&] { return difference(before, after, view, origin_of(past)); });
     const View* last = past ? &past->view : nullptr;
-    if (before && !differs.same) timed("diagrams", [&] { check_listed(*before, view, last, live, world, differs); });
+    if (before && !is_dormant(before) && !differs.same)
+        timed("diagrams", [&] { check_listed(*before, view, last, live, world, differs); });
     warn_without_past(before, past, !differs.same, name, world, report);
-    return finish(differs, options, name, fmt::format("{}: {} against the kernel", name, options.policy), report);
+    const char* dormant = is_dormant(before) ? ", where table inet policyc is dormant" : "";
+    return finish(differs, options, name, fmt::format("{}: {} against the kernel{}", name, options.policy, dormant),
+                  report);
 }
 
 }  // namespace policyc

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "compiler/dormant.h"
 #include "compiler/driver/agreement.h"
 #include "compiler/driver/explained.h"
 #include "compiler/driver/neighbours.h"
@@ -130,7 +131,7 @@ Result<bool> compare_with_kernel(const Explained& explained) {
 // Asks the kernel about each finding. `snapshot` is what the flows point into.
 Result<LiveView> ask(const Explained& explained, const Options& options, Kernel& kernel, const Snapshot& snapshot,
                      bool same) {
-    LiveView view{snapshot.ruleset.has_value(), same, {}};
+    LiveView view{snapshot.ruleset.has_value(), is_dormant(snapshot.ruleset), same, {}};
     for (const explain::Answer& answer : explained.answers) {
         view.flows.emplace_back();
         for (const explain::Finding& finding : answer.findings) {

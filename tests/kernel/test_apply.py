@@ -353,6 +353,7 @@ def other_chains_with_a_rule_that_refuses_are_named(folder):
         (f"chain b {{ drop; }} chain c {{ {plain} counter accept; }}", []),
         (f"chain b {{ counter; return; }} chain c {{ {plain} jump b; tcp dport vmap {{ 22: accept, 23: jump b }}; }}", []),
         ("chain c { type nat hook prerouting priority 0; ip saddr 192.0.2.1 drop; }", []),
+        ("flags dormant;\nchain c { type filter hook forward priority 5; policy drop; ip saddr 192.0.2.1 drop; }", []),
     ):
         clear()
         nft("-f", "-", input="table inet byhand {\n" + rules.replace("} chain", "}\nchain") + "\n}\n")

@@ -75,7 +75,9 @@ def edits_of_rules_and_chains_by_hand_are_named(folder):
         (["add counter inet policyc mine"], "! not from policyc: counter mine", False, False),
         (["add chain inet policyc forward { policy accept; }"], "! not from policyc: chain forward: its hook, priority or policy", True, True),
         (["add chain inet policyc more { type filter hook forward priority -20; policy drop; }"], "! not from policyc: chain more", True, True),
-        (["add table inet policyc { flags dormant; }"], "! not from policyc: the table is dormant: it judges nothing", True, True),
+        (["add table inet policyc { flags dormant; }"], "! not from policyc: the table is dormant: it judges nothing", False, True),
+        (["insert rule inet policyc tiers counter accept", "add table inet policyc { flags dormant; }"],
+         "! not from policyc: chain tiers, rule 1: counter accept", False, True),
     ):
         applied(folder)
         good = table()
@@ -89,6 +91,36 @@ def edits_of_rules_and_chains_by_hand_are_named(folder):
         expect_exit(0, apply(folder))
         expect_equal(good, table(), "the table")
         expect_exit(0, policyc(folder, "diff", "policy.toml"))
+
+
+@case
+def a_dormant_table_is_told_as_a_first_apply(folder):
+    """The rescue from a console: all is open, so an apply only closes. It keeps what the table counted."""
+    applied(folder)
+    nft("-f", "-", input="delete element inet policyc count_tcp4 { 10.69.13.20 . 8096 }\ndelete counter inet policyc svc_jellyfin\n"
+        "add counter inet policyc svc_jellyfin { comment \"jellyfin\"; packets 7 bytes 420; }\nadd element inet policyc count_tcp4 { 10.69.13.20 . 8096 : \"svc_jellyfin\" }\n")
+    good = table()
+    nft("add table inet policyc { flags dormant; }")
+    closes = "! whatever else enters or leaves wg0 is refused from now on unless the policy allows it\n"
+    for result, words in ((policyc(folder, "diff", "policy.toml"), "extgw01: policy.toml against the kernel, where table inet policyc is dormant\n"),
+                          (apply(folder, "--dry-run"), "would be applied, where table inet policyc was dormant\n"),
+                          (apply(folder), "extgw01: policy.toml applied, where table inet policyc was dormant\n")):
+        for part in (words, "+ phone ", closes, "! not from policyc: the table is dormant", "\n5 allowed, and what is marked ! closes more; no elements "):
+            expect_data(part, result)
+    expect_equal(good, table(), "the table")
+    expect("packets 7 bytes 420" in nft("list", "counters"), "the counter is another")
+    # Without a record, and where the node is to have none: nothing of it opens.
+    nft("add table inet policyc { flags dormant; }")
+    os.unlink(folder / "state/applied.json")
+    result = policyc(folder, "diff", "policy.toml")
+    expect_data(closes, result)
+    expect_data("\n5 allowed, and what is marked ! closes more; ", result)
+    expect_exit(0, apply(folder))
+    nft("add table inet policyc { flags dormant; }")
+    write_policy(folder, POLICY.replace('interface = "wg0"', 'interface = "wg0"\nscope = "none"'))
+    record = record_of(apply(folder, "--format", "json"))
+    expect_equal((True, False, False, []), (record["changed"], record["widens"], record["narrows"], record["remarks"]), "the record")
+    expect_equal(None, table(), "the table")
 
 
 @case

@@ -189,6 +189,19 @@ def without_a_table_or_privileges_it_says_so(folder):
 
 
 @case
+def a_dormant_table_judges_nothing(folder):
+    applied(folder)
+    nft("add table inet policyc { flags dormant; }")
+    for target, code in (("jellyfin", 0), ("jellyfin:22", 1)):
+        result = live(folder, "phone", target)
+        expect_exit(code, result)
+        expect_data("  in the kernel\n    table inet policyc is dormant, it judges nothing: everything passes\n", result)
+    record = record_of(live(folder, "phone", "jellyfin:22", "--format", "json"))
+    expect_equal({"table": True, "same": False, "dormant": True}, record["kernel"], "the kernel")
+    expect_equal("no_chain", record["answers"][0]["findings"][0]["kernel"]["verdict"], "the verdict")
+
+
+@case
 def neighbours_that_may_refuse_are_named(folder):
     applied(folder)
     nft("-f", "-", input="table ip other {\n chain f { type filter hook forward priority 0; policy drop; }\n}\n")

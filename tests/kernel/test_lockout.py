@@ -60,6 +60,20 @@ def a_first_apply_is_refused(lab):
     refused(typed(lab, "laptop", before="mount -t proc proc /proc && env -u SSH_CONNECTION"), "a first apply without SSH_CONNECTION")
 
 
+def an_apply_that_wakes_a_dormant_table_is_refused(lab):
+    """As it is after a rescue from a console: laptop's sessions are refused by the table, which judges nothing."""
+    ran(typed(lab, "phone"), 0, "an apply from where ssh is allowed")
+    lab.nft("extgw01", "add table inet policyc { flags dormant; }")
+    for options in ([], ["--dry-run"]):
+        done = typed(lab, "laptop", *options)
+        refused(done, "an apply that wakes the table")
+        check(":22/tcp is let through now, where table inet policyc is dormant, and denied by this policy" in done.stderr, done.stderr)
+    check("flags dormant" in lab.nft("extgw01", "list", "table", "inet", "policyc"), "it is awake")
+    ran(typed(lab, "phone"), 0, "an apply that wakes the table, from where ssh is allowed")
+    check("flags dormant" not in lab.nft("extgw01", "list", "table", "inet", "policyc"), "it is dormant")
+    lab.nft("extgw01", "delete", "table", "inet", "policyc")
+
+
 def what_is_no_session_here_is_not_believed(lab):
     """As in a terminal that was left, and joined again from elsewhere: the words are those of before."""
     refused(typed(lab, "laptop", "--dry-run", before='SSH_CONNECTION="10.69.50.99 1 10.69.50.2 22"'), "a session of nobody, below one that would be cut")
@@ -166,7 +180,7 @@ def main():
     with Lab() as lab:
         lab.edit('only = ["grafana", "media", "dns", "extgw01:22", "extgw01:ping"]', 'deny = ["home:23"]')
         ran(lab.policyc("extgw01", "resolve", lab.policy), 0, "resolve")
-        return run([a_tunnel_that_is_exempt_from_tracking_is_not_cut, a_first_apply_is_refused, what_is_no_session_here_is_not_believed, who_is_allowed_may_apply, an_apply_that_cuts_the_tunnel_is_refused, an_apply_that_changes_the_table_is_refused,
+        return run([a_tunnel_that_is_exempt_from_tracking_is_not_cut, a_first_apply_is_refused, an_apply_that_wakes_a_dormant_table_is_refused, what_is_no_session_here_is_not_believed, who_is_allowed_may_apply, an_apply_that_cuts_the_tunnel_is_refused, an_apply_that_changes_the_table_is_refused,
                     force_lockout_cuts_it], lab)
 
 

@@ -117,6 +117,8 @@ def a_dormant_table_and_another_priority_are_found(folder):
     good = policyc(folder, "compile", "policy.toml").stdout
     load("add table inet policyc { flags dormant; }")
     expect_fails(folder, "the table is dormant: it judges nothing")
+    load("table inet other {\nflags dormant;\nchain c { type filter hook forward priority 0; policy drop; }\n}")
+    expect("other" not in verify(folder).stdout, "what is dormant beside it is named")
     for of, to in (("priority filter - 10", "priority filter + 10"), ("priority filter - 10; policy drop", "priority filter - 10; policy accept")):
         expect(of in good, f"no {of} in the table")
         load(good.replace(of, to))

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "compiler/dormant.h"
 #include "compiler/driver/pipeline.h"
 #include "gateway.h"
 
@@ -303,6 +304,27 @@ TEST_CASE("a directory in the place of the record is told by all, and nothing is
     REQUIRE(ran.error);
     CHECK(ran.error->message == refusal + ", so nothing was applied");
     CHECK(gw.kernel.generation == generation);
+}
+
+TEST_CASE("a dormant table judges nothing, whatever is in it") {
+    Gateway gw;
+    gw.apply(policy());
+    gw.chain("tiers").rules.insert(gw.chain("tiers").rules.begin(), ir::Rule{{ir::Accept{}}});
+    gw.table().foreign.push_back({ir::Foreign::Kind::table, "", dormant_text, 0});
+    const Ran ran = gw.run(verb_diff);
+    CHECK(ran.says("against the kernel, where table inet policyc is dormant\n  + laptop"));
+    CHECK(ran.says("! whatever else enters or leaves wg0 is refused from now on unless the policy allows it\n"));
+    CHECK(ran.says("! not from policyc: the table is dormant: it judges nothing\n"));
+    CHECK(ran.says("! not from policyc: chain tiers, rule 1: accept\n"));
+    CHECK_FALSE(ran.widens());
+    CHECK(ran.narrows());
+    gw.options.from = "laptop";
+    gw.options.target = "10.1.0.9:80";
+    gw.options.live = true;
+    CHECK(gw.run(verb_explain).says("table inet policyc is dormant, it judges nothing: everything passes\n"));
+    // Other flags of the table don't put it to sleep.
+    gw.table().foreign.back().text = "the table has flags: a program owns it";
+    CHECK(gw.run(verb_diff).says("against the kernel\n"));
 }
 
 TEST_CASE("what others call their things steers no terminal") {

@@ -8,6 +8,7 @@
 
 #include "backends/sessions.h"
 #include "checked.h"
+#include "compiler/dormant.h"
 #include "compiler/driver/lockout.h"
 #include "compiler/lower.h"
 #include "draft.h"
@@ -203,7 +204,7 @@ TEST_CASE("a session is cut where the tracking of connections has it otherwise t
     CHECK(*by_tunnel == cut(laptop, State::rewritten, "", true));
     const Checked checked(gateway + ssh + people);
     Diagnostics diagnostics;
-    report_lockout(*by_tunnel, *checked.policy, 0, true, diagnostics);
+    report_lockout(*by_tunnel, *checked.policy, 0, why_unjudged({}), diagnostics);
     CHECK(render(diagnostics, checked.sources, false)
               .find("192.0.2.1:51820/udp, which carries wg0, is let through now, where there is no table inet policyc, "
                     "and would be cut: its destination was rewritten, which is refused") != std::string::npos);
@@ -232,7 +233,7 @@ TEST_CASE("a session is cut with the tunnel that carries it, unless this host be
     const Checked checked(host + "listen_port = 51820\n" + people);
     CHECK(find_lockout({laptop}, {}, std::nullopt, listens) == Lockout{.session = laptop, .tunnel = laptop.tunnel});
     Diagnostics diagnostics;
-    report_lockout({.session = laptop, .tunnel = laptop.tunnel}, *checked.policy, 0, true, diagnostics);
+    report_lockout({.session = laptop, .tunnel = laptop.tunnel}, *checked.policy, 0, why_unjudged({}), diagnostics);
     const std::string said = render(diagnostics, checked.sources, false);
     CHECK(said.find("203.0.113.7:40000 -> 192.0.2.1:51821/udp, which carries wg0, is let through now") !=
           std::string::npos);
@@ -269,7 +270,7 @@ TEST_CASE("what others come through is cut with the port of WireGuard") {
         const Checked checked(policy);
         REQUIRE(checked.policy);
         Diagnostics diagnostics;
-        report_lockout(lockout, *checked.policy, 0, false, diagnostics);
+        report_lockout(lockout, *checked.policy, 0, "", diagnostics);
         return render(diagnostics, checked.sources, false);
     };
     const std::string plain = said(others, host + people);
@@ -296,13 +297,16 @@ TEST_CASE("the place of a lock-out is the input of that port, or the node") {
     REQUIRE(phone.policy);
     const Node& node = phone.policy->nodes[0];
     Diagnostics diagnostics;
-    report_lockout({session("10.69.50.11", "wg0")}, *phone.policy, 0, false, diagnostics);
-    report_lockout({session("10.69.50.11", "", 2222)}, *phone.policy, 0, true, diagnostics);
+    report_lockout({session("10.69.50.11", "wg0")}, *phone.policy, 0, "", diagnostics);
+    report_lockout({session("10.69.50.11", "", 2222)}, *phone.policy, 0, "table inet policyc is dormant", diagnostics);
     REQUIRE(diagnostics.all().size() == 2);
     CHECK(diagnostics.all()[0].primary.span == node.inputs[0].span);
     CHECK(diagnostics.all()[0].primary.text == "your session comes from 10.69.50.11 over wg0");
     CHECK(diagnostics.all()[1].primary.span == node.span);
     CHECK(diagnostics.all()[1].primary.text == "your session comes from 10.69.50.11");
+    CHECK(render(diagnostics, phone.sources, false)
+              .find(":2222/tcp is let through now, where table inet policyc is dormant, and denied by this policy") !=
+          std::string::npos);
 }
 
 TEST_CASE("where all IPv6 is denied, a lock-out says what lets it in") {
@@ -313,8 +317,8 @@ TEST_CASE("where all IPv6 is denied, a lock-out says what lets it in") {
         Session laptop{*parse_address("fd69::11"), 51544, *parse_address(here), 22, Tracked::unknown, "wg0"};
         laptop.tunnel = tunnel("2001:db8::7", "2001:db8::1");
         Diagnostics diagnostics;
-        report_lockout({.session = laptop, .tunnel = by_tunnel ? laptop.tunnel : std::nullopt}, *checked.policy, 0,
-                       false, diagnostics);
+        report_lockout({.session = laptop, .tunnel = by_tunnel ? laptop.tunnel : std::nullopt}, *checked.policy, 0, "",
+                       diagnostics);
         return render(diagnostics, checked.sources, false);
     };
     const auto has = [](const std::string& text, const char* words) {
