@@ -88,6 +88,8 @@ public:
     Next operator()(const ir::MatchState& s) const {
         switch (packet_.state) {
             case FirstPacket::State::fresh: return matched(s.fresh);
+            case FirstPacket::State::established:
+            case FirstPacket::State::reply: return matched(s.established);
             case FirstPacket::State::invalid: return matched(s.invalid);
             case FirstPacket::State::untracked: return matched(s.untracked);
             case FirstPacket::State::rewritten: return matched(s.established);
@@ -95,9 +97,9 @@ public:
         return Next::stuck;
     }
     Next operator()(const ir::MatchDnat&) const { return matched(packet_.state == FirstPacket::State::rewritten); }
-    Next operator()(const ir::MatchConfirmed&) const { return Next::no_match; }
-    Next operator()(const ir::MatchAssured&) const { return Next::no_match; }
-    Next operator()(const ir::MatchReply& s) const { return matched(!s.reply && has_flow()); }
+    Next operator()(const ir::MatchConfirmed&) const { return matched(goes_on()); }
+    Next operator()(const ir::MatchAssured&) const { return matched(goes_on()); }
+    Next operator()(const ir::MatchReply& s) const { return matched(has_flow() && s.reply == is_reply()); }
     Next operator()(const ir::MatchIcmp& s) const {
         const ir::L4 kind = s.family == Family::ipv4 ? ir::L4::icmp : ir::L4::icmpv6;
         const auto type = static_cast<std::uint8_t>(packet_.port >> 8U);
@@ -106,7 +108,9 @@ public:
     }
     // Such packets are of neighbours; those that begin a flow have another one.
     Next operator()(const ir::MatchHopLimit& s) const { return matched(s.value != UINT8_MAX); }
-    Next operator()(const ir::MatchSyn& s) const { return matched(packet_.protocol == ir::L4::tcp && !s.negate); }
+    Next operator()(const ir::MatchSyn& s) const {
+        return matched(packet_.protocol == ir::L4::tcp && s.negate == goes_on());
+    }
     Next operator()(const ir::UpdateRate&) {
         out_.rated = true;
         return Next::go_on;
@@ -135,8 +139,13 @@ private:
 
     // Whether it is of a flow that the kernel could be asked about.
     [[nodiscard]] bool has_flow() const {
-        return packet_.state == FirstPacket::State::fresh || packet_.state == FirstPacket::State::rewritten;
+        return packet_.state != FirstPacket::State::invalid && packet_.state != FirstPacket::State::untracked;
     }
+    [[nodiscard]] bool is_reply() const { return packet_.state == FirstPacket::State::reply; }
+    [[nodiscard]] bool goes_on() const { return packet_.state == FirstPacket::State::established || is_reply(); }
+    // Of its flow, as the tracking has it.
+    [[nodiscard]] const Address& began() const { return is_reply() ? packet_.destination : packet_.source; }
+    [[nodiscard]] const Address& began_to() const { return is_reply() ? packet_.source : packet_.destination; }
 
     Next through(const ir::Chain& chain, int depth) {
         if (depth == deepest) return Next::stuck;
@@ -204,19 +213,18 @@ private:
         const auto only = [](bool there, u128 value) { return there ? std::optional<u128>(value) : std::nullopt; };
         switch (field) {
             case ir::Field::ip_saddr: return only(v4, packet_.source.bits);
-            case ir::Field::ct_saddr4: return only(v4 && has_flow(), packet_.source.bits);
+            case ir::Field::ct_saddr4: return only(v4 && has_flow(), began().bits);
             case ir::Field::ip_daddr: return only(v4, packet_.destination.bits);
-            case ir::Field::ct_daddr4: return only(v4 && has_flow(), packet_.destination.bits);
+            case ir::Field::ct_daddr4: return only(v4 && has_flow(), began_to().bits);
             case ir::Field::ip6_saddr: return only(!v4, packet_.source.bits);
-            case ir::Field::ct_saddr6: return only(!v4 && has_flow(), packet_.source.bits);
+            case ir::Field::ct_saddr6: return only(!v4 && has_flow(), began().bits);
             case ir::Field::ip6_daddr: return only(!v4, packet_.destination.bits);
-            case ir::Field::ct_daddr6: return only(!v4 && has_flow(), packet_.destination.bits);
-            case ir::Field::ct_proto_dst: return only(has_flow(), packet_.port);
+            case ir::Field::ct_daddr6: return only(!v4 && has_flow(), began_to().bits);
+            case ir::Field::ct_proto_dst: return only(has_flow(), is_reply() ? packet_.from_port : packet_.port);
             case ir::Field::tcp_dport: return only(packet_.protocol == ir::L4::tcp, packet_.port);
             case ir::Field::udp_dport: return only(packet_.protocol == ir::L4::udp, packet_.port);
-            // A client's own port.
-            case ir::Field::tcp_sport: return only(packet_.protocol == ir::L4::tcp, client_port);
-            case ir::Field::udp_sport: return only(packet_.protocol == ir::L4::udp, client_port);
+            case ir::Field::tcp_sport: return only(packet_.protocol == ir::L4::tcp, packet_.from_port);
+            case ir::Field::udp_sport: return only(packet_.protocol == ir::L4::udp, packet_.from_port);
             case ir::Field::iifname:
             case ir::Field::oifname: return std::nullopt;
         }
@@ -235,9 +243,6 @@ private:
         }
         return point_of(program::types_of(fields), values);
     }
-
-    // Of no server: Linux begins connections from ports like this one.
-    static constexpr u128 client_port = 49152;
 
     const ir::Ruleset& ruleset_;
     const FirstPacket& packet_;

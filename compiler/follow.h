@@ -14,15 +14,23 @@
 
 namespace policyc {
 
-// The first packet of a flow, new to the connection tracking: of TCP, its SYN. Or one of a session that is under way, where the tracking has it otherwise than plainly.
+// The first packet of a flow, new to the connection tracking: of TCP, its SYN. Or one of a session that is under way.
 struct FirstPacket {
     ir::Hook hook{};
     std::string in, out;  // names of interfaces; "" where the hook has none
     Address source;
     Address destination;
-    std::optional<ir::L4> protocol;  // nothing: one without ports
-    std::uint16_t port = 0;          // that it goes to; of ICMP, type * 256 + code
-    enum class State : std::uint8_t { fresh, invalid, untracked, rewritten /* its destination */ };
+    std::optional<ir::L4> protocol;   // nothing: one without ports
+    std::uint16_t port = 0;           // that it goes to; of ICMP, type * 256 + code
+    std::uint16_t from_port = 49152;  // of no server: Linux begins connections from ports like this one
+    enum class State : std::uint8_t {
+        fresh,
+        established,  // the other side's next one: of TCP, without a SYN
+        reply,        // the same, where the tracking has it that this side began
+        invalid,
+        untracked,
+        rewritten  // its destination
+    };
     State state = State::fresh;
 };
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "compiler/look_up.h"
 
@@ -34,7 +35,8 @@ FirstPacket packet_of(const Session& session) {
             .source = session.client,
             .destination = session.here,
             .protocol = ir::L4::tcp,
-            .port = session.port};
+            .port = session.port,
+            .from_port = session.client_port};
 }
 
 FirstPacket packet_in(const TunnelFlow& tunnel) {
@@ -44,7 +46,8 @@ FirstPacket packet_in(const TunnelFlow& tunnel) {
             .source = tunnel.peer,
             .destination = tunnel.here,
             .protocol = ir::L4::udp,
-            .port = tunnel.port};
+            .port = tunnel.port,
+            .from_port = tunnel.peer_port};
 }
 
 FirstPacket packet_out(const TunnelFlow& tunnel) {
@@ -60,6 +63,16 @@ FirstPacket packet_out(const TunnelFlow& tunnel) {
 // Whether that passes now, as far as is known, and would not.
 bool cuts(const FirstPacket& packet, const std::optional<ir::Ruleset>& before, const ir::Ruleset& wanted) {
     return !passes(wanted, packet) && (!before || verdict(*before, packet) != Ending::drop);
+}
+
+// Whether it may not begin and goes on now all the same, by a rule that somebody else put into the table, as `ct state established accept`.
+bool ends(const FirstPacket& begun, const std::optional<ir::Ruleset>& before, const ir::Ruleset& wanted) {
+    if (!before || passes(wanted, begun)) return false;
+    return std::ranges::any_of(std::array{State::established, State::reply}, [&](State state) {
+        FirstPacket packet = begun;
+        packet.state = state;
+        return cuts(packet, before, wanted);
+    });
 }
 
 // The chains of other tables that do that to what comes in.
@@ -86,11 +99,15 @@ void take_state(Tracked tracked, Family family, const TrackedHow& how, Lockout& 
         as.state = State::invalid;
 }
 
-// As what begins anew, then as what connection tracking has it for.
+// As what begins anew, as what is under way, then as what connection tracking has it for.
 std::optional<Lockout> cut_as(Lockout as, const FirstPacket& begun, bool goes_on, Tracked tracked,
                               const std::optional<ir::Ruleset>& before, const ir::Ruleset& wanted,
                               const TrackedHow& how) {
     if (!goes_on && cuts(begun, before, wanted)) return as;
+    if (!goes_on && ends(begun, before, wanted)) {
+        as.under_way = true;
+        return as;
+    }
     take_state(tracked, begun.source.family, how, as);
     FirstPacket packet = begun;
     packet.state = as.state;
@@ -155,7 +172,9 @@ struct Grounds {
 // Of what policyc refuses whatever is permitted. It is let through now.
 Grounds grounds_of(const Lockout& lockout) {
     switch (lockout.state) {
-        case State::fresh: break;
+        case State::fresh:
+        case State::established:
+        case State::reply: break;
         case State::invalid:
             return {
                 "nothing tracks it yet, and net.netfilter.nf_conntrack_tcp_loose is 0: to the kernel it is no part of "
@@ -186,8 +205,9 @@ void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t in
                     Diagnostics& diagnostics) {
     const Node& node = policy.nodes[index];
     const bool permitted = lockout.state != State::fresh;
-    const std::string now =
-        unjudged.empty() ? "allowed by the live ruleset" : fmt::format("let through now, where {},", unjudged);
+    const std::string now = !unjudged.empty()   ? fmt::format("let through now, where {},", unjudged)
+                            : lockout.under_way ? "let through by the live ruleset, as what is under way,"
+                                                : "allowed by the live ruleset";
     Grounds grounds = grounds_of(lockout);
     const Family family = lockout.tunnel ? lockout.tunnel->here.family : lockout.session->here.family;
     const bool by_family = !permitted && family == Family::ipv6 && policy.ipv6 == Ipv6::deny;

@@ -29,11 +29,13 @@ struct Lockout {
     std::string by =
         {};  // the chains of other tables that may have made it so: "chain pre of table ip nat"; "" where none is known
 
+    bool under_way = false;  // it may not begin now either, but goes on
+
     bool operator==(const Lockout&) const = default;
 };
 
 // The first of the sessions that passes the table that is there (or has none to pass) and would not pass the one that is wanted, it or its tunnel; else the first of the tunnels. Where
-// rules of the former are not known, it is taken to pass. A tunnel passes where its peer may begin it, or this host does. Each is asked twice: as what begins anew, and as what
+// rules of the former are not known, it is taken to pass. A tunnel passes where its peer may begin it, or this host does. Each is asked as what begins anew, as what is under way, and as what
 // connection tracking has it for.
 std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const std::vector<TunnelFlow>& tunnels,
                                     const std::optional<ir::Ruleset>& before, const ir::Ruleset& wanted,

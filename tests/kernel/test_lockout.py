@@ -18,12 +18,15 @@ PHONE_ONLY = 'input.ssh  = { from = ["phone"], limit = "60/minute" }'
 BOTH = 'input.ssh  = { from = ["clients"], limit = "60/minute" }'
 
 
+def policyc_apply(lab, *options):
+    # (The leak sanitizer of a build that has one can't read /proc there.)
+    words = ["env", "ASAN_OPTIONS=detect_leaks=0", f"{os.environ['POLICYC_BUILD']}/policyc", "--node", "extgw01"]
+    return " ".join([*words, "--state-dir", f"{lab.directory}/state", "apply", lab.policy, "--offline", *options])
+
+
 def typed(lab, client, *options, before="", timeout=60):
     """What `policyc apply` says that is typed in an ssh session from there."""
-    # (The leak sanitizer of a build that has one can't read /proc there.)
-    words = [before, "env", "ASAN_OPTIONS=detect_leaks=0", f"{os.environ['POLICYC_BUILD']}/policyc", "--node", "extgw01"]
-    words += ["--state-dir", f"{lab.directory}/state", "apply", lab.policy, "--offline", *options]
-    line = ["nsenter", f"--net={lab.spaces.path(client)}", *lab.ssh_command(GATEWAY, " ".join(words))]
+    line = ["nsenter", f"--net={lab.spaces.path(client)}", *lab.ssh_command(GATEWAY, f"{before} {policyc_apply(lab, *options)}")]
     return subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False)
 
 
@@ -106,6 +109,32 @@ def an_apply_that_changes_the_table_is_refused(lab):
     ran(lab.policyc("extgw01", "apply", lab.policy, "--offline", "--dry-run"), 0, "an apply that nobody typed")
 
 
+def what_a_rule_by_hand_carries_is_not_cut(lab):
+    """Laptop's SYN is refused before and after, but its session lives by a rule that the apply removes."""
+    ran(typed(lab, "phone"), 0, "an apply that takes laptop's permission")
+    for rule in ("ct state established,related accept", "ct status assured accept", "ct mark 0 accept"):
+        # Laptop logs in while it may, and types the apply when only that rule carries it.
+        lab.edit(PHONE_ONLY, BOTH)
+        ran(typed(lab, "phone"), 0, "an apply that lets laptop in")
+        script = f"read go; exec {policyc_apply(lab)}"
+        line = ["nsenter", f"--net={lab.spaces.path('laptop')}", *lab.ssh_command(GATEWAY, "echo in; " + script)]
+        with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as joined:
+            check(joined.stdout.readline() == "in\n", "laptop can't log in")
+            lab.edit(BOTH, PHONE_ONLY)
+            ran(typed(lab, "phone"), 0, "an apply that takes laptop's permission")
+            lab.nft("extgw01", f"insert rule inet policyc input {rule}")
+            before = without_traffic(lab.nft("extgw01", "-j", "list", "ruleset"))
+            try:
+                out, err = joined.communicate("go\n", timeout=20)
+            except subprocess.TimeoutExpired:
+                joined.kill()
+                out, err = joined.communicate()
+                check(False, f"{rule}: the session is cut\n{out}{err}")
+            refused(subprocess.CompletedProcess(line, joined.returncode, out, err), f"an apply that removes `{rule}`")
+            check(without_traffic(lab.nft("extgw01", "-j", "list", "ruleset")) == before, "the rules changed in an apply that was refused")
+        ran(lab.policyc("extgw01", "apply", lab.policy, "--offline"), 0, "an apply that nobody typed")
+
+
 def others_come_through_it(lab):
     """Typed at the console, it is refused as well."""
     for options in ([], ["--dry-run"]):
@@ -181,6 +210,7 @@ def main():
         lab.edit('only = ["grafana", "media", "dns", "extgw01:22", "extgw01:ping"]', 'deny = ["home:23"]')
         ran(lab.policyc("extgw01", "resolve", lab.policy), 0, "resolve")
         return run([a_tunnel_that_is_exempt_from_tracking_is_not_cut, a_first_apply_is_refused, an_apply_that_wakes_a_dormant_table_is_refused, what_is_no_session_here_is_not_believed, who_is_allowed_may_apply, an_apply_that_cuts_the_tunnel_is_refused, an_apply_that_changes_the_table_is_refused,
+                    what_a_rule_by_hand_carries_is_not_cut,
                     force_lockout_cuts_it], lab)
 
 

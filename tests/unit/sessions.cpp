@@ -116,6 +116,86 @@ TEST_CASE("a session is cut where it passes now, and would not") {
     CHECK(find_lockout({laptop}, {}, odd, narrow) == Lockout{laptop});
 }
 
+TEST_CASE("a session is cut where a rule that somebody put into the table carries it") {
+    const ir::Ruleset narrow =
+        compiled(Checked(std::string(gateway) + "input.ssh = { from = [\"phone\"] }\n" + people));
+    const ir::Ruleset wide =
+        compiled(Checked(std::string(gateway) + "input.ssh = { from = [\"phone\", \"laptop\"] }\n" + people));
+    const Session laptop = session("10.69.50.11", "wg0");
+    const auto by_hand = [&](std::vector<ir::Statement> statements) {
+        ir::Ruleset edited = narrow;
+        for (ir::Chain& chain : edited.chains)
+            if (chain.base && chain.base->hook == ir::Hook::input)
+                chain.rules.insert(chain.rules.begin(), ir::Rule{std::move(statements)});
+        return edited;
+    };
+    const ir::MatchState under_way{.established = true, .related = true};
+    const ir::MatchPort from{ir::Field::tcp_sport, laptop.client_port};
+    const Lockout cut{.session = laptop, .under_way = true};
+    for (const std::vector<ir::Statement>& carries : std::vector<std::vector<ir::Statement>>{
+             {under_way, ir::Count{}, ir::Accept{}},
+             {ir::MatchConfirmed{}, ir::Accept{}},
+             {ir::MatchAssured{}, ir::MatchReply{false}, ir::Accept{}},
+             {ir::MatchReply{}, ir::Accept{}},  // it was picked up the wrong way round
+             {ir::MatchL4{ir::L4::tcp}, ir::MatchSyn{true}, ir::Accept{}},
+             {under_way, from, ir::Accept{}},
+             {under_way, ir::Unknown{"meta mark 7"}, ir::Accept{}}}) {
+        const ir::Ruleset before = by_hand(carries);
+        CHECK(find_lockout({laptop}, {}, before, narrow) == cut);
+        // It may begin.
+        CHECK_FALSE(find_lockout({laptop}, {}, before, wide));
+        CHECK_FALSE(find_lockout({session("10.69.50.12", "wg0")}, {}, before, narrow));
+    }
+    for (const std::vector<ir::Statement>& carries_not :
+         std::vector<std::vector<ir::Statement>>{{ir::MatchState{.related = true}, ir::Accept{}},
+                                                 {under_way, ir::MatchPort{ir::Field::tcp_sport, 1000}, ir::Accept{}},
+                                                 {under_way, ir::MatchL4{ir::L4::udp}, ir::Accept{}},
+                                                 {under_way, ir::Count{}}})
+        CHECK_FALSE(find_lockout({laptop}, {}, by_hand(carries_not), narrow));
+    // Who may begin is told so.
+    CHECK(find_lockout({laptop}, {}, by_hand({ir::MatchState{.established = true, .fresh = true}, ir::Accept{}}),
+                       narrow) == Lockout{laptop});
+    // What it was about is known of either direction.
+    ir::Ruleset turned = by_hand(
+        {ir::MatchReply{}, ir::Lookup{{ir::Field::ct_saddr4, ir::Field::ct_daddr4, ir::Field::ct_proto_dst}, "mine"},
+         ir::Accept{}});
+    ir::Set& mine = turned.sets.emplace_back();
+    mine.name = "mine";
+    mine.types = {ir::Type::ipv4_addr, ir::Type::ipv4_addr, ir::Type::inet_service};
+    mine.elements = ir::Elements(mine.types, false);
+    CHECK_FALSE(find_lockout({laptop}, {}, turned, narrow));
+    const u128 here = laptop.here.bits;
+    const u128 client = laptop.client.bits;
+    mine.elements.add({{here, here}, {client, client}, {laptop.client_port, laptop.client_port}});
+    CHECK(find_lockout({laptop}, {}, turned, narrow) == cut);
+
+    const Checked checked(std::string(gateway) + "input.ssh = { from = [\"phone\"] }\n" + people);
+    Diagnostics diagnostics;
+    report_lockout(cut, *checked.policy, 0, "", diagnostics);
+    CHECK(render(diagnostics, checked.sources, false)
+              .find("10.69.50.2:22/tcp is let through by the live ruleset, as what is under way, and denied by this "
+                    "policy") != std::string::npos);
+}
+
+TEST_CASE("a tunnel is cut where a rule that somebody put into the table carries it") {
+    const std::string host = std::string(gateway) + "scope = \"host\"\ninput.ssh = { from = [\"laptop\"] }\n";
+    const ir::Ruleset deaf = compiled(Checked(host + people));
+    const ir::Ruleset mute = compiled(Checked(host + "output = [\"10.69.13.5:53\"]\n" + people));
+    ir::Ruleset by_hand = deaf;
+    for (ir::Chain& chain : by_hand.chains)
+        if (chain.base && chain.base->hook == ir::Hook::input)
+            chain.rules.insert(chain.rules.begin(), ir::Rule{{ir::MatchState{.established = true}, ir::Accept{}}});
+    TunnelFlow flow = tunnel("203.0.113.7", "192.0.2.1");
+    const Lockout cut{.tunnel = flow, .under_way = true};
+    CHECK(find_lockout({}, {flow}, by_hand, deaf) == cut);
+    CHECK_FALSE(find_lockout({}, {flow}, by_hand, compiled(Checked(host + "listen_port = 51820\n" + people))));
+    // As the answer to what this host began it goes on, until what this host sends is judged.
+    CHECK(find_lockout({}, {flow}, deaf, mute) == cut);
+    CHECK_FALSE(find_lockout({}, {flow}, mute, deaf));
+    flow.keeps_alive = true;
+    CHECK_FALSE(find_lockout({}, {flow}, by_hand, deaf));
+}
+
 TEST_CASE("what connection tracking has of a flow") {
     // struct nlattr: length, type; the status is in network byte order: seen, assured, confirmed; and with its destination rewritten.
     const auto status = [](unsigned char low, unsigned char high = 0) {
