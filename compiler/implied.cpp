@@ -113,12 +113,14 @@ Beside::Beside(const Policy& policy, std::size_t node) {
 }
 
 Beside::Beside(const View& view, const View* other) : Beside(*view.policy, view.node) {
-    if (other == nullptr || near_.empty()) return;
+    if (other == nullptr || own_.empty()) return;
     Beside there;
     there.read(*other->policy, other->node);
     near_ = reach::intersection(near_, there.near_);
     apart_ = reach::intersection(apart_, there.apart_);
     own_ = reach::intersection(own_, there.own_);
+    around_ = reach::intersection(around_, there.around_);
+    sends_ = sends_ && there.sends_;
 }
 
 void Beside::read(const Policy& policy, std::size_t node) {
@@ -131,38 +133,59 @@ void Beside::read(const Policy& policy, std::size_t node) {
     for (std::size_t i = 0; i < policy.nodes.size(); ++i)
         if (i != node)
             for (const auto& range : policy.nodes[i].serves) apart_.subtract(range.value);
+    around_ = apart_;
+    for (const Range& own : own_.ranges()) around_.add(own);
+    sends_ = policy.nodes[node].output.has_value();
+}
+
+// Of a network that this host is in, what it sends counts only where that is judged.
+bool Beside::sends_here(const Range& source) const {
+    return own_.meets(source) && (sends_ || source.single());
 }
 
 bool Beside::holds(const std::vector<Range>& sources, const std::vector<Range>& destinations) const {
     return (holds_all(apart_, sources) && holds_all(apart_, destinations)) ||
-           (holds_all(near_, sources) && holds_all(own_, destinations));
+           (holds_all(near_, sources) && holds_all(own_, destinations)) ||
+           (holds_all(own_, sources) && holds_all(around_, destinations));
 }
 
-bool Beside::holds(const std::vector<Range>& sources) const {
+bool Beside::holds_received(const std::vector<Range>& sources) const {
     return holds_all(near_, sources);
 }
 
+bool Beside::holds_sent(const std::vector<Range>& destinations) const {
+    return holds_all(around_, destinations);
+}
+
 bool Beside::meets(const Box& box) const {
-    return box.direction != Direction::output && near_.meets(box.source) &&
-           (box.direction == Direction::input || apart_.meets(box.destination) || own_.meets(box.destination));
+    if (box.direction == Direction::input) return near_.meets(box.source);
+    return around_.meets(box.destination) && (box.direction == Direction::output || sends(box.source));
 }
 
 std::vector<Box> Beside::without(const Box& box) const {
     switch (box.direction) {
-        case Direction::forward: return less(less({box}, apart_, apart_), near_, own_);
+        case Direction::forward: {
+            std::vector<Box> left = less(less({box}, apart_, apart_), near_, own_);
+            return sends_here(box.source) ? less(left, own_, around_) : left;
+        }
         case Direction::input: {
             std::vector<Box> left;
             for (const Range& source : cut_by(near_, box.source).out)
                 left.push_back({box.direction, source, box.destination, box.ports, box.others});
             return left;
         }
-        case Direction::output: break;
+        case Direction::output: {
+            std::vector<Box> left;
+            for (const Range& destination : cut_by(around_, box.destination).out)
+                left.push_back({box.direction, box.source, destination, box.ports, box.others});
+            return left;
+        }
     }
     return {box};
 }
 
 void Beside::take_out(Gaps& gaps) const {
-    if (near_.empty()) return;
+    if (own_.empty()) return;
     keep_what_is_left(
         gaps.boxes, [&](const Box& box) { return meets(box); }, [&](const Box& box) { return without(box); });
 
@@ -173,10 +196,8 @@ void Beside::take_out(Gaps& gaps) const {
     };
     const std::size_t before = gaps.boxes.size();
     for (WideGap& gap : gaps.tiers) {
-        const auto here = [&](const Range& source) { return near_.meets(source); };
-        const auto there = [&](const Area& area) {
-            return !apart_.meets(area.destination) && !own_.meets(area.destination);
-        };
+        const auto here = [&](const Range& source) { return sends(source); };
+        const auto there = [&](const Area& area) { return !around_.meets(area.destination); };
         const auto senders = std::ranges::stable_partition(gap.sources, std::not_fn(here));
         WideGap those{gap.tier, {senders.begin(), senders.end()}, {}};
         gap.sources.erase(senders.begin(), senders.end());

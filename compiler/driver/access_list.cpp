@@ -191,7 +191,8 @@ public:
             row.span = source.span;
             row.why_not = no_way(&source.host, nullptr);
             const auto beside = beside_.find(index(node));
-            if (beside != beside_.end() && beside->second.holds(ranges_of(source.host))) row.unjudged_on = node.name;
+            if (beside != beside_.end() && beside->second.holds_received(ranges_of(source.host)))
+                row.unjudged_on = node.name;
             put(row, source);
         }
     }
@@ -236,6 +237,7 @@ private:
             if (std::string why = no_way(by_address ? &source.host : nullptr, &first.host); !why.empty())
                 row.why_not = std::move(why);
             if (by_address && !beside_.empty()) row.unjudged_on = unjudged_on(source.host, first.host);
+            if (!by_address) row.unjudged_on = unsent_by(source.host, first.host);
             put(row, source);
         }
     }
@@ -281,6 +283,14 @@ private:
         const auto at = std::ranges::find_if(
             beside_, [&](const auto& beside) { return beside.second.holds(sources, destinations); });
         return at == beside_.end() ? "" : policy_.nodes[at->first].name;
+    }
+
+    // Of what a node sends itself.
+    [[nodiscard]] std::string unsent_by(const Host& from, const Host& to) const {
+        const std::size_t node = std::get<NodeRef>(from).node;
+        const auto beside = beside_.find(node);
+        const bool unsent = beside != beside_.end() && beside->second.holds_sent(ranges_of(to));
+        return unsent ? policy_.nodes[node].name : "";
     }
 
     // Why no packet can be from the one to the other, whatever is allowed; "" where one can, or where either has no address. Null: any address.

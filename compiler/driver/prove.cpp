@@ -107,16 +107,24 @@ void add_own(const Node& node, std::vector<proof::Listed>& flows) {
     }
 }
 
-// Nor is one into the tunnel between two places of this side.
+// Nor is one into the tunnel between two places of this side, or from this host to one.
 void add_beside(const Beside& beside, std::vector<proof::Listed>& flows) {
     using proof::Field;
-    for (const Range& range : beside.apart().ranges()) {
+    const auto into_tunnel = [](const Range& range) {
+        proof::Listed one{.family = range.family, .box = {}, .sources = {}};
         const std::vector<proof::Level> levels = proof::flow_levels(range.family);
-        proof::Listed one{.family = range.family, .box = {}, .sources = beside.apart().ranges()};
         for (std::size_t i = 0; i < one.box.size(); ++i) one.box[i] = {0, levels[i].max};
         one.box[proof::place(Field::out)] = proof::just(proof::Side::tunnel);
         one.box[proof::place(Field::destination)] = {range.lo, range.hi};
-        flows.push_back(one);
+        return one;
+    };
+    for (const Range& range : beside.apart().ranges()) {
+        flows.push_back(into_tunnel(range));
+        flows.back().sources = beside.apart().ranges();
+    }
+    for (const Range& range : beside.around().ranges()) {
+        flows.push_back(into_tunnel(range));
+        flows.back().box[proof::place(Field::hook)] = proof::just(proof::Hook::output);
     }
 }
 

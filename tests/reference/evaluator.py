@@ -343,14 +343,21 @@ class Policy:
 
     def is_beside(self, name, flow, here=()):
         """Whether a flow is between two places on one side of a node: networks that this node serves and no other, or one that it serves and this
-        host, which has the addresses `here` too. In scope tunnel nothing judges it."""
+        host, which has the addresses `here` too; or from this host to one that it serves and no other. In scope tunnel nothing judges it."""
         own = self.host(name)
-        if not self.on_near_side(name, flow.source) or any(r.holds(flow.source) for r in own):
-            return False
-        if flow.destination in here or any(r.holds(flow.destination) for r in own):
-            return True
         elsewhere = [r for other in self.nodes if other != name for r in self.near(other)]
-        return self.on_near_side(name, flow.destination) and not any(r.holds(end) for r in elsewhere for end in (flow.source, flow.destination))
+
+        def is_this_host(address):
+            return address in here or any(r.holds(address) for r in own)
+
+        def is_served_here_alone(address):
+            return self.on_near_side(name, address) and not any(r.holds(address) for r in elsewhere)
+
+        if is_this_host(flow.source):
+            return is_this_host(flow.destination) or is_served_here_alone(flow.destination)
+        if is_this_host(flow.destination):
+            return self.on_near_side(name, flow.source)
+        return is_served_here_alone(flow.source) and is_served_here_alone(flow.destination)
 
     def is_spoofed(self, name, packet):
         if packet.hook == "output" or packet.iif == "lo":

@@ -63,6 +63,51 @@ TEST_CASE(
     CHECK(gw.diff(policy(host, "[tiers.own]\nwho = [\"lan\"]\nallow = [\"10.1.0.7:443\"]\n")).says("lan  gains"));
 }
 
+TEST_CASE("in scope tunnel, what this host sends to its own side is never judged: none of it comes or goes") {
+    const auto with = [](const std::string& output, const std::string& tier = "") {
+        return policy("output = [" + output + "]\n", tier);
+    };
+    const auto tier = [](const std::string& who, const std::string& allow) {
+        return "[tiers.own]\nwho = [\"" + who + "\"]\nallow = [\"" + allow + "\"]\n";
+    };
+    Gateway gw;
+    CHECK_FALSE(gw.diff(with("\"lan:*\"")).says("gw  gains"));  // nor where there is no table yet
+    gw.apply(with(""));
+    for (const char* what : {"\"lan:*\"", "\"web\"", "\"10.1.0.7:443\"", "\"gw:22\""}) {
+        const Ran ran = gw.diff(with(what));
+        CAPTURE(ran.out);
+        CHECK(ran.says("no permission comes or goes; "));
+        CHECK_FALSE(ran.widens());
+        CHECK_FALSE(ran.narrows());
+    }
+    CHECK_FALSE(gw.diff(with("", tier("gw", "lan:*\", \"gw:22"))).says("  gains"));
+    // What is elsewhere is told, and only that.
+    CHECK(gw.diff(with("\"phone:443\", \"lan:443\"")).says("1 wider;"));
+    CHECK(gw.diff(with("\"10.1.0.0/23:22\"")).says("gw  gains  10.1.0.0/23  10.1.1.0/24:22/tcp"));
+    CHECK(gw.diff(with("", tier("gw", "10.1.0.0/23:22"))).says("gw  gains  10.1.0.0/23  10.1.1.0/24:22/tcp"));
+    CHECK(gw.diff(with("", tier("gw", "phone:22"))).says("gw  gains  phone"));
+    gw.apply(with("\"lan:*\", \"phone:443\"", tier("gw", "lan:22")));
+    const Ran less = gw.diff(with(""));
+    CAPTURE(less.out);
+    CHECK(less.says("gw  loses  phone"));
+    CHECK(less.says("1 narrower;"));
+    // What another node serves too may be behind the tunnel.
+    const std::string exit = "[nodes.exit]\naddress = \"10.0.0.9\"\nserves = [\"10.1.0.0/28\"]\n";
+    gw.apply(with("", exit));
+    CHECK(gw.diff(with("\"lan:22\"", exit)).says("gw  gains  lan  10.1.0.0/28:22/tcp"));
+}
+
+TEST_CASE("of a network that a gateway is in, it is left out where what it sends to its own side could be judged") {
+    const std::string tier = "[tiers.own]\nwho = [\"10.0.0.0/29\"]\nallow = [\"lan:22\"]\n";
+    Gateway gw;
+    gw.apply(policy());
+    CHECK(gw.diff(policy("", tier)).says("10.0.0.0/29 (phone, laptop among them)  gains"));
+    gw.apply(policy("output = []\n"));
+    const Ran ran = gw.diff(policy("output = []\n", tier));
+    CAPTURE(ran.out);
+    CHECK(ran.says("10.0.0.0/29 but 10.0.0.1 (phone, laptop among them)  gains"));
+}
+
 TEST_CASE("what another node serves too may be behind the tunnel, and is told") {
     const auto with = [](const std::string& serves, const char* allow) {
         return with_tier("lan", allow, "[nodes.exit]\naddress = \"10.0.0.9\"\nserves = [\"" + serves + "\"]\n");
@@ -118,6 +163,14 @@ TEST_CASE("nor does the rate of what is never judged change anything") {
     ran = gw.diff(with("3/minute", "10.1.0.0/23", "10.1.0.0/23:22"));
     CHECK(ran.says("new connections to 10.1.1.0/24:22/tcp: 3/minute instead of 2/minute, for 10.1.0.0/24"));
     CHECK(ran.says("new connections to 10.1.0.0/23: 3/minute instead of 2/minute, for 10.1.1.0/24"));
+    const auto sent = [&](const char* rate, const char* what) {
+        return policy("output = []\n", std::string("[tiers.own]\nwho = [\"gw\"]\nallow = [\"") + what +
+                                           "\"]\nlimit = \"" + rate + "\"\n");
+    };
+    gw.apply(sent("2/minute", "web"));
+    CHECK_FALSE(gw.diff(sent("3/minute", "web")).says("new connections to "));
+    gw.apply(sent("2/minute", "phone:22"));
+    CHECK(gw.diff(sent("3/minute", "phone:22")).says("new connections to "));
 }
 
 TEST_CASE("what was on this side and is behind the tunnel now is told") {

@@ -50,6 +50,12 @@ std::vector<std::string> told(const std::string& before, const std::string& afte
     return first;
 }
 
+// With the service where the gateway doesn't serve: in scope tunnel, what goes to its own side is never judged.
+std::string away(std::string text) {
+    text.replace(text.find("serves = [\"10.1."), 16, "serves = [\"10.9.");
+    return text;
+}
+
 using Lines = std::vector<std::string>;
 
 std::string dual(std::string text) {
@@ -124,17 +130,17 @@ TEST_CASE("what this host sends by a tier of its own and by output is told likew
     for (const std::string& scope : {std::string(), host}) {
         const std::string stays = tier("gw", "web");
         const std::string none = "output = []\n";
-        CHECK(told(policy(scope + web_out), policy(scope + web_out, stays)) ==
+        CHECK(told(away(policy(scope + web_out)), away(policy(scope + web_out, stays))) ==
               Lines{"! tiers.own names this host as a source: it allows what this host itself sends, as output does"});
-        CHECK(told(policy(scope + web_out, stays), policy(scope + none, stays)) ==
+        CHECK(told(away(policy(scope + web_out, stays)), away(policy(scope + none, stays))) ==
               Lines{"- gw but 10.0.0.1 loses web 10.1.0.5:443/tcp, 10.1.0.5:8080/tcp"});
-        CHECK(told(policy(scope + none, stays), policy(scope + web_out, stays)) ==
+        CHECK(told(away(policy(scope + none, stays)), away(policy(scope + web_out, stays))) ==
               Lines{"+ gw but 10.0.0.1 gains web 10.1.0.5:443/tcp, 10.1.0.5:8080/tcp"});
         const std::string any = "output = [\"10.1.0.5:*\"]\n";
-        CHECK(told(policy(scope + any, stays), policy(scope + none, stays)) ==
+        CHECK(told(away(policy(scope + any, stays)), away(policy(scope + none, stays))) ==
               Lines{"- gw (10.0.0.1) loses 10.1.0.5 10.1.0.5:* but 443/tcp, 8080/tcp",
                     "- gw but 10.0.0.1 loses 10.1.0.5 10.1.0.5:*"});
-        CHECK(told(policy(scope + web_out), policy(scope + web_out, tier("10.0.0.0/30", "10.1.0.5:443"))) ==
+        CHECK(told(away(policy(scope + web_out)), away(policy(scope + web_out, tier("10.0.0.0/30", "10.1.0.5:443")))) ==
               Lines{"+ 10.0.0.0 gains 10.1.0.5 10.1.0.5:443/tcp"});
     }
 }
@@ -148,10 +154,10 @@ TEST_CASE("what this host sends is nobody's gain where it isn't judged") {
 
 TEST_CASE("the reason is the line that opens or opened it") {
     Gateway gw;
-    gw.apply(policy("output = []", tier("gw", "web")));
-    CHECK(gw.diff(policy(web_out, tier("gw", "web"))).says("nodes.gw.output\n"));
-    gw.apply(policy(web_out, tier("gw", "web")));
-    const Ran ran = gw.diff(policy("output = []", tier("gw", "web")));
+    gw.apply(away(policy("output = []", tier("gw", "web"))));
+    CHECK(gw.diff(away(policy(web_out, tier("gw", "web")))).says("nodes.gw.output\n"));
+    gw.apply(away(policy(web_out, tier("gw", "web"))));
+    const Ran ran = gw.diff(away(policy("output = []", tier("gw", "web"))));
     CHECK(ran.says("removed\n"));
     CHECK(ran.record.at("changes")[0].at("line") == 8);
 }
@@ -159,8 +165,8 @@ TEST_CASE("the reason is the line that opens or opened it") {
 TEST_CASE("the record says at which of its addresses this host is no part of a change") {
     Gateway gw;
     const std::string stays = tier("phone", "gw:22") + "[tiers.out]\nwho = [\"gw\"]\nallow = [\"10.1.0.5:443\"]\n";
-    gw.apply(policy(all + "output = [\"10.1.0.5:*\"]\n", stays));
-    const Ran ran = gw.diff(policy("output = []\n", stays));
+    gw.apply(away(policy(all + "output = [\"10.1.0.5:*\"]\n", stays)));
+    const Ran ran = gw.diff(away(policy("output = []\n", stays)));
     std::size_t found = 0;
     for (const auto& one : ran.record.at("changes")) {
         CAPTURE(one.dump());
