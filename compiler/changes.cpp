@@ -115,11 +115,14 @@ private:
         };
         const std::vector<Range> mine = own_addresses(now_.view());
         const std::vector<Range> then = last_ ? own_addresses(last_->view()) : mine;
-        OwnAddresses own{.all = mine,
-                         .judged = mine,
-                         .receiving = std::ranges::find(one_sided, Direction::input) == one_sided.end(),
-                         .sending = before.chains.empty() ||
-                                    (judges(before, Direction::output) && judges(after, Direction::output))};
+        OwnAddresses own{
+            .all = mine,
+            .judged = mine,
+            .receiving = std::ranges::find(one_sided, Direction::input) == one_sided.end(),
+            .sending = before.chains.empty() || (judges(before, Direction::output) && judges(after, Direction::output)),
+            .served = served_networks(now_.view())};
+        if (last_) std::ranges::copy(served_networks(last_->view()), std::back_inserter(own.served));
+        own.served = AddressSet(std::move(own.served)).ranges();
         own.all.insert(own.all.end(), then.begin(), then.end());
         Missing lost = missing(*old_reach_, new_reach_, own);
         // What was another host's was not judged as this one's.

@@ -4,10 +4,14 @@
 #include <algorithm>
 
 #include "compiler/own_end.h"
+#include "policy/reach.h"
 
 namespace policyc {
 
 namespace {
+
+// Of places in served networks, more than these are not held against an input: each would be a hole in its line.
+constexpr std::size_t most_served = 10'000;
 
 std::vector<Box> of_direction(const Reach& reach, const OwnAddresses& own, Direction direction) {
     std::vector<Box> boxes;
@@ -18,7 +22,25 @@ std::vector<Box> of_direction(const Reach& reach, const OwnAddresses& own, Direc
     return boxes;
 }
 
+// The places of a tier's destination where an input is open as well.
+std::vector<Range> places_in(const Range& destination, const OwnAddresses& own) {
+    std::vector<Range> places;
+    for (const Range& one : own.judged)
+        if (destination.holds(one)) places.push_back(one);
+    for (const Range& network : own.served)
+        if (destination.meets(network))
+            places.push_back(
+                {network.family, std::max(network.lo, destination.lo), std::min(network.hi, destination.hi)});
+    return places;
+}
+
 }  // namespace
+
+std::vector<Range> served_networks(const View& view) {
+    std::vector<Range> served;
+    for (const auto& range : view.policy->nodes[view.node].serves) served.push_back(range.value);
+    return served;
+}
 
 std::vector<Range> own_addresses(const View& view) {
     std::vector<Range> own;
@@ -63,24 +85,24 @@ const OwnCoverage::Tiers& OwnCoverage::tiers() {
     std::vector<Box> to;
     std::vector<Box> from;
     std::vector<std::pair<AddressSet, std::vector<Box>>> wide;
-    const auto take = [&](Box box, const Range& own) {
-        if (box.destination.holds(own)) to.push_back({box.direction, box.source, own, box.ports});
-        if (box.source.holds(own)) from.push_back({box.direction, own, box.destination, box.ports});
-    };
-    for (const LabelledBox& labelled : in_.boxes) {
-        if (labelled.box.direction != Direction::forward) break;
-        for (const Range& own : own_.judged) take(labelled.box, own);
+    for (const auto& [box, cause] : in_.boxes) {
+        if (box.direction != Direction::forward) break;
+        for (const Range& place : places_in(box.destination, own_))
+            to.push_back({box.direction, box.source, place, box.ports});
+        for (const Range& own : own_.judged)
+            if (box.source.holds(own)) from.push_back({box.direction, own, box.destination, box.ports});
     }
     for (const TierReach& tier : in_.tiers) {
         std::vector<Range> sources;
         for (const Reacher& reacher : tier.reachers) sources.push_back(reacher.range);
         AddressSet who(std::move(sources));
         std::vector<Box> opened;
-        for (const Range& own : own_.judged)
-            for (const Area& area : tier.areas) {
-                if (area.destination.holds(own)) opened.push_back(Area{own, area.ports}.from({own.family, 0, 0}));
+        for (const Area& area : tier.areas) {
+            for (const Range& place : places_in(area.destination, own_))
+                opened.push_back(Area{place, area.ports}.from({place.family, 0, 0}));
+            for (const Range& own : own_.judged)
                 if (area.destination.family == own.family && who.holds(own)) from.push_back(area.from(own));
-            }
+        }
         if (!opened.empty()) wide.emplace_back(std::move(who), std::move(opened));
     }
     tiers_.emplace(Tiers{{&Box::source, to}, {&Box::destination, from}, std::move(wide)});
@@ -94,6 +116,12 @@ std::vector<Box> OwnCoverage::others_about(const Box& box) {
         by.push_back({box.direction, source, destination, ports});
     };
     const auto as_it_is = [&](const Box& other) { take(other.source, other.destination, other.ports); };
+    const auto about_these_ports = [&](const Box& other) {
+        return reach::slots_of(other.ports).meets(reach::slots_of(box.ports));
+    };
+    const auto is_served = [&](const Box& other) {
+        return std::ranges::find(own_.judged, other.destination) == own_.judged.end();
+    };
     switch (box.direction) {
         case Direction::forward:
             for (const Range& own : own_.judged) {
@@ -105,16 +133,20 @@ std::vector<Box> OwnCoverage::others_about(const Box& box) {
             }
             break;
         case Direction::input:
-            tiers().to_own.each(box.source, as_it_is);
+            tiers().to_own.each(box.source, [&](const Box& other) {
+                if (about_these_ports(other)) as_it_is(other);
+            });
             for (const auto& [who, opened] : tiers().wide_to_own) {
                 if (!who.meets(box.source)) continue;
                 const std::vector<Range> one{box.source};
                 for (const Range& source : who.holds(box.source) ? one : who.ranges()) {
                     if (!source.meets(box.source)) continue;
                     for (const Box& other : opened)
-                        if (other.destination.family == box.source.family) take(source, other.destination, other.ports);
+                        if (other.destination.family == box.source.family && about_these_ports(other))
+                            take(source, other.destination, other.ports);
                 }
             }
+            if (by.size() > most_served) std::erase_if(by, is_served);
             break;
         case Direction::output: tiers().from_own.each(box.destination, as_it_is); break;
     }

@@ -15,10 +15,12 @@ struct OwnAddresses {
     std::vector<Range> judged;  // those of them that its inputs and outputs are about on the side that is asked
     bool receiving = true;
     bool sending = true;
+    std::vector<Range> served;  // where it may have others, which no line says: a tier opens these too
 };
 
-// The addresses of the node that the view is of.
+// The addresses of the node that the view is of, and the networks that it serves.
 std::vector<Range> own_addresses(const View& view);
+std::vector<Range> served_networks(const View& view);
 
 // Boxes by one of their ends.
 class BoxesByEnd {

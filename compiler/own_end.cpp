@@ -48,11 +48,11 @@ std::vector<AtHost> at_host(std::span<const Box> boxes) {
         const Family family = ranges.front().family;
         AddressSet left_out(std::vector<Range>{{family, 0, top(family)}});
         for (const Range& range : ranges) left_out.subtract(range);
-        AtHost one{box, left_out.ranges(), {}};
-        if (!std::ranges::all_of(one.except, &Range::single)) {
-            one.except.clear();
-            one.only = AddressSet(ranges).ranges();
-        }
+        // Some of all have none at an end of the address space.
+        const std::vector<Range> there = AddressSet(ranges).ranges();
+        const bool nearly_all = there.front().lo == 0 || there.back().hi == top(family);
+        AtHost one{box, {}, {}};
+        (nearly_all ? one.except : one.only) = nearly_all ? left_out.ranges() : there;
         out.push_back(std::move(one));
     }
     return out;

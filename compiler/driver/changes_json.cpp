@@ -144,7 +144,7 @@ Json changes_json(const Changes& changes, const std::string& node) {
             for (const Range& own : place.only) one["sources"].push_back(to_string(own));
             if (change.kind == Change::Kind::move) one["was"] = addresses_left(change, place);
             one["destination"] = place.box.direction == Direction::input ? node : to_string(place.box.destination);
-            // Addresses of this host at which it is open before and after.
+            // Addresses of this host, or networks that it serves, at which it is open before and after.
             for (const Range& own : place.except) one["except"].push_back(to_string(own));
             one["port"] = port_text(place.box.ports);
             one["proto"] = proto_text(place);

@@ -134,6 +134,8 @@ std::vector<Verb> make_verbs() {
              "Where an input changes in one of two families, the addresses stand behind the name: phone (fd69:50::12).",
              "What an input or output opens, a tier may open too at an address of this host: gw:22/tcp but 10.69.50.2 "
              "says so, and in a record of JSON the addresses in except.",
+             "So does gw:22/tcp but 10.69.13.0/24 of an input: this host serves that network, and may have an address "
+             "there that no line says.",
              "Of rates, what all limited tiers and inputs let through together counts, for each person and service; "
              "that "
              "a tier has one rate for all of its services is left aside.",

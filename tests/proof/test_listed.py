@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..", folder) for folder in ("lab", "reference", "kernel")]
-from evaluator import PRESETS, Flow, Policy, as_list, port_item  # noqa: E402
+from evaluator import PRESETS, Flow, Policy, as_list, port_item, range_of  # noqa: E402
 from random_policy import OWN_ADDRESSES, generate  # noqa: E402
 from test_random import LAYOUTS  # noqa: E402
 
@@ -114,8 +114,19 @@ class Named:
         return {"ping": {("ping", 0)}, "other": {("igmp", 0)}, "any": self.kinds}[record["proto"]]
 
 
-def passes(policy, flow):
-    """Whether the first packet of a flow may pass, where it is judged: to or from this host by its lists as well as by a tier."""
+def here_in(networks, policies, named):
+    """Addresses that this host may have there, which no line says."""
+    others = {corner for policy in policies for node in policy.nodes if node != "gw" for r in policy.host(node) for corner in (r.low, r.high)}
+    found = set()
+    for r in networks:
+        address = ipaddress.IPv4Address if r.version == 4 else ipaddress.IPv6Address
+        found |= {address(min(r.low + 2, r.high))} | {a for a in named.addresses if r.holds(a)}
+    return {address for address in found if int(address) not in others}
+
+
+def passes(policy, flow, here):
+    """Whether the first packet of a flow may pass, where it is judged: to or from this host, which has the addresses `here`, by its lists as well as by a
+    tier."""
     node = policy.nodes["gw"]
     if policy.scope(node) == "none":
         return False
@@ -123,19 +134,19 @@ def passes(policy, flow):
         return True
     if flow.destination.version == 6 and not policy.dual:
         return False
-    return (policy.tiers_cover(flow) or (flow.destination in HERE and policy.input_covers("gw", flow))
+    return (policy.tiers_cover(flow) or (flow.destination in here and policy.input_covers("gw", flow))
             or (flow.source in HERE and policy.output_covers("gw", flow)))
 
 
-def is_left_alone(policy, flow, policies):
+def is_left_alone(policy, flow, policies, here):
     """What a policy never judges, for it does not pass the tunnel, under neither."""
-    return policy.scope(policy.nodes["gw"]) == "tunnel" and all(one.is_beside("gw", flow, HERE) for one in policies)
+    return policy.scope(policy.nodes["gw"]) == "tunnel" and all(one.is_beside("gw", flow, here) for one in policies)
 
 
-def is_meant(flow, sources, policies):
+def is_meant(flow, sources, policies, here):
     """Not what this host sends to itself: that goes over loopback. Of a network that this host is in, what it sends only where that is judged."""
-    if flow.source in HERE and (flow.destination in HERE or len(set(corners(sources or str(flow.source)))) > 1):
-        return flow.destination not in HERE and all("output" in policy.nodes["gw"] for policy in policies)
+    if flow.source in HERE and (flow.destination in here or len(set(corners(sources or str(flow.source)))) > 1):
+        return flow.destination not in here and all("output" in policy.nodes["gw"] for policy in policies)
     return True
 
 
@@ -150,15 +161,21 @@ def untrue(record, policies, named):
     else:
         has, has_not = ("new", "old") if record["change"] == "gain" else ("old", "new")
         ends = [(policies[has], policies[has_not], record["sources"], record["destination"])]
-    excepted = {ipaddress.ip_address(address) for address in record.get("except", ())}
+    excepted = [range_of(text) for text in record.get("except", ())]
+
+    def less(addresses):
+        return {address for address in addresses if not any(r.holds(address) for r in excepted)}
+
+    served = [r for policy in policies.values() for name in policy.nodes["gw"].get("serves", ()) for r in policy.host(name)]
     for has, has_not, sources, to in ends:
         for source in sources or [None]:
-            begin = named.addresses_in(source) if source else HERE - excepted
-            end = HERE - excepted if to == "gw" else named.addresses_in(to)
+            begin = named.addresses_in(source) if source else less(HERE)
+            end = less(HERE | here_in(served, policies.values(), named)) if to == "gw" else named.addresses_in(to)
             for a, b, (protocol, port) in itertools.product(begin, end, named.kinds_in(record)):
                 flow = Flow(a, b, protocol, port)
-                met = a.version == b.version and is_meant(flow, source, policies.values())
-                if met and (not passes(has, flow) or passes(has_not, flow) or is_left_alone(has_not, flow, policies.values())):
+                here = HERE | {b} if to == "gw" else HERE
+                met = a.version == b.version and a != b and is_meant(flow, source, policies.values(), here)
+                if met and (not passes(has, flow, here) or passes(has_not, flow, here) or is_left_alone(has_not, flow, policies.values(), here)):
                     return flow
     return None
 

@@ -101,7 +101,7 @@ TEST_CASE("an input comes and goes but at the own address that a tier opens") {
         CHECK(told(policy(scope + ssh, wide), policy(scope, wide)) ==
               Lines{"- phone loses input.ssh gw:22/tcp but 10.0.0.1"});
         CHECK(told(policy(scope + all, stays), policy(scope, stays)) ==
-              Lines{"- phone loses input.all gw:* but 10.0.0.1:22/tcp"});
+              Lines{"- phone loses input.all gw:* but 10.0.0.1:22/tcp, 10.1.0.5:443/tcp, 10.1.0.5:8080/tcp"});
         // Whoever is in no such tier loses all of it, and so does every port but that one.
         const std::string two = "input.two = { from = [\"10.0.0.0/24\"], ports = [\"22\", \"23\"] }\n";
         CHECK(told(policy(scope + two, stays), policy(scope, stays)) ==
@@ -111,6 +111,36 @@ TEST_CASE("an input comes and goes but at the own address that a tier opens") {
         const std::string other = tier("phone", "laptop:22");
         CHECK(told(policy(scope + ssh, other), policy(scope, other)) == Lines{"- phone loses input.ssh gw:22/tcp"});
     }
+}
+
+TEST_CASE("an input comes and goes but where a tier opens a place in a network that this host serves") {
+    for (const std::string& scope : {std::string(), host}) {
+        const auto goes = [&](const std::string& allow, const std::string& who = "phone") {
+            return told(policy(scope + ssh, tier(who, allow)), policy(scope, tier(who, allow)));
+        };
+        CHECK(goes("lan:22") == Lines{"- phone loses input.ssh gw:22/tcp but 10.1.0.0/24"});
+        CHECK(goes("lan:*", "10.0.0.0/24") == Lines{"- phone loses input.ssh gw:22/tcp but 10.1.0.0/24"});
+        CHECK(goes("10.0.0.0/8:22") == Lines{"- phone loses input.ssh gw:22/tcp but 10.0.0.1, 10.1.0.0/24"});
+        CHECK(goes("10.1.0.1:22\", \"gw:22") == Lines{"- phone loses input.ssh gw:22/tcp but 10.0.0.1, 10.1.0.1"});
+        CHECK(goes("0.0.0.0/0:22") == Lines{"- phone loses input.ssh gw:22/tcp but 10.0.0.1, 10.1.0.0/24"});
+        // Other ports, other people, other networks.
+        CHECK(goes("lan:23") == Lines{"- phone loses input.ssh gw:22/tcp"});
+        CHECK(goes("lan:22", "laptop") == Lines{"- phone loses input.ssh gw:22/tcp"});
+        CHECK(goes("10.2.0.0/24:22") == Lines{"- phone loses input.ssh gw:22/tcp"});
+        CHECK(told(policy(scope + all, tier("phone", "lan:22")), policy(scope, tier("phone", "lan:22"))) ==
+              Lines{"- phone loses input.all gw:* but 10.1.0.0/24:22/tcp, 10.1.0.5:443/tcp, 10.1.0.5:8080/tcp"});
+        CHECK(told(policy(scope + ssh), policy(scope, tier("phone", "lan:22"))) ==
+              Lines{"+ phone gains lan 10.1.0.0/24:22/tcp", "- phone loses input.ssh gw:22/tcp but 10.1.0.0/24"});
+        CHECK(told(policy(scope, tier("phone", "lan:22")), policy(scope + ssh, tier("phone", "lan:22"))) ==
+              Lines{"+ phone gains input.ssh gw:22/tcp but 10.1.0.0/24"});
+        // What the tier opens is more than that: other hosts are there.
+        CHECK(told(policy(scope + ssh), policy(scope + ssh, tier("phone", "lan:22"))) ==
+              Lines{"+ phone gains lan 10.1.0.0/24:22/tcp"});
+    }
+    Gateway gw;
+    gw.apply(policy(ssh, tier("phone", "lan:22")));
+    const Ran ran = gw.diff(policy("", tier("phone", "lan:22")));
+    CHECK(ran.record.at("changes")[0].at("except") == std::vector<std::string>{"10.1.0.0/24"});
 }
 
 TEST_CASE("an input of both families is told once, less the addresses of each that a tier opens") {
@@ -123,7 +153,7 @@ TEST_CASE("an input of both families is told once, less the addresses of each th
     CHECK(told(of(ssh, "10.0.0.1:22"), of("", "10.0.0.1:22")) ==
           Lines{"- phone loses input.ssh gw:22/tcp but 10.0.0.1"});
     CHECK(told(of(all, "[fd00::1]:22"), of("", "[fd00::1]:22")) ==
-          Lines{"- phone loses input.all gw:* but [fd00::1]:22/tcp"});
+          Lines{"- phone loses input.all gw:* but 10.1.0.5:443/tcp, 10.1.0.5:8080/tcp, [fd00::1]:22/tcp"});
 }
 
 TEST_CASE("what this host sends by a tier of its own and by output is told likewise") {
