@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "policy/finding.h"
 #include "policy/reach.h"
@@ -63,6 +64,7 @@ public:
             const Findings found = open(*test_.deny);
             story.open(found, diagnostics_);
             warn_unseen(*test_.deny, found);
+            warn_served(*test_.deny, found);
         }
         if (!test_.only || budget_.spent()) return;
         const Findings more = extra(*test_.only);
@@ -198,6 +200,27 @@ private:
             if (met.empty()) continue;
             const std::size_t target = std::ranges::min(met, {}, &Area::owner).owner;
             report_own_addresses(test_, list.targets[target], node, *last, diagnostics_);
+        }
+    }
+
+    // The other way round: a node that is denied, at addresses of its own in a network that it serves and that a tier opens. One warning for each node and entry of a tier.
+    void warn_served(const Expectation::List& list, const Findings& found) const {
+        std::set<std::pair<std::size_t, Span>> warned;
+        for (const Target& target : list.targets) {
+            const auto* denied = std::get_if<NodeRef>(&target.host);
+            if (denied == nullptr || policy_.nodes[denied->node].scope == Scope::none) continue;
+            const Node& node = policy_.nodes[denied->node];
+            for (const auto& served : node.serves) {
+                if (!has_family(served.value.family)) continue;
+                for (const Area& area : opened({served.value, reach::slots_of(target.ports), 0})) {
+                    const Permission& permission = permissions_.list[area.owner];
+                    if (permission.kind != Permission::Kind::tier || area.destination.single()) continue;
+                    if (found.contains(permission.span) || !warned.emplace(denied->node, permission.span).second)
+                        continue;
+                    report_served_addresses(test_, target, node, policy_.tiers[permission.index], permission.span,
+                                            diagnostics_);
+                }
+            }
         }
     }
 

@@ -320,4 +320,16 @@ void report_own_addresses(const Expectation& test, const Target& denied, const N
             "line with `# policyc: allow W0705`, else deny the hosts that are meant, one by one");
 }
 
+void report_served_addresses(const Expectation& test, const Target& denied, const Node& node, const Tier& tier,
+                             Span opens, Diagnostics& diagnostics) {
+    diagnostics
+        .report(Code::W0705, denied.span,
+                fmt::format("test \"{}\" can't see where `{}` is open by `tiers.{}`", test.name, node.name, tier.name),
+                fmt::format("`{}` is denied at the addresses that the policy knows", node.name))
+        .also(opens, fmt::format("opens what `{}` serves, where it may have addresses of its own", node.name))
+        .help(
+            "what passes is the node's own service, at whatever address it has there; where that is meant, end the "
+            "line with `# policyc: allow W0705`, else let the tier name the hosts that are meant, one by one");
+}
+
 }  // namespace policyc

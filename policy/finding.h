@@ -85,6 +85,10 @@ void report_no_address(const Expectation& test, std::vector<Unresolved> unresolv
 void report_own_addresses(const Expectation& test, const Target& denied, const Node& node, const Input& input,
                           Diagnostics& diagnostics);
 
+// A node in `deny`, and the entry of a tier that opens a network that it serves, where it may have addresses that nobody knows.
+void report_served_addresses(const Expectation& test, const Target& denied, const Node& node, const Tier& tier,
+                             Span opens, Diagnostics& diagnostics);
+
 // An entry of the policy, and how many others it overlaps with.
 struct Entangled {
     Span span;
