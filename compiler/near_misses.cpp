@@ -63,6 +63,7 @@ public:
             if (there) look(permission, area.slots);
         }
         if (may_be_own()) look_at_inputs();
+        if (is_own()) look_at_served();
         std::ranges::stable_sort(found_, {}, [this](const Miss& miss) { return std::pair(miss.kind, far(miss)); });
         if (found_.size() > most_misses) found_.resize(most_misses);
         return std::move(found_);
@@ -112,6 +113,39 @@ private:
                 add(Miss::Kind::own,
                     fmt::format("if {} is an address of {} itself", to_string(flow_.destination), node.name),
                     permission);
+        }
+    }
+
+    // Whether it goes to the node itself, which may have more addresses than that one.
+    [[nodiscard]] bool is_own() const {
+        const auto& own = policy_.nodes[asked_.node].addresses;
+        return flow_.passage.hook == Direction::input &&
+               std::ranges::any_of(own, [&](const auto& address) { return address.value == flow_.destination; });
+    }
+
+    // Where its host was asked, all of its addresses are known.
+    [[nodiscard]] bool may_have(const Range& place) const {
+        return !asked_.own ||
+               std::ranges::any_of(*asked_.own, [&](const Address& address) { return place.holds(range_of(address)); });
+    }
+
+    // An address of the node in a network that it serves is open by a tier that opens the network.
+    void look_at_served() {
+        const Node& node = policy_.nodes[asked_.node];
+        for (const auto& served : node.serves) {
+            for (const Area& area : permissions_.areas.meeting({served.value, {flow_.slot, flow_.slot}, 0})) {
+                const Permission& permission = permissions_.list[area.owner];
+                if (permission.kind != Permission::Kind::tier || !in_force(policy_, permission)) continue;
+                const AddressSet& who = permissions_.sources[permission.sources];
+                const bool one = area.destination.single();
+                if (!who.holds(range_of(flow_.source)) || (one && of_a_service(asked_, area.destination))) continue;
+                const Range& place = one || served.value.holds(area.destination) ? area.destination : served.value;
+                if (!may_have(place)) continue;
+                add(Miss::Kind::own,
+                    one ? fmt::format("if {} is an address of {} itself", to_string(place), node.name)
+                        : fmt::format("at an address that {} itself has in {}", node.name, to_string(place)),
+                    permission);
+            }
         }
     }
 

@@ -340,6 +340,18 @@ ListFilter list_filter(const Policy& policy, const Addresses& addresses, const E
     return filter;
 }
 
+ListFilter served_filter(const Policy& policy, const Expectation& question, ListFilter filter) {
+    std::vector<reach::Area> areas;
+    for (const Target& target : question.allow->targets) {
+        const auto* node = std::get_if<NodeRef>(&target.host);
+        if (node == nullptr || policy.nodes[node->node].scope == Scope::none) continue;
+        for (const auto& range : policy.nodes[node->node].serves)
+            areas.push_back({range.value, reach::slots_of(target.ports), 0});
+    }
+    filter.what = ListFilter::Things{reach::AreaIndex(std::move(areas)), {}};
+    return filter;
+}
+
 std::vector<ImpliedRow> implied_rows(const Policy& policy, const Node& node) {
     std::vector<ImpliedRow> rows;
     const auto add = [&](std::string what) { rows.push_back({node.name, std::move(what)}); };

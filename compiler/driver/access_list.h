@@ -56,6 +56,9 @@ struct ListFilter {
 ListFilter list_filter(const Policy& policy, const Addresses& addresses, const Expectation& question,
                        const Query& query);
 
+// Instead of nodes that are asked for: the networks that they serve, where they may have addresses of their own.
+ListFilter served_filter(const Policy& policy, const Expectation& question, ListFilter filter);
+
 // What that node has no opinion about, and lets pass; "" where it judges all.
 std::string unjudged_by(const Node& node);
 

@@ -51,6 +51,24 @@ std::string nothing_found(const Query& query) {
     return fmt::format("nobody reaches {}\n", query.to.value_or("anything"));
 }
 
+// Of a node that nobody reaches: who does by a tier that opens a network that it serves, if it has an address there; "" where nobody does.
+std::string served_found(const AccessList& list, const Sources& sources) {
+    constexpr std::size_t most_shown = 5;
+    std::vector<std::string> lines;
+    for (const AccessRow& row : list.rows) {
+        const bool network = std::ranges::any_of(
+            row.addresses, [](const std::string& address) { return address.find_first_of("/-") != std::string::npos; });
+        if (row.in_force && network && row.via.starts_with("tiers."))
+            lines.push_back(fmt::format("  {}  {} {}  {}  {}  {}\n", row.who, row.what, fmt::join(row.addresses, ", "),
+                                        fmt::join(row.ports, ", "), row.via, sources.place(row.span)));
+    }
+    if (lines.empty()) return {};
+    const std::size_t more = lines.size() - std::min(lines.size(), most_shown);
+    lines.resize(lines.size() - more);
+    return fmt::format("but at an address of its own in a network that it serves, if it has one:\n{}{}",
+                       fmt::join(lines, ""), more == 0 ? "" : fmt::format("  and {} more\n", more));
+}
+
 }  // namespace
 
 int verb_list(const Options& options, World& world, Report& report) {
@@ -92,6 +110,11 @@ int verb_list(const Options& options, World& world, Report& report) {
         report.data = list_dot(list);
     } else {
         report.data = list.rows.empty() ? nothing_found(query) : "";
+        if (list.rows.empty() && query.to) {
+            const ListFilter served = served_filter(policy, policy.tests.back(), filter);
+            if (count_rows(policy, addresses, node, served) <= most_rows)
+                report.data += served_found(access_list(policy, addresses, node, today(world), served), report.sources);
+        }
         report.data += list_table(list, report.sources);
     }
     return 0;

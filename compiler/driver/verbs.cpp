@@ -66,6 +66,8 @@ std::vector<Verb> make_verbs() {
                   "Then, for each node with an interface, what it does not judge: that passes, whatever the list says.",
                   "A line about two places on one side of such a node in scope tunnel says so itself: what they send "
                   "each other never passes the tunnel.",
+                  "Of a node that nobody reaches it says which tiers open a network that the node serves, where it may "
+                  "have an address.",
                   "An input is open at every address of its node, so it is also shown by --what with a network that "
                   "the node serves.",
                   "--who and --what with an address of one family leave out what has none of that family.",

@@ -223,4 +223,26 @@ def an_answer_shows_no_control_character_of_a_file_name(folder):
     expect("\x1b" not in result.stdout and "odd\n" not in result.stdout, result)
 
 
+@case
+def a_tier_may_open_an_address_of_the_node_that_no_line_says(folder):
+    policy = """version = 1
+networks.home = "10.69.13.0/24"
+nodes.gw = { role = "gateway", address = "10.69.50.2", interface = "wg0", serves = ["home"] }
+nodes.a = { address = "10.69.50.11" }
+nodes.b = { address = "10.69.50.12" }
+services.nas = "10.69.13.9:80"
+tiers.t = { who = ["a"], allow = ["home:22", "10.69.13.1:53", "nas", "10.70.0.0/16:23"] }
+tiers.u = { who = ["a", "b"], allow = ["10.69.0.0/16:25"], grant = { max = "1h" } }
+"""
+    write_policy(folder, policy)
+
+    def asked(who, what):
+        return run("explain", "policy.toml", who, what, cwd=folder)
+
+    expect_data("it would be allowed\n    at an address that gw itself has in 10.69.13.0/24  policy.toml:7  tiers.t\n", asked("a", "gw:22"))
+    expect_data("    if 10.69.13.1 is an address of gw itself  policy.toml:7  tiers.t\n", asked("a", "gw:53"))
+    for who, what in (("b", "gw:22"), ("a", "gw:80"), ("a", "gw:23"), ("a", "gw:25")):
+        expect("gw itself has" not in asked(who, what).stdout and "of gw itself" not in asked(who, what).stdout, who, what)
+
+
 main()

@@ -226,7 +226,7 @@ def list_of_one_person_or_one_thing(folder):
     for arguments, answer in (
         (("--who", "extgw01"), "extgw01 reaches nothing"),
         (("--what", "phone"), "nobody reaches phone"),
-        (("--who", "phone", "--what", "extgw01"), "phone does not reach extgw01"),
+        (("--who", "phone", "--what", "extgw01:80"), "phone does not reach extgw01:80"),
     ):
         result = run("list", "policy.toml", *arguments, cwd=folder)
         expect_exit(0, result)
@@ -376,6 +376,25 @@ def list_draws_graphs(folder):
     drawn = subprocess.run(["dot", "-Tsvg"], input=dot.stdout, capture_output=True, text=True)
     expect_exit(0, drawn)
     expect_data("<svg", drawn)
+
+
+@case
+def list_says_where_nobody_may_yet_reach_a_node_at_an_address_that_no_line_says(folder):
+    policy = """version = 1
+networks.home = "10.69.13.0/24"
+nodes.gw = { role = "gateway", address = "10.69.50.2", interface = "wg0", serves = ["home"] }
+nodes.a = { address = "10.69.50.11" }
+nodes.b = { address = "10.69.50.12" }
+tiers.t = { who = ["a"], allow = ["home:22", "10.69.13.9:80"] }
+tiers.u = { who = ["b"], allow = ["home:22"], grant = { max = "1h" } }
+"""
+    write_policy(folder, policy)
+    hint = "but at an address of its own in a network that it serves, if it has one:\n  a  home 10.69.13.0/24  22/tcp  tiers.t  policy.toml:6\n"
+    expect_equal(f"nobody reaches gw:22\n{hint}", run("list", "policy.toml", "--what", "gw:22", cwd=folder).stdout, "--what")
+    expect_equal(f"a does not reach gw:22\n{hint}", run("list", "policy.toml", "--what", "gw:22", "--who", "a", cwd=folder).stdout, "and --who")
+    expect_equal("b does not reach gw:22\n", run("list", "policy.toml", "--what", "gw:22", "--who", "b", cwd=folder).stdout, "of somebody else")
+    expect_equal("nobody reaches gw:80\n", run("list", "policy.toml", "--what", "gw:80", cwd=folder).stdout, "of single addresses")
+    expect_equal("nobody reaches b:22\n", run("list", "policy.toml", "--what", "b:22", cwd=folder).stdout, "of a node that serves nothing")
 
 
 main()
