@@ -21,12 +21,15 @@ std::uint32_t protocol_of(Slots slots) {
     return slots.lo >= Slots::ping ? slots.lo : slots.lo / Slots::udp * Slots::udp;
 }
 
-// "on port 8096", "on port 53/udp", "as ping"
+// "on port 8096", "on port 53/udp", "on any port of udp", "as ping"
 std::string port_text(Slots slots, std::uint32_t asked) {
     if (slots.lo == Slots::ping && slots.hi == Slots::ping) return "as ping";
     std::string text = reach::to_string(slots);
-    if (protocol_of(slots) == protocol_of({asked, asked}) && text.ends_with("/tcp")) text.resize(text.size() - 4);
-    if (text.starts_with('*')) return "on any port of " + text.substr(2);
+    const bool same = protocol_of(slots) == protocol_of({asked, asked});
+    // Of the same protocol only port 0 is none of them.
+    if (text == "*/tcp" || text == "*/udp")
+        return fmt::format("on any {}port of {}", same ? "other " : "", text.substr(2));
+    if (same && text.ends_with("/tcp")) text.resize(text.size() - 4);
     return fmt::format("on port{} {}", slots.lo == slots.hi ? "" : "s", text);
 }
 

@@ -156,6 +156,17 @@ TEST_CASE("what is denied is told what would allow it") {
          {"phone", "laptop:22", "", 1, {"forwards it from wg0 to the same"}}});
 }
 
+TEST_CASE("of a protocol that is open as a whole, port 0 is not, and the rest is named") {
+    House here;
+    here.with("allow = [\"nas\"]", "allow = [\"10.1.0.7:*/tcp\", \"10.1.0.9:*/tcp\", \"10.1.0.9:*/udp\"]")
+        .with("from = [\"phone\"],", "from = [\"phone\"], ports = [\"*/tcp\"],");
+    check_all(here,
+              {{"laptop", "10.1.0.7:*", "", 1, {"10.1.0.7:0/tcp would be allowed\n    on any other port of tcp  "}},
+               {"laptop", "10.1.0.7:53/udp", "", 1, {"it would be allowed\n    on any port of tcp  "}},
+               {"laptop", "10.1.0.9:*", "", 1, {"on any other port of tcp  ", "on any port of udp  "}},
+               {"phone", "gw:*", "", 1, {"10.0.0.1:0/tcp would be allowed\n    on any other port of tcp  "}}});
+}
+
 TEST_CASE("why a name has no address is said as it is") {
     House here;
     here.with("music = ", "old = \"old.home.example:80\"\ngone = \"gone.home.example:80\"\nmusic = ")
