@@ -231,6 +231,14 @@ std::string Story::where(const Flow& flow, const Permission* permission) const {
     return judging.size() == 1 ? say(judging.front(), "forward") : "";
 }
 
+// Whether the test takes it to be, whoever asks.
+bool Story::in_force(const Permission& permission) const {
+    if (permission.expired) return false;
+    if (permission.kind != Permission::Kind::tier) return true;
+    const Tier& tier = policy_.tiers[permission.index];
+    return (!tier.grant && !tier.bastion) || std::ranges::find(test_.with, permission.index) != test_.with.end();
+}
+
 // Why nothing lets this flow through: the entry that nearly does.
 void Story::near_miss(const Flow& flow, Diagnostic& diagnostic) const {
     const Permission* asleep = nullptr;  // a tier that waits for a grant
@@ -240,6 +248,8 @@ void Story::near_miss(const Flow& flow, Diagnostic& diagnostic) const {
         const Permission& permission = permissions_.list[area.owner];
         const bool named = permissions_.sources[permission.sources].holds(range_of(flow.source));
         if (permission.kind == Permission::Kind::output) continue;
+        // One more in `who` of what is not in force changes nothing.
+        if (!named && !in_force(permission)) continue;
         (!named ? others : permission.expired ? expired : asleep) = &permission;
     }
     const std::string who = flow.who.empty() ? to_string(flow.source) : flow.who;

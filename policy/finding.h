@@ -57,6 +57,7 @@ private:
     [[nodiscard]] std::string where(const Flow& flow, const reach::Permission* permission) const;
     void point_at_missing(const Findings& missing, Diagnostic& diagnostic) const;
     void point_at_entries(const Findings& findings, const std::string& what, Diagnostic& diagnostic) const;
+    [[nodiscard]] bool in_force(const reach::Permission& permission) const;
     void near_miss(const Flow& flow, Diagnostic& diagnostic) const;
 
     const Policy& policy_;

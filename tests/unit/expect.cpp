@@ -164,6 +164,31 @@ TEST_CASE("a tier with a grant or a bastion is in force only `with` it") {
         CHECK(told(draft.judged()).empty());
         draft.policy.tests[0].from = {draft.source(draft.laptop)};
         CHECK(draft.judged().errors() == 1);
+        CHECK(told(draft.judged()).find("add laptop to `who` of tier `full`") != std::string::npos);
+    }
+}
+
+TEST_CASE("who is in no `who` is told of a tier that is in force, and of no other") {
+    enum class Asleep { grant, bastion, expired };
+    for (const Asleep asleep : {Asleep::grant, Asleep::bastion, Asleep::expired}) {
+        Home draft;
+        Tier& full = draft.tier("full", {draft.source(draft.laptop)}, {draft.all_of_home()});
+        switch (asleep) {
+            case Asleep::grant: full.grant = Grant{}; break;
+            case Asleep::bastion: full.bastion = Bastion{}; break;
+            case Asleep::expired: full.expires = {today - std::chrono::days{1}, draft.span()}; break;
+        }
+        draft.test({draft.source(draft.phone)}).allow = draft.list({draft.target(draft.grafana)});
+        const std::string text = told(draft.judged());
+        CAPTURE(text);
+        CHECK(text.find("add phone to `who` of tier `vpn`, or to another tier") != std::string::npos);
+        CHECK(text.find("full") == std::string::npos);
+        // Where no other tier allows it, none is named.
+        draft.policy.tests[0].allow = draft.list({draft.target("10.69.13.5", tcp(53))});
+        const std::string alone = told(draft.judged());
+        CAPTURE(alone);
+        CHECK(alone.find("but not to") == std::string::npos);
+        CHECK(alone.find("add it to `allow` of a tier whose `who` names the source") != std::string::npos);
     }
 }
 
