@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 
 namespace policyc {
@@ -135,20 +136,21 @@ Result<std::string> Disk::read(const std::string& path, std::size_t limit) const
         const int why = errno;
         return cannot_read(path, reason(why), why == ENOENT ? looked_in(path) : help_for(why));
     }
-    const auto refusal = [&]() -> std::string {
-        if (S_ISDIR(status.st_mode)) return "is a directory";
-        if (!S_ISREG(status.st_mode)) return "is not a regular file";
-        if (status.st_size > 0 && static_cast<std::size_t>(status.st_size) > limit)
-            return "is larger than " + size_text(limit);
+    const auto too_large = [&] {
+        return cannot_read(path, "is larger than " + size_text(limit),
+                           "no more is read: see whether it is the file that is meant");
+    };
+    const auto refusal = [&]() -> std::optional<Error> {
+        if (S_ISDIR(status.st_mode)) return cannot_read(path, "is a directory", "name a file in it");
+        if (!S_ISREG(status.st_mode))
+            return cannot_read(path, "is not a regular file", "write what it would give to a file, and name that");
+        if (status.st_size > 0 && static_cast<std::size_t>(status.st_size) > limit) return too_large();
         return {};
     };
-    const auto refused = [&](const std::string& why) {
-        return cannot_read(path, why, S_ISDIR(status.st_mode) ? "name a file in it" : "");
-    };
-    if (const std::string why = refusal(); !why.empty()) return refused(why);
+    if (auto why = refusal()) return std::move(*why);
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!file || ::fstat(file.get(), &status) != 0) return cannot_read(path, reason(errno), help_for(errno));
-    if (const std::string why = refusal(); !why.empty()) return refused(why);
+    if (auto why = refusal()) return std::move(*why);
 
     std::string text;
     text.reserve(static_cast<std::size_t>(status.st_size));
@@ -159,7 +161,7 @@ Result<std::string> Disk::read(const std::string& path, std::size_t limit) const
         if (got < 0) return cannot_read(path, reason(errno), help_for(errno));
         if (got == 0) return text;
         text.append(buffer.data(), static_cast<std::size_t>(got));
-        if (text.size() > limit) return cannot_read(path, "is larger than " + size_text(limit));
+        if (text.size() > limit) return too_large();
     }
 }
 

@@ -225,10 +225,14 @@ public:
         }
         bytes_ += text.value().size();
         if (bytes_ > max_policy_bytes) {
-            diagnostics_.report(Code::E0001, named,
-                                fmt::format("cannot read {}: the policy's files together are larger than {} MiB", path,
-                                            max_policy_bytes >> 20U),
-                                "included here");
+            diagnostics_
+                .report(Code::E0001, named,
+                        fmt::format("cannot read {}: the policy's files together are larger than {} MiB", path,
+                                    max_policy_bytes >> 20U),
+                        "included here")
+                .help(
+                    "no more is read: see whether all of them are meant, and name networks and groups in place of "
+                    "their members");
             return {};
         }
         if (text.value().starts_with("\xef\xbb\xbf")) text.value().erase(0, 3);

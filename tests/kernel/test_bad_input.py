@@ -75,7 +75,7 @@ def a_file_of_200_megabytes(folder):
     applied(folder)
     with open(folder / "policy.toml", "wb") as file:
         file.truncate(200 << 20)
-    refused(folder, 2, "policy.toml", "larger than")
+    refused(folder, 2, "policy.toml", "larger than", "  = help: no more is read")
 
 
 @case
@@ -105,7 +105,7 @@ def a_device_or_a_pipe_for_a_file(folder):
     applied(folder)
     (folder / "policy.toml").unlink()
     os.mkfifo(folder / "policy.toml")
-    refused(folder, 2, "policy.toml", "not a regular file")
+    refused(folder, 2, "policy.toml", "not a regular file", "  = help: write what it would give to a file")
 
 
 @case

@@ -50,9 +50,11 @@ TEST_CASE("a regular file is read whole, up to the limit") {
     put(folder / "big", std::string((1U << 20U) + 1, 'x'));
     CHECK(Disk().read(folder / "big", 1U << 20U).error().message ==
           "cannot read " + (folder / "big") + ": is larger than 1 MiB");
+    const std::string help = "no more is read: see whether it is the file that is meant";
+    CHECK(Disk().read(folder / "big", 1U << 20U).error().help == help);
     // Says it is empty and is not.
     CHECK_FALSE(Disk().read("/proc/self/status", 1U << 20U).value().empty());
-    CHECK_FALSE(Disk().read("/proc/self/status", 10).ok());
+    CHECK(Disk().read("/proc/self/status", 10).error().help == help);
 }
 
 TEST_CASE("what is no file to read is named, and never waited for") {
@@ -62,6 +64,7 @@ TEST_CASE("what is no file to read is named, and never waited for") {
     REQUIRE(::mkfifo((folder / "fifo").c_str(), 0600) == 0);
     CHECK(Disk().read(folder / "fifo", 9).error().message ==
           "cannot read " + (folder / "fifo") + ": is not a regular file");
+    CHECK(Disk().read(folder / "fifo", 9).error().help == "write what it would give to a file, and name that");
     CHECK(Disk().read("/dev/zero", 9).error().message == "cannot read /dev/zero: is not a regular file");
     put(folder / "a", "x");
     CHECK(Disk().read(folder / "a/b", 9).error().message == "cannot read " + (folder / "a/b") + ": not a directory");
