@@ -5,8 +5,10 @@
 //
 // Each arrow is a function of pipeline.h, and a verb stops at the first that reports errors: no Policy has an
 // unresolved reference, no Ruleset holds a host name, and nothing but a Ruleset whose tests passed reaches a backend.
-// Here everything that was said is printed, once, at the end.
+// Here everything that was said is printed, once, at the end, and what nobody foresaw is told as trouble.
 #include <malloc.h>
+
+#include <exception>
 
 #include "compiler/driver/command_line.h"
 #include "compiler/driver/report.h"
@@ -36,6 +38,25 @@ void keep_memory() {
 #endif
 }
 
+int run(int argc, char** argv, Options& options, Report& report) {
+    const std::variant<Command, Spoken, Error> line = read_command_line(argc, argv);
+    if (const auto* error = std::get_if<Error>(&line)) return trouble(*error, options);
+    if (const auto* spoken = std::get_if<Spoken>(&line)) {
+        report.data = spoken->text;
+        return print(report, {}, 0);
+    }
+
+    const Command& command = std::get<Command>(line);
+    options = command.options;
+    Result<World> world = real_world(options);
+    if (!world) return trouble(world.error(), options);
+
+    report.talk = !options.json();
+    report.wants_record = options.json();
+    const int status = command.verb->run(options, world.value(), report);
+    return print(report, options, status);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -44,23 +65,12 @@ int main(int argc, char** argv) {
     const Timing total("total");
 
     Report report;
-    const std::variant<Command, Spoken, Error> line = read_command_line(argc, argv);
-    if (const auto* error = std::get_if<Error>(&line)) {
-        Options options;
-        if (asks_for_json(argc, argv)) options.format = "json";
-        return trouble(*error, options);
+    Options options;
+    if (asks_for_json(argc, argv)) options.format = "json";
+    try {
+        return run(argc, argv, options, report);
+    } catch (const std::exception& error) {
+        // What was half said is left out: it may be what can't be said.
+        return trouble(unforeseen(error, report), options);
     }
-    if (const auto* spoken = std::get_if<Spoken>(&line)) {
-        report.data = spoken->text;
-        return print(report, {}, 0);
-    }
-
-    const auto& [verb, options] = std::get<Command>(line);
-    Result<World> world = real_world(options);
-    if (!world) return trouble(world.error(), options);
-
-    report.talk = !options.json();
-    report.wants_record = options.json();
-    const int status = verb->run(options, world.value(), report);
-    return print(report, options, status);
 }

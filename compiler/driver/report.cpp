@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <set>
 
 #include "policy/excerpt.h"
@@ -136,6 +137,14 @@ std::string trouble_text(const Error& error, bool color, const std::string& plac
     if (!place.empty()) text += fmt::format("  --> {}\n", place);
     if (!error.help.empty()) text += fmt::format("   = help: {}\n", fit_to_print(error.help));
     return text;
+}
+
+Error unforeseen(const std::exception& exception, const Report& report) {
+    const bool memory = dynamic_cast<const std::bad_alloc*>(&exception) != nullptr;
+    std::string message = memory ? "there is not enough memory" : fmt::format("internal error: {}", exception.what());
+    if (!report.done.empty()) message += "; " + report.done;
+    return {message, memory ? "run it where there is more, or with a smaller policy"
+                            : "this is a bug in policyc: please report it with the policy and its lock"};
 }
 
 int print(Report& report, const Options& options, int status) {

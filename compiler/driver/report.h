@@ -1,6 +1,7 @@
 // What a verb has to say, collected while it runs and printed when it is done: data for stdout, words for stderr.
 #pragma once
 
+#include <exception>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -57,6 +58,9 @@ int print(Report& report, const Options& options, int status);
 
 // "error: cannot ...", the line of the policy it is about (""  where there is none) and its help.
 std::string trouble_text(const Error& error, bool color, const std::string& place = {});
+
+// The trouble that an exception is which nothing caught, with what was changed before it.
+Error unforeseen(const std::exception& exception, const Report& report);
 
 // "2 errors", "1 error"
 std::string count_of(std::size_t number, const std::string& word);

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import resource
 import subprocess
 
 from harness import (
@@ -17,6 +18,7 @@ from harness import (
     main,
     record_of,
     run,
+    skip,
     with_lock,
     write_policy,
 )
@@ -267,6 +269,27 @@ def a_closed_stdout_is_reported_and_no_file_is_written_into(folder):
     expect_exit(2, result)
     expect_words("cannot write to standard output", result)
     expect_equal(text, (folder / "policy.toml").read_text(), "the policy")
+
+
+@case
+def where_memory_ends_it_is_trouble_and_no_crash(folder):
+    """Nothing foresees that, so it stands for every exception that nothing catches."""
+    names = "".join(f's{i} = "10.69.{i // 250}.{i % 250}:80"\n' for i in range(30000))
+    write_policy(folder, POLICY.replace("[services]\n", "[services]\n" + names))
+
+    def little():
+        resource.setrlimit(resource.RLIMIT_AS, (40 << 20, 40 << 20))
+
+    if run("version", cwd=folder, preexec_fn=little).returncode != 0:
+        skip("this build needs more memory to begin at all")
+    for options in ([], ["--format", "json"]):
+        result = run("check", "policy.toml", *options, cwd=folder, preexec_fn=little)
+        expect_exit(2, result)
+        if options:
+            expect_equal("there is not enough memory", record_of(result)["error"]["message"], "the record")
+        else:
+            expect_words("error: there is not enough memory\n   = help: ", result)
+            expect_equal("", result.stdout, "stdout")
 
 
 @case
