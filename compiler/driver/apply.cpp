@@ -275,6 +275,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         if (wanted.empty() ? !before : before && same(*before, wanted)) {
             if (const Result<void> proven = prove(wanted); !proven) return report.fail(proven.error());
             report.data += fmt::format("{}: nothing to change\n", chosen.name);
+            record_difference({}, report);
             if (how.dry_run) {
                 warn_without_past(before, past, false, chosen.name, world, report);
                 return 0;

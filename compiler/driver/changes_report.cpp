@@ -1,4 +1,4 @@
-// Counts and prints what differs between two Rulesets: report_difference().
+// Counts, prints and records what differs between two Rulesets: report_difference(), record_difference().
 #include "compiler/driver/changes_report.h"
 
 #include <fmt/format.h>
@@ -165,7 +165,10 @@ void report_difference(const Difference& difference, const std::string& headline
     report.data += few_lines("not from policyc", difference.foreign);
     report.data += few_lines("missing from the kernel", difference.missing);
     report.data += summary_of(difference, tense);
+    record_difference(difference, report);
+}
 
+void record_difference(const Difference& difference, Report& report) {
     report.record["widens"] = difference.widens();
     report.record["narrows"] = difference.narrows();
     if (report.wants_record)

@@ -74,7 +74,7 @@ std::string record_text(const Report& report) {
     Json record = {{"version", 1}};
     record.update(report.record);
     record["diagnostics"] = Json::parse(render_json(report.diagnostics, report.sources));
-    if (!report.notes.empty()) record["notes"] = report.notes;
+    record["notes"] = report.notes;
     if (report.error) {
         record["error"] = {{"message", report.error->message}, {"help", report.error->help}};
         const std::string place = report.sources.place(report.error->span);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "compiler/driver/apply.h"
+#include "compiler/driver/changes_report.h"
 #include "compiler/driver/neighbours.h"
 #include "compiler/driver/state.h"
 #include "compiler/driver/unchanged.h"
@@ -19,6 +20,7 @@ bool nothing_to_do(const Options& options, World& world, Report& report) {
     report.record["node"] = tunnel->node;
     report.record["dry_run"] = false;
     report.record["changed"] = false;
+    record_difference({}, report);
     report_tunnel(*tunnel, world, report);
     report_neighbours(true, *kernel, report);
     report.data += fmt::format("{}: nothing to change\n", tunnel->node);

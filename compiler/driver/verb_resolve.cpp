@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "compiler/driver/apply.h"
 #include "compiler/driver/folder_lock.h"
@@ -164,7 +165,11 @@ int verb_resolve(const Options& options, World& world, Report& report) {
     const int status = report.diagnostics.errors() > 0 ? 1 : 0;
     if (!options.apply) return status;
     lock->lock = settled.lock;
-    return std::max(status, apply_policy(*loaded, *lock, node, {.dry_run = false, .offline = true}, world, report));
+    // In a record of resolve, `changed` lists names; what apply says of the ruleset stands beside it.
+    const auto names_changed = std::exchange(report.record["changed"], false);
+    const int applied = apply_policy(*loaded, *lock, node, {.dry_run = false, .offline = true}, world, report);
+    report.record["applied"] = std::exchange(report.record["changed"], names_changed);
+    return std::max(status, applied);
 }
 
 }  // namespace policyc

@@ -243,7 +243,7 @@ def every_verb_gives_one_record(folder):
     ):
         result = run("--format", "json", arguments[0], "policy.toml", *arguments[1:], cwd=folder)
         expect_exit(0, result)
-        expect_equal([], record_of(result)["diagnostics"], "diagnostics")
+        expect_equal(([], []), (record_of(result)["diagnostics"], record_of(result)["notes"]), "diagnostics and notes")
         result = run("--format", "json", arguments[0], "bad.toml", *arguments[1:], cwd=folder)
         expect_exit(1, result)
         unknown = next(one for one in record_of(result)["diagnostics"] if one["code"] == "E0101")

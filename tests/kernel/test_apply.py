@@ -66,6 +66,22 @@ def the_second_apply_changes_nothing_says_so_and_sends_no_transaction(folder):
     expect_equal((False, "extgw01"), (record["changed"], record["node"]), "the record")
 
 
+@case
+def the_record_has_the_same_keys_whatever_changes(folder):
+    clear()
+    with_lock(folder)
+    keys = set(record_of(apply(folder, "--format", "json")))
+    expect({"changes", "widens", "narrows", "remarks", "notes"} <= keys, keys)
+    for options in ((), ("--dry-run",)):
+        for fast in (True, False):
+            if not fast:
+                os.unlink(folder / "state/unchanged")
+            record = record_of(apply(folder, "--format", "json", *options))
+            expect_equal(keys, set(record), f"keys where nothing changes, {options}, fast: {fast}")
+            expect_equal(([], False, False), (record["changes"], record["widens"], record["narrows"]), "what changes")
+            apply(folder)
+
+
 def quick(folder, *arguments, **more):
     """Whether an apply that has nothing to do took the fast way, which neither parses nor reads the table."""
     result = apply(folder, *arguments, env={"POLICYC_TIMINGS": "1"}, **more)

@@ -165,7 +165,11 @@ def resolve_apply_brings_new_answers_into_the_kernel_at_once(folder):
     expect_data("1 moved", result)
     expect("10.69.13.31" in table() and "10.69.13.30" not in table(), table())
     expect("10.69.13.31" in (folder / "policy.lock").read_text(), "the lock")
-    record_of(policyc(folder, "resolve", "policy.toml", "--apply", "--answers", answers, "--format", "json"))
+    for address, was in (("10.69.13.31", None), ("10.69.13.32", "10.69.13.31")):
+        answers = write_answers(folder, {NAME: {**LOCK_ANSWERS[NAME], "addresses": [address]}})
+        record = record_of(policyc(folder, "resolve", "policy.toml", "--apply", "--answers", answers, "--format", "json"))
+        names = [{"name": NAME, "before": [was], "after": [address]}] if was else []
+        expect_equal((names, bool(was), bool(was)), (record["changed"], record["applied"], bool(record["changes"])), "the record")
 
 
 @case
