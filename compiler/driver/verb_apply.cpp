@@ -20,9 +20,9 @@ bool nothing_to_do(const Options& options, World& world, Report& report) {
     report.record["node"] = tunnel->node;
     report.record["dry_run"] = false;
     report.record["changed"] = false;
-    record_difference({}, report);
     report_tunnel(*tunnel, world, report);
     report_neighbours(true, *kernel, report);
+    record_difference({}, report);
     report.data += fmt::format("{}: nothing to change\n", tunnel->node);
     return true;
 }
