@@ -217,7 +217,9 @@ private:
         part.shares.denied = part.shares.denied || finding.verdict == Verdict::denied;
         part.shares.unjudged = part.shares.unjudged || finding.verdict == Verdict::unjudged;
         const bool known = std::ranges::any_of(answer.findings, [&](const Finding& other) {
-            return other.verdict == finding.verdict && other.why == finding.why;
+            return other.verdict == finding.verdict && other.why == finding.why &&
+                   other.example.passage == finding.example.passage &&
+                   other.example.source.family == finding.example.source.family;
         });
         if (!known) answer.findings.push_back(finding);
     }

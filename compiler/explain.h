@@ -53,7 +53,7 @@ enum class Why : std::uint8_t {
     untouched_network,
 };
 
-// A verdict on some of what was asked, and why; each pair of both once.
+// A verdict on some of what was asked, and why; both once for each family and each way past the node.
 struct Finding {
     Verdict verdict{};
     Why why{};

@@ -122,7 +122,15 @@ private:
         out_ += facts.text();
         if (!answer.nothing.empty()) out_ += "  why   " + answer.nothing + "\n";
         const bool mixed = !answer.verdict();
-        for (const Finding& finding : answer.findings) reason(answer, finding, mixed);
+        for (auto finding = answer.findings.begin(); finding != answer.findings.end(); ++finding)
+            if (std::none_of(answer.findings.begin(), finding,
+                             [&](const Finding& one) { return alike(one, *finding); }))
+                reason(answer, *finding, mixed);
+    }
+
+    // What differs is the way only.
+    static bool alike(const Finding& one, const Finding& other) {
+        return one.verdict == other.verdict && one.why == other.why;
     }
 
     [[nodiscard]] std::string assumption(const explain::Answer& answer) const {

@@ -97,6 +97,28 @@ def an_address_of_this_host_that_the_policy_does_not_know_is_its_own(folder):
 
 
 @case
+def a_network_that_holds_an_address_of_this_host_is_asked_about_both_ways(folder):
+    applied(folder, POLICY.replace('"jellyfin"]', '"jellyfin", "home:22"]'))
+    subprocess.run(["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1"], check=True)
+    try:
+        subprocess.run(["ip", "address", "add", "10.69.13.2/24", "dev", "lan0"], check=True)
+        result = live(folder, "phone", "home:22")
+        expect_exit(0, result)
+        for line in ("forwards it from wg0 to another interface", "is where it goes, and it comes from wg0",
+                     "passes   phone 10.69.50.12 -> 10.69.13.1:22/tcp", "passes   phone 10.69.50.12 -> 10.69.13.2:22/tcp"):  # fmt: skip
+            expect_equal(1, result.stdout.count(line), line)
+        for hook, verdicts in (("forward", ("drop", "accept")), ("input", ("accept", "drop"))):
+            nft(*f"insert rule inet policyc {hook} drop".split())
+            result = live(folder, "phone", "home:22", "--format", "json")
+            expect_exit(1, result)
+            seen = {one["hook"]: (one["destination"], one["kernel"]["verdict"]) for one in record_of(result)["answers"][0]["findings"]}
+            expect_equal({"forward": ("10.69.13.1", verdicts[0]), "input": ("10.69.13.2", verdicts[1])}, seen, hook)
+            expect_exit(0, policyc(folder, "apply", "policy.toml"))
+    finally:
+        subprocess.run(["ip", "link", "delete", "lan0"], check=True)
+
+
+@case
 def where_nothing_says_what_a_packet_comes_in_through_the_kernel_is_asked(folder):
     """Somebody whom a `who` names is taken to come out of the tunnel; the route of this host may say otherwise."""
     back = '\n[tiers.back]\nwho = ["192.168.7.0/24"]\nallow = ["laptop:22"]\n'
