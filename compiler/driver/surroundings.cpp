@@ -26,26 +26,51 @@ std::optional<std::string> line_of(const std::string& path, const World& world) 
     return line;
 }
 
+// What comes in through an interface is forwarded where that interface says so: ip_forward sets all of them, and each can be set again.
+void add_forwarding4(const std::string& interface, bool dual, const World& world, std::vector<Surrounding>& out) {
+    const auto all = line_of("/proc/sys/net/ipv4/ip_forward", world);
+    const auto one = line_of("/proc/sys/net/ipv4/conf/" + interface + "/forwarding", world);
+    const char* const none = dual ? "no IPv4" : "nothing";
+    if (all == "0" && one == "1") {
+        out.push_back({Effect::narrows, "net.ipv4.ip_forward is 0",
+                       fmt::format("{} is forwarded but what comes in through {} or another interface whose own "
+                                   "forwarding is 1",
+                                   none, interface)});
+    } else if (all == "0") {
+        out.push_back({Effect::narrows, "net.ipv4.ip_forward is 0", fmt::format("{} passes through this host", none)});
+    } else if (one == "0") {
+        std::string name = interface;  // sysctl changes places of dots and slashes
+        std::ranges::replace(name, '.', '/');
+        out.push_back({Effect::narrows, fmt::format("net.ipv4.conf.{}.forwarding is 0", name),
+                       fmt::format("{} that comes in through {} is forwarded", none, interface)});
+    }
+}
+
+// Of IPv6 the setting of one interface forwards nothing and stops nothing. (ip-sysctl: conf/all/forwarding.) Since Linux 6.17 there is another,
+// force_forwarding.
+void add_forwarding6(const std::string& interface, const World& world, std::vector<Surrounding>& out) {
+    const std::string conf = "/proc/sys/net/ipv6/conf/";
+    if (line_of(conf + "all/forwarding", world) != "0") return;
+    const bool forced = line_of(conf + interface + "/force_forwarding", world) == "1";
+    out.push_back({Effect::narrows, "net.ipv6.conf.all.forwarding is 0",
+                   forced ? fmt::format("no IPv6 is forwarded but what comes in through {} or another interface whose "
+                                        "force_forwarding is 1",
+                                        interface)
+                          : "no IPv6 passes through this host"});
+}
+
 void add_settings(const Policy& policy, const Node& node, const World& world, std::vector<Surrounding>& out) {
-    const std::string sys = "/proc/sys/net/";
     const bool dual = policy.ipv6 == Ipv6::dual;
-    const auto forwards = [&](const std::string& setting, const char* family) {
-        if (line_of(sys + setting, world) != "0") return;
-        std::string name = "net." + setting;
-        std::ranges::replace(name, '/', '.');
-        out.push_back({Effect::narrows, name + " is 0",
-                       fmt::format("{} passes through this host", dual ? fmt::format("no {}", family) : "nothing")});
-    };
+    const std::string& interface = node.interface->value;
     if (node.role != Role::client) {
-        forwards("ipv4/ip_forward", "IPv4");
-        if (dual) forwards("ipv6/conf/all/forwarding", "IPv6");
+        add_forwarding4(interface, dual, world, out);
+        if (dual) add_forwarding6(interface, world, out);
     }
     // The higher of the two holds. (ip-sysctl: rp_filter)
-    const auto strict = [&](const std::string& interface) {
-        const std::optional<std::string> value = line_of(sys + "ipv4/conf/" + interface + "/rp_filter", world);
+    const auto strict = [&](const std::string& name) {
+        const std::optional<std::string> value = line_of("/proc/sys/net/ipv4/conf/" + name + "/rp_filter", world);
         return value ? *value : std::string("0");
     };
-    const std::string& interface = node.interface->value;
     if (std::max(strict("all"), strict(interface)) == "1")
         out.push_back({Effect::narrows, fmt::format("rp_filter is strict on {}", interface),
                        "what comes from an address that is not routed back through it is dropped before it is judged"});

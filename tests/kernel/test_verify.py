@@ -5,6 +5,7 @@ import own_network
 own_network.enter()
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -289,13 +290,30 @@ def settings_of_the_kernel_are_named(folder):
 
     dual = re.sub(r'"10\.69\.50\.(\d+)"', r'["10.69.50.\1", "fd69:50::\1"]', POLICY).replace("version = 1", 'version = 1\nipv6 = "dual"')
     four, six = "net.ipv4.ip_forward is 0", "net.ipv6.conf.all.forwarding is 0"
-    for path, value in (("ipv4/ip_forward", "0"), ("ipv6/conf/all/forwarding", "0")):
+
+    def write(path, value):
         with open(f"/proc/sys/net/{path}", "w", encoding="ascii") as file:
             file.write(value)
+
+    write("ipv4/ip_forward", "0")
+    write("ipv6/conf/all/forwarding", "0")
     expect_equal({four: "nothing passes through this host"}, beside(POLICY), "IPv6 is denied")
     expect_equal({four: "no IPv4 passes through this host", six: "no IPv6 passes through this host"}, beside(dual), "dual")
+    # Each interface has its own say of IPv4, whatever all of them were set to, and none of IPv6.
+    own = "net.ipv4.conf.wg0.forwarding is 0"
+    write("ipv4/conf/wg0/forwarding", "1")
+    expect_equal({four: "nothing is forwarded but what comes in through wg0 or another interface whose own forwarding is 1"}, beside(POLICY), "wg0 alone")
+    for path, value in (("ipv4/ip_forward", "1"), ("ipv4/conf/wg0/forwarding", "0"), ("ipv6/conf/all/forwarding", "1"), ("ipv6/conf/wg0/forwarding", "0")):
+        write(path, value)
+    expect_equal({own: "nothing that comes in through wg0 is forwarded"}, beside(POLICY), "all but wg0")
+    expect_equal({own: "no IPv4 that comes in through wg0 is forwarded"}, beside(dual), "all but wg0, dual")
+    if os.path.exists("/proc/sys/net/ipv6/conf/wg0/force_forwarding"):
+        write("ipv6/conf/all/forwarding", "0")
+        write("ipv6/conf/wg0/force_forwarding", "1")
+        expect("no IPv6 is forwarded but what comes in through wg0 or" in beside(dual)[six], beside(dual))
     applied(folder)
     for path, bad, good, words in (
+        ("/proc/sys/net/ipv4/conf/wg0/forwarding", "0", "1", "net.ipv4.conf.wg0.forwarding is 0"),
         ("/proc/sys/net/ipv4/ip_forward", "0", "1", "net.ipv4.ip_forward is 0"),
         ("/proc/sys/net/ipv4/conf/all/rp_filter", "1", "0", "rp_filter is strict on wg0"),
     ):
