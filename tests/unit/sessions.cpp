@@ -122,11 +122,11 @@ TEST_CASE("a session is cut where a rule that somebody put into the table carrie
     const ir::Ruleset wide =
         compiled(Checked(std::string(gateway) + "input.ssh = { from = [\"phone\", \"laptop\"] }\n" + people));
     const Session laptop = session("10.69.50.11", "wg0");
-    const auto by_hand = [&](std::vector<ir::Statement> statements) {
+    const auto by_hand = [&](const std::vector<ir::Statement>& statements) {
         ir::Ruleset edited = narrow;
         for (ir::Chain& chain : edited.chains)
             if (chain.base && chain.base->hook == ir::Hook::input)
-                chain.rules.insert(chain.rules.begin(), ir::Rule{std::move(statements)});
+                chain.rules.insert(chain.rules.begin(), ir::Rule{statements});
         return edited;
     };
     const ir::MatchState under_way{.established = true, .related = true};
