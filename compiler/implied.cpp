@@ -117,6 +117,7 @@ Beside::Beside(const View& view, const View* other) : Beside(*view.policy, view.
     Beside there;
     there.read(*other->policy, other->node);
     near_ = reach::intersection(near_, there.near_);
+    heard_ = reach::intersection(heard_, there.heard_);
     apart_ = reach::intersection(apart_, there.apart_);
     own_ = reach::intersection(own_, there.own_);
     around_ = reach::intersection(around_, there.around_);
@@ -125,8 +126,10 @@ Beside::Beside(const View& view, const View* other) : Beside(*view.policy, view.
 
 void Beside::read(const Policy& policy, std::size_t node) {
     near_ = sides_of(policy, node).near;
+    heard_ = near_;
     for (const auto& address : policy.nodes[node].addresses) {
         own_.add(range_of(address.value));
+        heard_.add(range_of(address.value));
         near_.subtract(range_of(address.value));
     }
     apart_ = near_;
@@ -143,6 +146,11 @@ bool Beside::sends_here(const Range& source) const {
     return own_.meets(source) && (sends_ || source.single());
 }
 
+// Nor is that this host is in it news of a network that it receives from.
+const AddressSet& Beside::hears(const Range& source) const {
+    return source.single() ? heard_ : near_;
+}
+
 bool Beside::holds(const std::vector<Range>& sources, const std::vector<Range>& destinations) const {
     return (holds_all(apart_, sources) && holds_all(apart_, destinations)) ||
            (holds_all(near_, sources) && holds_all(own_, destinations)) ||
@@ -150,7 +158,7 @@ bool Beside::holds(const std::vector<Range>& sources, const std::vector<Range>& 
 }
 
 bool Beside::holds_received(const std::vector<Range>& sources) const {
-    return holds_all(near_, sources);
+    return holds_all(heard_, sources);
 }
 
 bool Beside::holds_sent(const std::vector<Range>& destinations) const {
@@ -158,7 +166,7 @@ bool Beside::holds_sent(const std::vector<Range>& destinations) const {
 }
 
 bool Beside::meets(const Box& box) const {
-    if (box.direction == Direction::input) return near_.meets(box.source);
+    if (box.direction == Direction::input) return hears(box.source).meets(box.source);
     return around_.meets(box.destination) && (box.direction == Direction::output || sends(box.source));
 }
 
@@ -170,7 +178,7 @@ std::vector<Box> Beside::without(const Box& box) const {
         }
         case Direction::input: {
             std::vector<Box> left;
-            for (const Range& source : cut_by(near_, box.source).out)
+            for (const Range& source : cut_by(hears(box.source), box.source).out)
                 left.push_back({box.direction, source, box.destination, box.ports, box.others});
             return left;
         }

@@ -35,8 +35,10 @@ public:
 private:
     void read(const Policy& policy, std::size_t node);
     [[nodiscard]] bool sends_here(const Range& source) const;
+    [[nodiscard]] const AddressSet& hears(const Range& source) const;
 
     AddressSet near_;   // the near side, less its own addresses: who sends to this host
+    AddressSet heard_;  // the near side with these: what it receives from there
     AddressSet apart_;  // of it, what no other node serves: who sends to whom
     AddressSet own_;
     AddressSet around_;   // both of these: what this host sends to

@@ -157,15 +157,15 @@ std::optional<Time> good_until(const Policy& policy, const Lock& known) {
 std::vector<TunnelFlow> tunnels_of_others(const Policy& policy, const Node& node, bool has_table, const World& world) {
     if (node.scope != Scope::host || !node.interface || !world.tunnel_flows) return {};
     if (!has_table && !record_identity(world).empty()) return {};
-    std::vector<TunnelFlow> flows = world.tunnel_flows(node.interface->value);
-    // Whom this node dials it dials anew, with or without keepalives.
-    const auto dialled = node.peer ? wireguard_port(policy.nodes[*node.peer]) : std::nullopt;
-    for (TunnelFlow& flow : flows) flow.keeps_alive = flow.keeps_alive || dialled == flow.peer_port;
-    return flows;
+    const std::vector<TunnelFlow> flows = world.tunnel_flows(node.interface->value);
+    // Whom this node dials it dials anew: where it doesn't keep alive, that is warned of (refused_tunnel).
+    std::vector<TunnelFlow> others = flows;
+    for (TunnelFlow& flow : others) flow.keeps_alive = flow.keeps_alive || is_dialled(flow, flows, policy, node);
+    return others;
 }
 
 // What connection tracking has the wrong way round is refused for as long as both sides speak. It tracks from the first rule on that asks for it, which is a moment before the new chains are
-// in force: what was not tracked before is forgotten, and picked up again with its next packet. So is what carries a tunnel that only this host may begin.
+// in force: where nothing was tracked before, what is tracked is forgotten, and picked up again with its next packet. So is what carries a tunnel that only this host may begin.
 void forget_wrong_beginnings(const std::vector<Family>& untracked, const Node& node, const ir::Ruleset& wanted,
                              const World& world) {
     for (const Family family : untracked) world.forget_flows(family);
@@ -302,7 +302,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         }
 
         if (attempt == 0) {
-            if (const auto refused = refused_tunnel(chosen, world))
+            if (const auto refused = refused_tunnel(policy, chosen, world))
                 report.notes.push_back(fmt::format("warning: {}: {}", refused->words, refused->why));
             warn_without_past(before, past, true, chosen.name, world, report);
             if (!before && !picks_up)
@@ -340,7 +340,7 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
 
         if (before) carry_counters(*before, wanted);
         const std::vector<Family> untracked =
-            !before && world.untracked_families ? world.untracked_families() : std::vector<Family>();
+            world.untracked_families ? world.untracked_families() : std::vector<Family>();
         const Result<Kernel::Commit> committed =
             timed("program", [&] { return kernel->commit(read.value(), wanted, prove); });
         if (!committed) {

@@ -156,6 +156,15 @@ std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const 
     return {};
 }
 
+bool is_dialled(const TunnelFlow& tunnel, const std::vector<TunnelFlow>& all, const Policy& policy, const Node& node) {
+    if (!node.peer) return false;
+    const Node& peer = policy.nodes[*node.peer];
+    if (wireguard_port(peer) != tunnel.peer_port) return false;
+    const auto* address = peer.endpoint ? std::get_if<Address>(&peer.endpoint->host) : nullptr;
+    if (address != nullptr) return *address == tunnel.peer;
+    return std::ranges::count(all, tunnel.peer_port, &TunnelFlow::peer_port) == 1;
+}
+
 std::vector<TunnelFlow> begun_here_only(const std::vector<TunnelFlow>& tunnels, const ir::Ruleset& wanted) {
     std::vector<TunnelFlow> found;
     for (const TunnelFlow& tunnel : tunnels)

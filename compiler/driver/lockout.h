@@ -41,6 +41,9 @@ std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const 
                                     const std::optional<ir::Ruleset>& before, const ir::Ruleset& wanted,
                                     const TrackedHow& how = {});
 
+// Whether the tunnel is the one that the node dials, as far as can be told: to the port of its `peer`, and to its address where the policy has that; of several to that port, none is known to be.
+bool is_dialled(const TunnelFlow& tunnel, const std::vector<TunnelFlow>& all, const Policy& policy, const Node& node);
+
 // Of the tunnels, those whose peer may not begin them and this host may: where connection tracking has one as begun by its peer, it has to be forgotten.
 std::vector<TunnelFlow> begun_here_only(const std::vector<TunnelFlow>& tunnels, const ir::Ruleset& wanted);
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "compiler/driver/lockout.h"
 #include "compiler/driver/pipeline.h"
 
 namespace policyc {
@@ -160,21 +161,31 @@ Surrounding surrounding(const ForeignChain& chain) {
     return {};
 }
 
-std::optional<Surrounding> refused_tunnel(const Node& node, const World& world) {
-    // One that dials is answered.
-    if (node.scope != Scope::host || !node.interface || node.peer || !world.wireguard) return {};
+std::optional<Surrounding> refused_tunnel(const Policy& policy, const Node& node, const World& world) {
+    if (node.scope != Scope::host || !node.interface || !world.wireguard) return {};
     const std::optional<WireguardDevice> device = world.wireguard(node.interface->value);
     if (!device || device->listen_port == 0) return {};
     const std::uint16_t port = device->listen_port;
     const std::optional<std::uint16_t> said = wireguard_port(node);
     if (said == port || takes_udp(node, port)) return {};
-    return Surrounding{
-        Effect::narrows,
-        fmt::format("WireGuard of {} listens on {}/udp, which this policy refuses", node.interface->value, port),
-        fmt::format("who dials this host can't come in: {}",
-                    node.endpoint ? fmt::format("`endpoint` says port {}", *said)
-                    : said        ? fmt::format("listen_port says {}", *said)
-                                  : fmt::format("write listen_port = {} for {}", port, node.name))};
+    const std::string way_out = node.endpoint ? fmt::format("`endpoint` says port {}", *said)
+                                : said        ? fmt::format("listen_port says {}", *said)
+                                              : fmt::format("write listen_port = {} for {}", port, node.name);
+    const std::string words =
+        fmt::format("WireGuard of {} listens on {}/udp, which this policy refuses", node.interface->value, port);
+    const Surrounding to_all{Effect::narrows, words, "who dials this host can't come in: " + way_out};
+    if (!node.peer) return to_all;
+    // Whom it dials answers; others may dial it all the same.
+    const std::vector<TunnelFlow> heard =
+        world.tunnel_flows ? world.tunnel_flows(node.interface->value) : std::vector<TunnelFlow>();
+    const auto dialled = [&](const TunnelFlow& flow) { return is_dialled(flow, heard, policy, node); };
+    const auto silent = [](const TunnelFlow& flow) { return !flow.keeps_alive; };
+    if (!std::ranges::all_of(heard, dialled)) return to_all;
+    if (!std::ranges::any_of(heard, silent)) return {};
+    return Surrounding{Effect::narrows, words,
+                       fmt::format("{} is heard only after this host has sent something: let WireGuard keep alive "
+                                   "(PersistentKeepalive), or {}",
+                                   policy.nodes[*node.peer].name, way_out)};
 }
 
 Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& node, Kernel& kernel,
@@ -184,7 +195,7 @@ Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& 
     std::vector<Surrounding> out;
     for (const ForeignChain& chain : chains.value()) out.push_back(surrounding(chain));
     add_interface(node, world, out);
-    if (auto refused = refused_tunnel(node, world)) out.push_back(std::move(*refused));
+    if (auto refused = refused_tunnel(policy, node, world)) out.push_back(std::move(*refused));
     add_settings(policy, node, world, out);
     add_legacy(world, out);
     std::ranges::stable_sort(out, std::greater<>(), &Surrounding::effect);

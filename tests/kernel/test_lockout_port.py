@@ -113,12 +113,27 @@ def who_dials_is_not_refused(lab):
     lab.write_text(client)
     lab.spaces.run("laptop", "nsenter", f"--mount=/proc/{lab.nodes['laptop'].pid}/ns/mnt", "wg", "set", "wg0", "peer", lab.keys["vps"][1], "persistent-keepalive", "0", check=True)
     words = ("apply", lab.policy, "--offline")
-    said(lab.policyc("laptop", *words, sees_tunnels=True), 0, "laptop: " + lab.policy + " applied")
+    silent = "vps is heard only after this host has sent something: let WireGuard keep alive (PersistentKeepalive), or write listen_port = "
+    said(lab.policyc("laptop", *words, sees_tunnels=True), 0, "laptop: " + lab.policy + " applied", "which this policy refuses: " + silent)
+    said(lab.policyc("laptop", "verify", lab.policy, sees_tunnels=True), 0, silent)
     # Without the word of it, nobody knows who dials.
     lab.nft("laptop", "delete", "table", "inet", "policyc")
     shutil.rmtree(os.path.join(lab.directory, "state-laptop"))
     lab.write_text(client.replace('peer = "vps"', ""))
     said(lab.policyc("laptop", *words, sees_tunnels=True), 1, CUT[0], "a peer of wg0 comes from 192.0.2.1", "where this host dials that peer, name it as `peer`")
+
+
+def others_may_dial_a_node_that_dials(lab):
+    """Its `peer` is somebody else, at a port that one of those who dial it has too."""
+    port = next(word.split(":")[1] for word in lab.spaces.run("vps", "nsenter", f"--mount=/proc/{lab.nodes['vps'].pid}/ns/mnt", "wg", "show", "wg1", "endpoints").stdout.split() if ":" in word and word.startswith("198.51.100.11:"))
+    write(lab, 'peer = "phone"\n')
+    lab.edit('[nodes.phone]\n', f'[nodes.phone]\nendpoint = "203.0.113.99:{port}"\n')
+    lab.nft("vps", "delete", "table", "inet", "policyc")
+    shutil.rmtree(os.path.join(lab.directory, "state-vps"))
+    check(answers(lab), "the tunnel does not come back")
+    said(apply(lab), 1, CUT[0], "a peer of wg1 comes from ")
+    said(apply(lab, "--force-lockout"), 0, "warning: " + REFUSED + "write listen_port = 51820 for vps")
+    said(policyc(lab, "verify", lab.policy), 0, REFUSED.split(":")[0])
 
 
 def main():
@@ -127,7 +142,7 @@ def main():
         return skipped(why)
     with Lab() as lab:
         return run([check_warns, who_dials_is_not_refused, a_first_apply_is_refused, where_the_port_is_open_it_is_not, an_apply_that_closes_the_port_is_refused, force_lockout_cuts_it,
-                    at_boot_the_rules_come_first], lab)
+                    at_boot_the_rules_come_first, others_may_dial_a_node_that_dials], lab)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ TEST_CASE("in scope tunnel, what this host receives from its own side is never j
     CHECK_FALSE(ran.says("  gains"));
     CHECK_FALSE(ran.widens());
     CHECK(gw.diff(from("\"phone\", \"10.1.0.0/23\"")).says("10.1.1.0/24  gains  input.ssh"));
+    CHECK_FALSE(gw.diff(from("\"phone\", \"gw\"")).says("  gains"));
     gw.apply(from("\"phone\", \"10.1.0.0/24\""));
     CHECK_FALSE(gw.diff(from("\"phone\"")).says("  loses"));
 }

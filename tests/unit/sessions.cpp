@@ -372,6 +372,26 @@ TEST_CASE("what others come through is cut with the port of WireGuard") {
         std::string::npos);
 }
 
+TEST_CASE("a node dials the tunnel whose other end is its peer's endpoint") {
+    const auto dials = [](const std::string& endpoint, const std::vector<TunnelFlow>& heard) {
+        const Checked checked(std::string(gateway) +
+                              "scope = \"host\"\npeer = \"vps\"\n[nodes.vps]\naddress = \"10.69.50.1\"\n" + endpoint +
+                              people);
+        REQUIRE(checked.policy);
+        return is_dialled(heard.front(), heard, *checked.policy, checked.policy->nodes[0]);
+    };
+    const TunnelFlow vps = tunnel("203.0.113.7", "192.0.2.1");
+    const TunnelFlow laptop = tunnel("203.0.113.8", "192.0.2.1");
+    const std::string by_address = "endpoint = \"203.0.113.7:40000\"\n";
+    const std::string by_name = "endpoint = \"vps.example:40000\"\n";
+    CHECK(dials(by_address, {vps, laptop}));
+    CHECK_FALSE(dials(by_address, {laptop, vps}));
+    CHECK_FALSE(dials("endpoint = \"203.0.113.7:40001\"\n", {vps}));
+    CHECK(dials(by_name, {vps}));
+    CHECK_FALSE(dials(by_name, {vps, laptop}));
+    CHECK_FALSE(dials("", {vps}));
+}
+
 TEST_CASE("the place of a lock-out is the input of that port, or the node") {
     const Checked phone(std::string(gateway) + "input.ssh = { from = [\"phone\"] }\n" + people);
     REQUIRE(phone.policy);
