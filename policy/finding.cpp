@@ -223,6 +223,11 @@ std::string Story::where(const Flow& flow, const Permission* permission) const {
             if (address.value == flow.destination) return say(i, "input");
         }
     }
+    // What a node sends itself meets its output hook.
+    for (std::size_t i : judging) {
+        for (const auto& address : policy_.nodes[i].addresses)
+            if (address.value == flow.source) return say(i, "output");
+    }
     for (std::size_t i : judging) {
         for (const auto& served : policy_.nodes[i].serves) {
             if (served.value.holds(destination)) return say(i, "forward");

@@ -70,6 +70,15 @@ TEST_CASE("an entry that allows more than `only` lists is named, with an example
     CHECK(diagnostics.all()[0].secondary[0].span == draft.policy.tiers[0].allow[1].span);
 }
 
+TEST_CASE("what a node itself would send is denied in its output") {
+    Home draft;
+    draft.test({draft.source(draft.gateway)}).allow = draft.list({draft.target(draft.grafana)});
+    const std::string said = told(draft.judged());
+    CAPTURE(said);
+    CHECK(said.find("extgw01 10.69.50.2 -> 10.69.13.30:3000/tcp  is denied  on extgw01, output\n") !=
+          std::string::npos);
+}
+
 TEST_CASE("what `allow` lists and nothing allows is missing, and the entry that nearly does is pointed at") {
     Home draft;
     draft.test({draft.source(draft.phone)}).allow = draft.list({draft.target(draft.grafana)});
