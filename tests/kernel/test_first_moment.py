@@ -130,11 +130,36 @@ def a_policy_of_many_rules(*_):
     first_applies_on_a_busy_host(MANY)
 
 
+def flows_that_others_track_are_kept(*_):
+    """Docker's, say: IPv4 is tracked, IPv6 is not, and only of that anything is forgotten."""
+    with closing(Spaces()) as spaces, tempfile.TemporaryDirectory() as folder:
+        house = House(spaces)
+        try:
+            spaces.run("gw", "nft", "-f", "-", input="table ip x {\nchain c {\ntype filter hook forward priority 0; ct state new accept;\n}\n}\n", check=True)
+            check(house.living(8000, 5) == SESSIONS, "there are no sessions to begin with")
+            before = flows(spaces)
+            check(len(before) >= SESSIONS, "the other table tracks nothing")
+            path = os.path.join(folder, "policy.toml")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(POLICY)
+            done = spaces.run("gw", os.path.join(os.environ["POLICYC_BUILD"], "policyc"), "--node", "gw", "--state-dir", os.path.join(folder, "state"), "apply", path, "--offline")
+            check(done.returncode == 0, done.stdout + done.stderr)
+            check(before <= flows(spaces), "flows that were tracked are forgotten")
+        finally:
+            house.close()
+
+
+def flows(spaces):
+    """By the numbers that the kernel gave them."""
+    listed = spaces.run("gw", "conntrack", "-L", "-o", "id", check=True).stdout
+    return {word for word in listed.split() if word.startswith("id=")}
+
+
 def main():
     why = needs("nft", "conntrack", "nsenter", "unshare")
     if why:
         return skipped(why)
-    return run([a_small_policy, a_policy_of_many_rules])
+    return run([a_small_policy, a_policy_of_many_rules, flows_that_others_track_are_kept])
 
 
 if __name__ == "__main__":
