@@ -2,6 +2,7 @@
 #include "compiler/proof/execution.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace policyc::proof {
 namespace {
@@ -66,27 +67,27 @@ Holds Execution::conditions_of(std::span<const ir::Statement> statements) {
     return holds;
 }
 
+// Who is done with this chain joins those that are settled, rather than to be taken out of all: that would make another set as large as all of each rule.
 Execution::Packets Execution::run(const ir::Chain& chain, Packets packets) {
     const Packets entered = packets;
-    Set back = nothing;  // left this chain by a return or a goto, and nothing settled them
-    // To another chain. Who goes on there may be settled there; only who surely went there can count on it here.
+    std::vector<Set> back;  // left this chain by a return or a goto, and nothing settled them
+    // To another chain; who is done with in this one. Who goes on there may be settled there; only who surely went there can count on it here.
     const auto enter = [&](const std::string& name, bool and_back, const Holds& goes) {
-        const Packets entering{packets.all, space_.intersect(packets.within, goes.may), packets.settled};
-        if (entering.within == nothing) return;
+        Packets entering{packets.all, space_.intersect(packets.within, goes.may), nothing};
+        if (entering.within == nothing) return nothing;
+        // Of others there is no use in knowing there, and it would be carried through every set that is made.
+        entering.settled = space_.intersect(packets.settled, entering.within);
         const Packets left = through(name, entering);
-        const Set settled = space_.unite(packets.settled, space_.intersect(left.settled, goes.must));
-        if (and_back) {
-            if (left.all != entering.all || left.within != entering.within)
-                packets.all =
-                    space_.unite(space_.subtract(packets.all, goes.must), space_.intersect(left.all, left.within));
-            packets.settled = settled;
-        } else if (const Set more = unsettled(left); more != nothing) {
-            packets.all = space_.subtract(packets.all, goes.must);
-            back = space_.unite(back, more);
-        } else {
-            packets.settled = settled;
+        const bool knows_settled = left.all == entering.all && left.within == entering.within;
+        if (knows_settled && and_back) return space_.intersect(left.settled, goes.must);
+        const Set came = unsettled(left);
+        if (!and_back && came != nothing) {
+            back.push_back(came);
+            return space_.intersect(entering.within, goes.must);
         }
+        return space_.intersect(knows_settled ? left.settled : space_.subtract(unsettled(entering), came), goes.must);
     };
+    const auto settle = [&](Set more) { packets.settled = space_.unite(packets.settled, more); };
     for (const ir::Rule& rule : chain.rules) {
         if (packets.all == nothing) break;
         const auto verdict = std::ranges::find_if(rule.statements, is_verdict);
@@ -100,25 +101,30 @@ Execution::Packets Execution::run(const ir::Chain& chain, Packets packets) {
         } else if (std::holds_alternative<ir::Drop>(*verdict) || std::holds_alternative<ir::Reject>(*verdict)) {
             decide(Verdict::drop, holds, packets);
         } else if (std::holds_alternative<ir::Return>(*verdict)) {
-            back = space_.unite(back,
-                                unsettled({packets.all, space_.intersect(packets.within, holds.may), packets.settled}));
-            packets.all = space_.subtract(packets.all, holds.must);
+            const Set left = unsettled({packets.all, space_.intersect(packets.within, holds.may), packets.settled});
+            if (left != nothing) back.push_back(left);
+            settle(holds.must);
         } else if (const auto* jump = std::get_if<ir::Jump>(&*verdict)) {
-            enter(jump->chain, true, holds);
+            settle(enter(jump->chain, true, holds));
         } else if (const auto* go = std::get_if<ir::Goto>(&*verdict)) {
-            enter(go->chain, false, holds);
+            settle(enter(go->chain, false, holds));
         } else {
             const auto& lookup = std::get<ir::LookupVerdict>(*verdict);
             const ir::Set& map = conditions_.set(lookup.map);
             const std::vector<Holds> parts = conditions_.verdicts(lookup);
+            // A packet goes one way only, so what is settled on one is of no concern to the others: it is put together at once, in the end.
+            std::vector<Set> ways;
             for (std::size_t i = 0; i < map.verdicts.size(); ++i)
-                enter(map.verdicts[i].chain, !map.verdicts[i].go,
-                      {space_.intersect(holds.may, parts[i].may), space_.intersect(holds.must, parts[i].must)});
+                ways.push_back(
+                    enter(map.verdicts[i].chain, !map.verdicts[i].go,
+                          {space_.intersect(holds.may, parts[i].may), space_.intersect(holds.must, parts[i].must)}));
+            settle(space_.unite(ways));
         }
     }
-    if (back == nothing) return packets;
+    if (back.empty()) return packets;
     // What comes back from two places may be settled in one of them only.
-    return {space_.unite(back, unsettled(packets)), everything, entered.settled};
+    back.push_back(unsettled(packets));
+    return {space_.unite(back), everything, entered.settled};
 }
 
 }  // namespace policyc::proof

@@ -323,17 +323,31 @@ Set implied_in_the_tunnel(const Node& node, Space& space) {
     return space.box(box);
 }
 
+// The diagram of the policy was made, and following the program made too many others. What makes them large is in the policy: with half the room that its own diagram took, making that one
+// names it.
+Error too_large(Error error, const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
+                Family family, std::size_t edges) {
+    error.message = "this policy is too entangled to be proved: " + error.message;
+    Space space(family, {.edges = edges / 2});
+    const Meant meant = meaning_of(policy, addresses, node, today, family, space.diagrams());
+    if (meant.meaning || meant.entangled.empty()) return error;
+    error.help = meant.meaning.error().help;
+    error.span = meant.meaning.error().span;
+    return error;
+}
+
 }  // namespace
 
 Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, const ir::Ruleset& ruleset,
-            const Servers& served) {
+            const Servers& served, Limits limits) {
     Proof proof;
     if (const Result<void> known = understood(ruleset, policy.nodes[node]); !known)
         return {.found = Proof::Found::not_understood, .error = known.error()};
     for (const Family family : {Family::ipv4, Family::ipv6}) {
-        Space space(family);
+        Space space(family, limits);
         const Meant meant = meaning_of(policy, addresses, node, today, family, space.diagrams());
         if (!meant.meaning) return {.found = Proof::Found::too_large, .error = meant.meaning.error()};
+        const std::size_t edges = space.diagrams().edges();
         const auto different = [&](Set wrong, const Phase& phase, bool passes) {
             const std::vector<u128> point = *space.diagrams().witness(wrong);
             throw Different{{fmt::format("{} would be {}, and the policy {} it", words_of(point, phase, family),
@@ -349,7 +363,8 @@ Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, 
             std::ranges::copy(found.point, example.point.begin());
             return {.found = Proof::Found::differs, .error = found.error, .counterexample = example};
         } catch (const Space::TooLarge& large) {
-            return {.found = Proof::Found::too_large, .error = large.error};
+            return {.found = Proof::Found::too_large,
+                    .error = too_large(large.error, policy, addresses, node, today, family, edges)};
         }
         proof.edges += space.diagrams().edges();
         proof.bytes = std::max(proof.bytes, space.diagrams().bytes());

@@ -23,7 +23,7 @@ struct Proof {
         same,
         differs,         // `error` has a packet that is treated otherwise than the policy says, in words
         not_understood,  // `error` says what
-        too_large,       // `error` names what is entangled
+        too_large,       // of the diagrams; `error` names what is entangled
     };
     Found found = Found::same;
     Error error;
@@ -37,7 +37,7 @@ struct Proof {
     std::size_t bytes = 0;
 };
 Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, const ir::Ruleset& ruleset,
-            const Servers& served = {});
+            const Servers& served = {}, Limits limits = {});
 
 // Where the policy takes the place of the table: whether any packet, in whatever state, may pass that does not surely pass now, and whether any may be refused that
 // is not surely refused now. Both where that isn't known.

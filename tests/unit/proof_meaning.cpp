@@ -8,6 +8,8 @@
 #include <random>
 
 #include "checked.h"
+#include "compiler/lower.h"
+#include "compiler/proof/prove.h"
 #include "draft.h"
 #include "policy/reach.h"
 
@@ -466,4 +468,14 @@ TEST_CASE("a policy whose diagram is too large: the entries that overlap the mos
     CHECK(meant.meaning.error().span == meant.entangled.front());
     Diagrams roomy(flow_levels(Family::ipv4));
     CHECK(meaning_of(draft.policy, {}, 0, today, Family::ipv4, roomy).meaning.ok());
+
+    // The policy's own diagram has room, and following its program has not.
+    draft.policy.nodes[0].interface = {"wg0", draft.span()};
+    const ir::Ruleset program = lower(draft.policy, {}, 0, today);
+    const auto proved = [&](std::size_t edges) { return prove(draft.policy, {}, 0, today, program, {}, {edges}); };
+    CHECK(proved(32'000'000).found == Proof::Found::same);
+    const Proof proof = proved(roomy.edges() + 10);
+    CHECK(proof.found == Proof::Found::too_large);
+    CHECK(proof.error.message.starts_with("this policy is too entangled to be proved: its diagram has more than "));
+    CHECK(proof.error.help.starts_with("what overlaps the most with the rest: `wild:"));
 }
