@@ -78,10 +78,8 @@ std::vector<Family> untracked_families() {
         netlink::Messages out;
         out.begin(NFNL_SUBSYS_CTNETLINK, number_of(family), IPCTNL_MSG_CT_GET, NLM_F_DUMP, 1);
         out.end();
-        bool some = false;
-        const Result<netlink::DumpEnd> end =
-            socket.value().dump(out.take(), [&](const nlmsghdr&) { return some = true; });
-        if (end && end.value() == netlink::DumpEnd::whole && !some) families.push_back(family);
+        const Result<bool> some = socket.value().has_some(out.take());
+        if (some && !some.value()) families.push_back(family);
     }
     return families;
 }

@@ -147,6 +147,22 @@ Result<DumpEnd> Socket::dump(const std::string& request, const std::function<boo
     return changed ? DumpEnd::changed : DumpEnd::whole;
 }
 
+Result<bool> Socket::has_some(const std::string& request) {
+    if (mnl_socket_sendto(socket_.get(), request.data(), request.size()) < 0) return request_failed(errno);
+    const Result<std::size_t> got = receive(true);
+    if (!got) return got.error();
+    bool some = false;
+    int failed = 0;
+    for_each_message(got.value(), [&](const nlmsghdr& message) {
+        if (const nlmsgerr* error = error_of(message))
+            failed = -error->error;
+        else if (message.nlmsg_type >= NLMSG_MIN_TYPE)
+            some = true;
+    });
+    if (failed != 0) return request_failed(failed);
+    return some;
+}
+
 namespace {
 
 Refusal refusal_of(const nlmsghdr& message, const nlmsgerr& error) {

@@ -48,6 +48,10 @@ public:
     // Sends one request with NLM_F_DUMP and gives each message of the answer to `take`, which returns false when it can't be understood.
     Result<DumpEnd> dump(const std::string& request, const std::function<bool(const nlmsghdr&)>& take);
 
+    // Whether there is anything to dump. The kernel makes a dump as it is read: one that is large costs no more than its beginning. The rest of it is
+    // still to come, so the socket is of no use for anything else.
+    Result<bool> has_some(const std::string& request);
+
     // Sends the batch in one piece, and collects what the kernel has to say: all of it has been said when sendmsg() returns.
     // The send buffer is made large enough; where that isn't possible (it takes CAP_NET_ADMIN in the first user namespace), an error says so.
     Result<Answers> send(const std::string& batch);
