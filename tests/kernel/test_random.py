@@ -7,9 +7,9 @@ answers to what arrived. Conntrack is flushed between policies.
 
 The diagrams of the proof are asked too, of packets at their own boundaries: each edge of a box that is allowed, one beside it, one inside.
 
-    test_random.py [--policies N] [--first SEED] [--keep]
+    test_random.py [--policies N] [--first SEED] [--boundaries N] [--seconds N]
 
-A disagreement prints the seed, the policy, the packet and both verdicts; `--policies 1 --first SEED` runs that one
+With --seconds it goes on with further policies until the time is over, as `./dev fuzz packets` does. A disagreement prints the seed, the policy, the packet and both verdicts; `--policies 1 --first SEED` runs that one
 again."""
 
 import argparse
@@ -41,7 +41,7 @@ LOCALS = {
 FORWARD_PATHS = [(a, b) for a in EGRESS for b in EGRESS]
 LIKELY_PATHS = [("wg0", "lan0"), ("wg0", "lan0"), ("wg0", "wg0"), ("lan0", "wg0"), ("lan0", "dmz0"), ("wg0", "old0")]
 PROBES = 1200  # about, per policy
-BOUNDARIES = 130  # more, at those of its diagrams
+BOUNDARIES = 140  # more, at those of its diagrams, as far as there are so many
 # Fewer with the backend that is not the default, unless all is asked for.
 POLICIES = 1000 if IN_PLACE or os.environ.get("POLICYC_FULL") else 150
 # By seed in turn: as a small policy is, tiers with sets of their own, and all that only large ones are split into.
@@ -199,19 +199,20 @@ def kind_of(protocol, port, version):
 class DiagramProbes(Probes):
     """Those at the boundaries of the diagrams, of which `points` tells. Not those that `others` has."""
 
-    def __init__(self, case, others):
+    def __init__(self, case, others, most):
         super().__init__(case)
+        self.most = most
         self.others = set(others.found)
         self.untagged = set(others.untagged)
 
     def collect(self):
-        points.stdin.write(f"boundaries {8 * BOUNDARIES} {self.case.seed}\n")
+        points.stdin.write(f"boundaries {8 * self.most} {self.case.seed}\n")
         points.stdin.flush()
         lines = []
         while line := points.stdout.readline().split():
             lines.append(line)
         for hook, side_in, side_out, source, destination, protocol, port in lines:
-            if len(self.found.keys() - self.others) >= BOUNDARIES:
+            if len(self.found.keys() - self.others) >= self.most:
                 break
             source, destination = ipaddress.ip_address(source), ipaddress.ip_address(destination)
             kind, port = kind_of(int(protocol), int(port), source.version)
@@ -348,8 +349,9 @@ def load(case):
     return f"{loaded.stderr}" if loaded.returncode != 0 else ""
 
 
-def run(seed):
+def run(task):
     """A record of one policy: probes, what was let through, disagreements."""
+    seed, boundaries = task
     case = generate(seed)
     record = {"seed": seed, "probes": 0, "boundaries": 0, "passed": 0, "answers": 0, "rejected": 0, "wrong": [], "trouble": ""}
     subprocess.run(["nft", "delete table inet policyc"], capture_output=True)
@@ -366,7 +368,7 @@ def run(seed):
     collected = Probes(case)
     probes = collected.collect()
     ours = len(probes)
-    probes += DiagramProbes(case, collected).collect()
+    probes += DiagramProbes(case, collected, boundaries).collect()
     text = cache(str)  # of addresses, which come again and again
     lines = []
     for probe in probes:
@@ -392,23 +394,37 @@ def run(seed):
     return record
 
 
+def rounds(arguments):
+    """The seeds, a part at a time: all that were asked for, or as many as there is time for."""
+    first, count = arguments.first, arguments.policies
+    if arguments.seconds is None:
+        yield range(first, first + count)
+        return
+    end = time.monotonic() + arguments.seconds
+    while time.monotonic() < end:
+        yield range(first, first + 40)
+        first += 40
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--policies", type=int, default=POLICIES)
     parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--boundaries", type=int, default=BOUNDARIES)
+    parser.add_argument("--seconds", type=int)
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         print("SKIPPED: needs root, to make network namespaces")
         return 77
     began = time.monotonic()
     totals = {"probes": 0, "boundaries": 0, "passed": 0, "answers": 0, "rejected": 0}
-    wrong = trouble = 0
-    seeds = range(arguments.first, arguments.first + arguments.policies)
+    policies = wrong = trouble = 0
     workers = min(2, os.cpu_count() or 1)
     with tempfile.TemporaryDirectory(prefix="policyc-random-") as directory, multiprocessing.Pool(
         workers, start_worker, [directory]
     ) as pool:
-        for record in pool.imap_unordered(run, seeds, chunksize=4):
+        for record in (r for seeds in rounds(arguments) for r in pool.imap_unordered(run, [(s, arguments.boundaries) for s in seeds], chunksize=4)):
+            policies += 1
             for key in totals:
                 totals[key] += record[key]
             if record["trouble"]:
@@ -427,7 +443,7 @@ def main():
         pool.join()
     seconds = time.monotonic() - began
     print(
-        f"{len(seeds)} policies, {totals['probes']} probes ({totals['boundaries']} at boundaries of diagrams, {totals['passed']} let through, {totals['answers']} answered, "
+        f"{policies} policies, {totals['probes']} probes ({totals['boundaries']} at boundaries of diagrams, {totals['passed']} let through, {totals['answers']} answered, "
         f"{totals['rejected']} rejected by ICMP) in {seconds:.1f} s; "
         f"{wrong} policies disagree, {trouble} were not loaded ({BACKEND})"
     )
