@@ -237,6 +237,8 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
     // What must stay true is true, or nothing goes any further.
     timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics, Nameless::waits); });
     if (report.diagnostics.errors() > errors_before) return report.stopped();
+    if (const Result<void> proven = prove_expected(policy, addresses, world); !proven)
+        return report.fail(proven.error());
 
     const ir::Ruleset compiled =
         timed("lower", [&] { return lower(policy, addresses, node, today(world), world.layout); });

@@ -9,6 +9,7 @@
 #include "compiler/driver/pipeline.h"
 #include "compiler/implied.h"
 #include "compiler/own_end.h"
+#include "compiler/proof/expectations.h"
 #include "compiler/proof/prove.h"
 #include "compiler/sides.h"
 #include "compiler/timing.h"
@@ -16,6 +17,8 @@
 namespace policyc {
 
 namespace {
+
+constexpr const char* please_report = "nothing was sent; please report this, with the policy";
 
 std::vector<proof::Interval> intervals(const std::vector<PortRange>& ports) {
     std::vector<proof::Interval> all;
@@ -29,9 +32,7 @@ proof::Servers servers(const ServerPorts& live) {
 
 proof::Listed listed(const Box& box, std::span<const Range> people) {
     const Family family = box.direction == Direction::input ? box.source.family : box.destination.family;
-    proof::Listed flows{.family = family, .box = {}, .sources = people};
-    const std::vector<proof::Level> levels = proof::flow_levels(family);
-    for (std::size_t i = 0; i < flows.box.size(); ++i) flows.box[i] = {0, levels[i].max};
+    proof::Listed flows{.family = family, .box = proof::any_flow(family), .sources = people};
     const auto narrow = [&flows](proof::Field field, proof::Interval to) { flows.box[proof::place(field)] = to; };
     // A line names who and what, and that holds at every hook. Where it names this host, it is about what this host takes or sends.
     if (box.direction != Direction::forward) narrow(proof::Field::hook, proof::just(proof_hook(box.direction)));
@@ -40,19 +41,7 @@ proof::Listed listed(const Box& box, std::span<const Range> people) {
         narrow(proof::Field::destination, {box.destination.lo, box.destination.hi});
     if ((box.direction != Direction::output || some) && people.empty())
         narrow(proof::Field::source, {box.source.lo, box.source.hi});
-    switch (box.ports.protocol) {
-        case Protocol::any: break;
-        case Protocol::tcp:
-        case Protocol::udp:
-            narrow(proof::Field::protocol,
-                   proof::just(box.ports.protocol == Protocol::tcp ? proof::tcp_number : proof::udp_number));
-            narrow(proof::Field::port, {box.ports.lo, box.ports.hi});
-            break;
-        case Protocol::ping:
-            narrow(proof::Field::protocol, proof::just(proof::icmp_of(family)));
-            narrow(proof::Field::port, proof::just(proof::echo_request_of(family)));
-            break;
-    }
+    proof::narrow(flows.box, family, box.ports);
     return flows;
 }
 
@@ -93,9 +82,7 @@ void add_own(const Node& node, std::vector<proof::Listed>& flows) {
     const auto add = [&](const Address& address, Field own, proof::Hook here) {
         for (const proof::Hook hook : {proof::Hook::forward, proof::Hook::input, proof::Hook::output}) {
             if (hook == here) continue;
-            proof::Listed one{.family = address.family, .box = {}, .sources = {}};
-            const std::vector<proof::Level> levels = proof::flow_levels(address.family);
-            for (std::size_t i = 0; i < one.box.size(); ++i) one.box[i] = {0, levels[i].max};
+            proof::Listed one{.family = address.family, .box = proof::any_flow(address.family), .sources = {}};
             one.box[proof::place(Field::hook)] = proof::just(hook);
             one.box[proof::place(own)] = proof::just(address.bits);
             flows.push_back(one);
@@ -111,9 +98,7 @@ void add_own(const Node& node, std::vector<proof::Listed>& flows) {
 void add_beside(const Beside& beside, std::vector<proof::Listed>& flows) {
     using proof::Field;
     const auto into_tunnel = [](const Range& range) {
-        proof::Listed one{.family = range.family, .box = {}, .sources = {}};
-        const std::vector<proof::Level> levels = proof::flow_levels(range.family);
-        for (std::size_t i = 0; i < one.box.size(); ++i) one.box[i] = {0, levels[i].max};
+        proof::Listed one{.family = range.family, .box = proof::any_flow(range.family), .sources = {}};
         one.box[proof::place(Field::out)] = proof::just(proof::Side::tunnel);
         one.box[proof::place(Field::destination)] = {range.lo, range.hi};
         return one;
@@ -165,13 +150,28 @@ Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, st
     using Found = proof::Proof::Found;
     const proof::Proof proof =
         timed("prove", [&] { return find_proof(policy, addresses, node, ruleset, live, world); });
-    const std::string help = "nothing was sent; please report this, with the policy";
     switch (proof.found) {
         case Found::same: return {};
-        case Found::differs: return Error{"internal error: " + proof.error.message, help, proof.error.span};
+        case Found::differs: return Error{"internal error: " + proof.error.message, please_report, proof.error.span};
         case Found::not_understood:
-            return Error{"internal error: what would be sent can't be proved: " + proof.error.message, help, {}};
+            return Error{
+                "internal error: what would be sent can't be proved: " + proof.error.message, please_report, {}};
         case Found::too_large: return proof.error;
+    }
+    return {};
+}
+
+Result<void> prove_expected(const Policy& policy, const Addresses& addresses, const World& world) {
+    using Found = proof::Proof::Found;
+    const proof::Proof proof =
+        timed("prove tests", [&] { return proof::prove_tests(policy, addresses, today(world)); });
+    switch (proof.found) {
+        case Found::same: return {};
+        case Found::differs:
+        case Found::not_understood:
+            return Error{"internal error: " + proof.error.message, please_report, proof.error.span};
+        case Found::too_large:
+            return Error{"this test is too entangled to be proved: " + proof.error.message, {}, proof.error.span};
     }
     return {};
 }

@@ -1,4 +1,4 @@
-// A Ruleset against the policy: prove_compiled() before anything is printed or sent, find_proof() of what the kernel holds, effect_of() of what somebody else wrote, check_listed() of what a list of
+// A Ruleset against the policy: prove_compiled() before anything is printed or sent, and prove_expected() of its tests; find_proof() of what the kernel holds, effect_of() of what somebody else wrote, check_listed() of what a list of
 // changes says of both.
 #pragma once
 
@@ -23,6 +23,9 @@ proof::Proof find_proof(const Policy& policy, const Addresses& addresses, std::s
 // `live`: ports that something serves at beside those of the policy (pipeline.h, add_live_server_ports).
 Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, std::size_t node,
                             const ir::Ruleset& ruleset, const ServerPorts& live, const World& world);
+
+// An error where a [[test]] that was judged to hold doesn't, by the diagrams. Then policyc is wrong.
+Result<void> prove_expected(const Policy& policy, const Addresses& addresses, const World& world);
 
 // What it opens and closes that the policy of the view takes the place of the table, both where that isn't known.
 proof::Effect effect_of(const ir::Ruleset& table, const View& view);

@@ -28,6 +28,8 @@ int verb_check(const Options& options, World& world, Report& report) {
     warn_expiry(policy, today(world), report.diagnostics);
     judge(policy, addresses, today(world), report.diagnostics);
     if (report.diagnostics.errors() > 0) return report.stopped();
+    if (const Result<void> proven = prove_expected(policy, addresses, world); !proven)
+        return report.fail(proven.error());
     for (std::size_t node = 0; node < policy.nodes.size(); ++node) {
         if (policy.nodes[node].scope == Scope::none || !policy.nodes[node].interface) continue;
         const ir::Ruleset ruleset =

@@ -29,6 +29,8 @@ int verb_compile(const Options& options, World& world, Report& report) {
     warn_expiry(policy, today(world), report.diagnostics);
     timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics); });
     if (report.diagnostics.errors() > 0) return report.stopped();
+    if (const Result<void> proven = prove_expected(policy, addresses, world); !proven)
+        return report.fail(proven.error());
 
     const ir::Ruleset ruleset =
         timed("lower", [&] { return lower(policy, addresses, node, today(world), world.layout); });

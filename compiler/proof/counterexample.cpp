@@ -50,10 +50,14 @@ bool covers(const Ports& ports, u128 protocol, u128 port, Family family) {
 
 }  // namespace
 
-std::string words_of(std::span<const u128> point, const Phase& phase, Family family) {
-    return fmt::format("{} from {} to {}, {}, {}", phase.words, to_string(Address{family, at(point, Field::source)}),
+std::string flow_words(std::span<const u128> point, Family family) {
+    return fmt::format("from {} to {}, {}", to_string(Address{family, at(point, Field::source)}),
                        to_string(Address{family, at(point, Field::destination)}),
-                       protocol_words(at(point, Field::protocol), at(point, Field::port), family), where_words(point));
+                       protocol_words(at(point, Field::protocol), at(point, Field::port), family));
+}
+
+std::string words_of(std::span<const u128> point, const Phase& phase, Family family) {
+    return fmt::format("{} {}, {}", phase.words, flow_words(point, family), where_words(point));
 }
 
 Span line_of(std::span<const u128> point, Family family, const Policy& policy, const Addresses& addresses,

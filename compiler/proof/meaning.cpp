@@ -61,8 +61,6 @@ public:
 private:
     // ---- pieces of a permission ----
     [[nodiscard]] std::vector<Interval> intervals(const Host& host) const;
-    [[nodiscard]] FlowBox any_flow() const;
-    void narrow(FlowBox& flows, const Ports& ports) const;
     Result<Set> addresses_at(Field field, const std::vector<Interval>& ranges);
     Result<Set> from(const std::vector<Source>& sources);
 
@@ -128,35 +126,9 @@ std::vector<Interval> Reader::intervals(const Host& host) const {
     return result;
 }
 
-FlowBox Reader::any_flow() const {
-    FlowBox flows;
-    for (std::size_t i = 0; i < flow_fields; ++i) flows[i] = {0, diagrams_.levels()[i].max};
-    return flows;
-}
-
-void Reader::narrow(FlowBox& flows, const Ports& ports) const {
-    Interval& protocol = flows[place(Field::protocol)];
-    Interval& port = flows[place(Field::port)];
-    switch (ports.protocol) {
-        case Protocol::any:
-            protocol = all_protocols;
-            port = all_ports;
-            break;
-        case Protocol::tcp:
-        case Protocol::udp:
-            protocol = just(ports.protocol == Protocol::tcp ? tcp_number : udp_number);
-            port = {ports.lo, ports.hi};
-            break;
-        case Protocol::ping:
-            protocol = just(icmp_of(family_));
-            port = just(echo_request_of(family_));
-            break;
-    }
-}
-
 Result<Set> Reader::addresses_at(Field field, const std::vector<Interval>& ranges) {
     Boxes boxes(diagrams_.levels());
-    FlowBox flows = any_flow();
+    FlowBox flows = any_flow(family_);
     for (const Interval& range : ranges) {
         flows[place(field)] = range;
         boxes.add(flows);
@@ -176,9 +148,9 @@ Result<Set> Reader::from(const std::vector<Source>& sources) {
 void Reader::add_target(Boxes& boxes, const Target& target, Set sources, const Tier* tier) {
     if (!holds_on(target.expires, today_)) return;
     for (const Interval& range : intervals(target.host)) {
-        FlowBox flows = any_flow();
+        FlowBox flows = any_flow(family_);
         flows[place(Field::destination)] = range;
-        narrow(flows, target.ports);
+        narrow(flows, family_, target.ports);
         boxes.add(flows, sources);
         entries_.push_back({&target, tier, nullptr});
     }
@@ -231,8 +203,8 @@ Result<Set> Reader::inputs(const WhichRates& which) {
         const Result<Set> who = from(input.from);
         if (!who) return who;
         for (const Ports& ports : input.ports) {
-            FlowBox flows = any_flow();
-            narrow(flows, ports);
+            FlowBox flows = any_flow(family_);
+            narrow(flows, family_, ports);
             boxes.add(flows, who.value());
             entries_.push_back({nullptr, nullptr, &input});
         }
@@ -250,8 +222,8 @@ Result<Set> Reader::to_wireguard(const Node& node) {
     std::uint16_t port = node.listen_port.value_or(0);
     if (node.endpoint) port = node.endpoint->port;
     if (port == 0) return nothing;
-    FlowBox flows = any_flow();
-    narrow(flows, {Protocol::udp, port, port});
+    FlowBox flows = any_flow(family_);
+    narrow(flows, family_, {Protocol::udp, port, port});
     // This host dials the peer where its endpoint is; one with a name may be anywhere.
     const auto* address = &node != &node_ && node.endpoint ? std::get_if<Address>(&node.endpoint->host) : nullptr;
     if (address != nullptr && address->family != family_) return nothing;
@@ -367,7 +339,7 @@ Set Reader::whole(const std::function<Result<Set>(const Passage&)>& slice) {
             for (const Side in : sides) {
                 for (const Side out : sides) {
                     if (hook == Hook::forward && (in == Side::loopback || out == Side::loopback)) continue;
-                    FlowBox flows = any_flow();
+                    FlowBox flows = any_flow(family_);
                     flows[place(Field::hook)] = just(hook);
                     flows[place(Field::way)] = just(way);
                     flows[place(Field::in)] = just(in);
@@ -392,7 +364,7 @@ Meant Reader::read() {
     own_port_ = to_wireguard(node_);
     if (node_.peer) peer_port_ = to_wireguard(policy_.nodes[*node_.peer]);
     Boxes messages(diagrams_.levels());
-    FlowBox flows = any_flow();
+    FlowBox flows = any_flow(family_);
     flows[place(Field::protocol)] = just(icmp_of(family_));
     for (const u128 type : family_ == Family::ipv4 ? std::span<const u128>(error_types) : error_types6) {
         flows[place(Field::port)] = {type * 256, type * 256 + 255};
@@ -423,15 +395,37 @@ Meant Reader::read() {
 
 }  // namespace
 
+FlowBox any_flow(Family family) {
+    return {
+        {{0, 2}, {0, 1}, {0, 3}, {0, 3}, {0, top(family)}, {0, all_protocols.hi}, {0, all_ports.hi}, {0, top(family)}}};
+}
+
 std::vector<Level> flow_levels(Family family) {
-    return {{"hook", 2},
-            {"way", 1},
-            {"in", 3},
-            {"out", 3},
-            {"destination", top(family)},
-            {"protocol", all_protocols.hi},
-            {"port", all_ports.hi},
-            {"source", top(family)}};
+    constexpr std::array names{"hook", "way", "in", "out", "destination", "protocol", "port", "source"};
+    const FlowBox any = any_flow(family);
+    std::vector<Level> levels;
+    for (std::size_t i = 0; i < flow_fields; ++i) levels.push_back({names[i], any[i].hi});
+    return levels;
+}
+
+void narrow(FlowBox& flows, Family family, const Ports& ports) {
+    Interval& protocol = flows[place(Field::protocol)];
+    Interval& port = flows[place(Field::port)];
+    switch (ports.protocol) {
+        case Protocol::any:
+            protocol = all_protocols;
+            port = all_ports;
+            break;
+        case Protocol::tcp:
+        case Protocol::udp:
+            protocol = just(ports.protocol == Protocol::tcp ? tcp_number : udp_number);
+            port = {ports.lo, ports.hi};
+            break;
+        case Protocol::ping:
+            protocol = just(icmp_of(family));
+            port = just(echo_request_of(family));
+            break;
+    }
 }
 
 Meant meaning_of(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, Family family,

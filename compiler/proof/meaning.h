@@ -55,6 +55,10 @@ enum class Side : std::uint8_t { tunnel, other, untouched, loopback };
 
 std::vector<Level> flow_levels(Family family);
 
+// The box of all points; and of those of a box the ones that ports are about.
+FlowBox any_flow(Family family);
+void narrow(FlowBox& flows, Family family, const Ports& ports);
+
 // Numbers of the IANA registry.
 inline constexpr u128 icmp_number = 1, tcp_number = 6, udp_number = 17, icmpv6_number = 58;
 constexpr u128 icmp_of(Family family) {

@@ -61,10 +61,4 @@ Set Space::where(Field field, Interval interval) {
     return box(flows);
 }
 
-FlowBox Space::whole() const {
-    FlowBox flows;
-    for (std::size_t i = 0; i < flow_fields; ++i) flows[i] = {0, diagrams_.levels()[i].max};
-    return flows;
-}
-
 }  // namespace policyc::proof

@@ -28,7 +28,7 @@ public:
     // The points whose value of that field is in the interval.
     Set where(Field field, Interval interval);
 
-    [[nodiscard]] FlowBox whole() const;
+    [[nodiscard]] FlowBox whole() const { return any_flow(family_); }
     [[nodiscard]] Family family() const { return family_; }
     [[nodiscard]] Diagrams& diagrams() { return diagrams_; }
     [[nodiscard]] const Diagrams& diagrams() const { return diagrams_; }

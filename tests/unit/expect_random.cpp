@@ -1,9 +1,10 @@
-// [[test]] of random small policies against an evaluator that tries every packet.
+// [[test]] of random small policies, permission by permission and by diagrams, against an evaluator that tries every packet.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <random>
 
+#include "compiler/proof/expectations.h"
 #include "draft.h"
 #include "policy/reach.h"
 
@@ -224,7 +225,8 @@ Packet shown(const std::string& note) {
 
 }  // namespace
 
-TEST_CASE("random small policies: the same verdict as by trying every packet, and each example is one") {
+TEST_CASE(
+    "random small policies: the same verdict as by trying every packet and by diagrams, and each example is one") {
     int failed = 0;
     int held = 0;
     for (unsigned seed = 0; seed < 4000; ++seed) {
@@ -258,6 +260,8 @@ TEST_CASE("random small policies: the same verdict as by trying every packet, an
         const bool expected = missing || open || extra;
         const Diagnostics diagnostics = draft.judged();
         REQUIRE(diagnostics.has(Code::E0701) == expected);
+        const proof::Proof by_diagrams = proof::prove_tests(draft.policy, draft.addresses, today);
+        REQUIRE((by_diagrams.found != proof::Proof::Found::same) == expected);
         (expected ? failed : held) += 1;
         for (const Diagnostic& diagnostic : diagnostics.all()) {
             for (const Remark& remark : diagnostic.remarks) {
