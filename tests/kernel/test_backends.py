@@ -4,7 +4,6 @@ import own_network
 
 own_network.enter()
 
-import json
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ import threading
 import time
 
 from harness import POLICYC, SOURCE, case, expect, expect_equal, main, run
+from listing import listing
 from own_network import clear, generation, nft
 
 LOAD = POLICYC.parent / "kernel_load"  # tests/kernel/tools/load.cpp: rulesets made by hand
@@ -40,22 +40,6 @@ def made(kind, name):
     done = load(kind, name)
     expect(done.returncode == 0, done)
     return done.stdout
-
-
-def without_handles(value):
-    if isinstance(value, dict):
-        return {key: without_handles(item) for key, item in value.items() if key not in ("handle", "expires")}
-    return [without_handles(item) for item in value] if isinstance(value, list) else value
-
-
-def listing(text):
-    """One line for each object, so that a difference can be shown."""
-    items = json.loads(text)["nftables"]
-    # Which of two sets was made first says nothing: maps to chains need their chains first in JSON.
-    of_sets = lambda item: "set" in item or "map" in item  # noqa: E731
-    order = [item for item in items if not of_sets(item)]
-    order += sorted(filter(of_sets, items), key=lambda item: next(iter(item.values()))["name"])
-    return "\n".join(json.dumps(without_handles(item)) for item in order)
 
 
 def listed():

@@ -1,7 +1,8 @@
 """Random small policies: what the kernel does with real packets must be what the naive evaluator says, on every
 probe.
 
-Each policy is compiled, in one of the forms that its sets can have, and loaded in a namespace whose interfaces are TUN devices (wg0 stands for the tunnel) and
+Each policy is compiled, in one of the forms that its sets can have, and loaded by netlink and by libnftables: both
+must make the same table. That is in a namespace whose interfaces are TUN devices (wg0 stands for the tunnel), and it is
 probed at the boundaries of every address, port and protocol it names: forwarded, to the host and from it, and the
 answers to what arrived. Conntrack is flushed between policies.
 
@@ -15,6 +16,7 @@ again."""
 import argparse
 import datetime
 import ipaddress
+import itertools
 import json
 import multiprocessing
 import os
@@ -28,6 +30,7 @@ from functools import cache
 sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..", folder) for folder in ("lab", "reference")]
 from backend import BACKEND, IN_PLACE, with_backend  # noqa: E402
 from evaluator import Flow, Packet, Policy  # noqa: E402
+from listing import listing  # noqa: E402
 from probing import EGRESS, Gateway, own_network_namespace  # noqa: E402
 from random_policy import OWN_ADDRESSES, generate  # noqa: E402
 
@@ -328,25 +331,43 @@ def policyc(seed, *words):
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
+def load_by(way, case, path):
+    """Programs the namespace in one of three ways. Returns what went wrong, or ""."""
+    if way == "apply":
+        done = policyc(case.seed, "apply", path, "--offline")
+        return done.stderr if done.returncode != 0 else ""
+    done = policyc(case.seed, "compile", path, "--to", way)
+    if done.returncode != 0:
+        return done.stderr
+    command = ["nft", "-f", "-"] if way == "nft" else ["nft", "-j", "-f", "-"]
+    loaded = subprocess.run(command, input=done.stdout, capture_output=True, text=True, timeout=60)
+    return f"{loaded.stderr}" if loaded.returncode != 0 else ""
+
+
+def loaded():
+    listed = subprocess.run(["nft", "-j", "list", "table", "inet", "policyc"], capture_output=True, text=True, timeout=60)
+    return listing(listed.stdout) if listed.returncode == 0 else "no table"
+
+
 def load(case):
-    """Programs the namespace with the policy, in one of three ways in turn; where a backend is asked for, always by that one. Returns
-    what went wrong, or ""."""
+    """Programs the namespace with the policy, in one of three ways in turn, and before that in another one: both must load the same. Where a backend is asked for,
+    always by that one. Returns what went wrong, or ""."""
     path = f"{scratch}/policy.toml"
     with open(path, "w") as file:
         file.write(case.text)
     with open(f"{scratch}/policy.lock", "w") as file:
         file.write(case.lock())
-    way = case.seed % 3 if IN_PLACE else 0
-    if way == 0:
-        done = policyc(case.seed, "apply", path, "--offline")
-        return done.stderr if done.returncode != 0 else ""
-    form = ["nft", "json"][way - 1]
-    done = policyc(case.seed, "compile", path, "--to", form)
-    if done.returncode != 0:
-        return done.stderr
-    command = ["nft", "-f", "-"] if form == "nft" else ["nft", "-j", "-f", "-"]
-    loaded = subprocess.run(command, input=done.stdout, capture_output=True, text=True, timeout=60)
-    return f"{loaded.stderr}" if loaded.returncode != 0 else ""
+    if not IN_PLACE:
+        return load_by("apply", case, path)
+    way, other = (("apply", "nft"), ("nft", "apply"), ("json", "apply"))[case.seed % 3]
+    by_other = load_by(other, case, path) or loaded()
+    subprocess.run(["nft", "delete table inet policyc"], capture_output=True)
+    if trouble := load_by(way, case, path):
+        return trouble
+    if (by_way := loaded()) == by_other:
+        return ""
+    differ = [pair for pair in itertools.zip_longest(by_way.splitlines(), by_other.splitlines()) if pair[0] != pair[1]]
+    return f"{way} and {other} do not load the same: {differ[0][0]}\nand {differ[0][1]}\n"
 
 
 def run(task):
