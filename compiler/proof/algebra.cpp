@@ -7,6 +7,9 @@
 namespace policyc::proof {
 namespace {
 
+// So many unions of three and more sets are remembered: some hundred bytes each.
+constexpr std::size_t most_united = 100'000;
+
 // The edges of a node, or the one of something that doesn't look at this level.
 class Cursor {
 public:
@@ -17,6 +20,14 @@ public:
     [[nodiscard]] bool more() const { return at_ + 1 < count_; }
     [[nodiscard]] u128 next() const { return arena_.low(id_, at_ + 1); }
     void advance() { ++at_; }
+    // To the edge that this value takes, which is this one or a later one.
+    void seek(u128 value) {
+        std::uint32_t step = 1;
+        const auto passes = [&] { return step < count_ - at_ && arena_.low(id_, at_ + step) <= value; };
+        for (; count_ != 0 && passes(); step *= 2) at_ += step;
+        for (step /= 2; step > 0; step /= 2)
+            if (passes()) at_ += step;
+    }
 
 private:
     const Arena& arena_;
@@ -70,6 +81,16 @@ Id Algebra::apply(Operation operation, Id a, Id b) {
     return result;
 }
 
+bool Algebra::decides(Operation operation, Id id, bool first) {
+    switch (operation) {
+        case Operation::unite: return id == everything.id;
+        case Operation::intersect: return id == nothing.id;
+        case Operation::subtract: return id == (first ? nothing.id : everything.id);
+        case Operation::none: break;
+    }
+    return false;
+}
+
 Id Algebra::merge(Operation operation, Id a, Id b) {
     const std::size_t level = std::min(arena_.level(a), arena_.level(b));
     Cursor one(arena_, a, level);
@@ -83,6 +104,19 @@ Id Algebra::merge(Operation operation, Id a, Id b) {
             work(steps);
             break;
         }
+        // Where one of them says by itself what comes of it, what the other has there is passed over: small sets are often held against large ones.
+        const bool one_decides = decides(operation, one.to(), true);
+        if (one_decides || decides(operation, other.to(), false)) {
+            Cursor& decider = one_decides ? one : other;
+            if (!decider.more()) {
+                work(steps);
+                break;
+            }
+            low = decider.next();
+            decider.advance();
+            (one_decides ? other : one).seek(low);
+            continue;
+        }
         // Each goes on where it is the first to, or both are.
         const bool go_one = one.more() && (!other.more() || one.next() <= other.next());
         const bool go_other = other.more() && (!one.more() || other.next() <= one.next());
@@ -92,6 +126,92 @@ Id Algebra::merge(Operation operation, Id a, Id b) {
     }
     const Id result = make(level, std::span(scratch_).subspan(begin));
     scratch_.resize(begin);
+    return result;
+}
+
+std::size_t Algebra::HashOfIds::operator()(const std::vector<Id>& ids) const {
+    std::uint64_t state = ids.size();
+    for (const Id id : ids) {
+        state = (state ^ id) * 0x9e3779b97f4a7c15U;
+        state ^= state >> 29U;
+    }
+    return static_cast<std::size_t>(state);
+}
+
+namespace {
+
+// Of diagrams that are walked side by side, those that lead to some points where the walk is, and where to.
+class Active {
+public:
+    explicit Active(std::size_t count) : places_(count, absent) {}
+
+    void lead(std::uint32_t which, Id to) {
+        std::uint32_t& place = places_[which];
+        if (to != nothing.id && place == absent) {
+            place = static_cast<std::uint32_t>(ids_.size());
+            ids_.push_back(to);
+            which_.push_back(which);
+        } else if (to != nothing.id) {
+            ids_[place] = to;
+        } else if (place != absent) {
+            places_[which_.back()] = place;
+            ids_[place] = ids_.back();
+            which_[place] = which_.back();
+            ids_.pop_back();
+            which_.pop_back();
+            place = absent;
+        }
+    }
+    [[nodiscard]] const std::vector<Id>& ids() const { return ids_; }
+
+private:
+    static constexpr std::uint32_t absent = UINT32_MAX;
+    std::vector<std::uint32_t> places_;  // in the others
+    std::vector<Id> ids_;
+    std::vector<std::uint32_t> which_;
+};
+
+}  // namespace
+
+Id Algebra::unite(std::vector<Id> all) {
+    std::ranges::sort(all);
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    if (!all.empty() && all.front() == nothing.id) all.erase(all.begin());
+    if (all.empty()) return nothing.id;
+    if (all.front() == everything.id || all.size() == 1) return all.front();
+    if (all.size() == 2) return unite(all[0], all[1]);
+    if (const auto known = united_.find(all); known != united_.end()) return known->second;
+
+    std::size_t level = arena_.level(all.front());
+    for (const Id id : all) level = std::min(level, arena_.level(id));
+    struct Step {
+        u128 low;
+        std::uint32_t which;
+        Id to;
+    };
+    std::vector<Step> steps;
+    Active active(all.size());
+    for (std::uint32_t which = 0; which < all.size(); ++which) {
+        const Id id = all[which];
+        if (arena_.level(id) != level) {
+            active.lead(which, id);
+            continue;
+        }
+        for (std::uint32_t edge = 0; edge < arena_.degree(id); ++edge)
+            steps.push_back({arena_.low(id, edge), which, arena_.to(id, edge)});
+    }
+    work(steps.size());
+    std::ranges::sort(steps, {}, &Step::low);
+    std::vector<Edge> edges;
+    for (auto step = steps.begin(); step != steps.end();) {
+        const u128 low = step->low;
+        for (; step != steps.end() && step->low == low; ++step) active.lead(step->which, step->to);
+        const Id to = unite(active.ids());
+        if (edges.empty() || edges.back().to != to) edges.push_back({low, to});
+    }
+    const Id result = make(level, edges);
+    if (united_.size() == most_united) united_.clear();
+    united_.emplace(std::move(all), result);
     return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "compiler/proof/arena.h"
@@ -37,6 +38,8 @@ public:
     Id unite(Id a, Id b) { return apply(Operation::unite, a, b); }
     Id intersect(Id a, Id b) { return apply(Operation::intersect, a, b); }
     Id subtract(Id a, Id b) { return apply(Operation::subtract, a, b); }
+    // Of many at once, which makes no sets in between. Throws Full.
+    Id unite(std::vector<Id> all);
     Id make(std::size_t level, std::span<const Edge> edges);
     // The points whose value at `level` is in the interval and that are in `below`, which looks at later levels only.
     Id between(std::size_t level, u128 max, Interval interval, Id below);
@@ -57,12 +60,19 @@ private:
 
     Id apply(Operation operation, Id a, Id b);
     Id merge(Operation operation, Id a, Id b);
+    // Whether the result is known from that side alone.
+    static bool decides(Operation operation, Id id, bool first);
     [[nodiscard]] std::size_t slot(Operation operation, Id a, Id b) const;
     void grow_memo();
+
+    struct HashOfIds {
+        std::size_t operator()(const std::vector<Id>& ids) const;
+    };
 
     Arena arena_;
     Limits limits_;
     std::size_t steps_ = 0;
+    std::unordered_map<std::vector<Id>, Id, HashOfIds> united_;  // of three and more
     std::vector<Edge> scratch_;  // of the nodes that are being made, one behind the other
     std::vector<Memo> memo_ = std::vector<Memo>(1024);
 };

@@ -72,17 +72,7 @@ Id Builder::take_tails(std::size_t level, List& boxes) {
         if (take) tails.push_back(tail);
         return take;
     });
-    std::ranges::sort(tails);
-    tails.erase(std::unique(tails.begin(), tails.end()), tails.end());
-    return unite_all(tails);
-}
-
-Id Builder::unite_all(std::span<const Id> ids) {
-    if (ids.empty()) return nothing.id;
-    if (ids.size() == 1) return ids.front();
-    const std::size_t half = ids.size() / 2;
-    const Id one = unite_all(ids.first(half));
-    return algebra_.unite(one, unite_all(ids.subspan(half)));
+    return algebra_.unite(std::move(tails));
 }
 
 // Boxes of which any two have the same interval here, or intervals that don't meet.

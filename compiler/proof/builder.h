@@ -45,7 +45,6 @@ private:
     Id build_overlapping(std::size_t level, const std::vector<Placed>& sorted);
     void halve(Halves& halves, std::uint32_t begin, std::uint32_t end, std::vector<Item> items, Id around);
     Id take_tails(std::size_t level, List& boxes);
-    Id unite_all(std::span<const Id> ids);
 
     const std::vector<Level>& levels_;
     Algebra& algebra_;

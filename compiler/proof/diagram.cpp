@@ -71,6 +71,14 @@ Result<Set> Diagrams::unite(const Result<Set>& a, const Result<Set>& b) {
     return guarded([&] { return algebra_.unite(a.value().id, b.value().id); });
 }
 
+Result<Set> Diagrams::unite(std::span<const Set> sets) {
+    return guarded([&] {
+        std::vector<Id> ids;
+        for (const Set set : sets) ids.push_back(set.id);
+        return algebra_.unite(std::move(ids));
+    });
+}
+
 Result<Set> Diagrams::intersect(const Result<Set>& a, const Result<Set>& b) {
     if (!a || !b) return a ? b : a;
     return guarded([&] { return algebra_.intersect(a.value().id, b.value().id); });

@@ -49,6 +49,8 @@ public:
     Result<Set> box(std::span<const Interval> box);
 
     Result<Set> unite(const Result<Set>& a, const Result<Set>& b);
+    // Of many: much quicker than one after the other.
+    Result<Set> unite(std::span<const Set> sets);
     Result<Set> intersect(const Result<Set>& a, const Result<Set>& b);
     Result<Set> subtract(const Result<Set>& a, const Result<Set>& b);
     // The points of `set` whose value at `level` is in the interval.

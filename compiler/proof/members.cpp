@@ -149,6 +149,16 @@ Holds Members::in(const std::string& name, const KeyReading& key) {
     return at->second.front();
 }
 
+// Half by half, so that what is put together grows as a tree does.
+Members::Meeting Members::meet(std::span<const Holds> parts) const {
+    if (parts.empty()) return {};
+    if (parts.size() == 1) return {parts.front().may, false};
+    const Meeting one = meet(parts.first(parts.size() / 2));
+    const Meeting other = meet(parts.subspan(parts.size() / 2));
+    const bool twice = one.twice || other.twice || space_.intersect(one.all, other.all) != nothing;
+    return {space_.unite(one.all, other.all), twice};
+}
+
 const std::vector<Holds>& Members::verdicts(const std::string& name, const KeyReading& key) {
     const ir::Set& which = set(name);
     const auto [at, fresh] = verdicts_.try_emplace({&which, key});
@@ -156,13 +166,7 @@ const std::vector<Holds>& Members::verdicts(const std::string& name, const KeyRe
     // One part more, so that a map to a single chain is read by its values too.
     std::vector<Holds>& parts = at->second = read(which, key, which.verdicts.size() + 1);
     // A key that leads to two chains surely leads to neither.
-    Set all = nothing;
-    bool twice = false;
-    for (const Holds& part : parts) {
-        twice = twice || space_.intersect(all, part.may) != nothing;
-        all = space_.unite(all, part.may);
-    }
-    if (twice)
+    if (meet(parts).twice)
         for (Holds& part : parts) part.must = nothing;
     return parts;
 }

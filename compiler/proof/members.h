@@ -63,6 +63,12 @@ private:
     using Where = std::pair<const ir::Set*, KeyReading>;
     std::vector<Holds> read(const ir::Set& set, const KeyReading& key, std::size_t parts);
     bool narrow(FlowBox& box, const Reading& reading, Interval value, Field way_out) const;
+    // Whether a packet may be in two of the parts.
+    struct Meeting {
+        Set all = nothing;
+        bool twice = false;
+    };
+    [[nodiscard]] Meeting meet(std::span<const Holds> parts) const;
 
     Space& space_;
     std::map<std::string, const ir::Set*, std::less<>> sets_;

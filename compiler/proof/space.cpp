@@ -41,10 +41,7 @@ Set Space::known(Operation operation, Set a, Set b) {
 }
 
 Set Space::unite(std::span<const Set> sets) {
-    if (sets.empty()) return nothing;
-    if (sets.size() == 1) return sets.front();
-    const std::size_t half = sets.size() / 2;
-    return unite(unite(sets.first(half)), unite(sets.subspan(half)));
+    return valid(diagrams_.unite(sets));
 }
 
 Set Space::build(const Boxes& boxes) {
