@@ -152,6 +152,22 @@ TEST_CASE("diagrams of random boxes in a small world: every point, every questio
     CHECK(number.size() > 5000);  // or the seeds are all alike
 }
 
+TEST_CASE("many sets at once: their union, whichever they are and however often they come") {
+    Diagrams diagrams(small_world());
+    Dice dice(7);
+    for (int round = 0; round < 3000; ++round) {
+        std::vector<Set> sets;
+        Result<Set> one_after_the_other = nothing;
+        for (unsigned i = dice(12); i > 0; --i) {
+            sets.push_back(dice(8) == 0 ? nothing : built(diagrams, random_boxes(dice, 4)));
+            if (dice(4) == 0) sets.push_back(sets[dice(static_cast<unsigned>(sets.size()))]);
+            one_after_the_other = diagrams.unite(one_after_the_other, sets.back());
+        }
+        for (const Set set : sets) one_after_the_other = diagrams.unite(one_after_the_other, set);
+        REQUIRE(diagrams.unite(sets).value() == one_after_the_other.value());
+    }
+}
+
 TEST_CASE("every pair of boxes of two fields of three bits") {
     Diagrams diagrams({{"a", 7}, {"b", 7}});
     std::vector<std::pair<std::uint64_t, Set>> all;  // which of the 64 points
