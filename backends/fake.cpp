@@ -20,7 +20,7 @@ Result<Snapshot> FakeKernel::read() {
 Result<Kernel::Commit> FakeKernel::commit(const Snapshot& before, const ir::Ruleset& ruleset, const Review& review) {
     ++transactions;
     if (commit_error) return *commit_error;
-    if (before.moment.generation != generation) return Commit::stale;
+    if (before.moment.generation != generation) return Commit{.stale = true};
     // What the kernel keeps: no spans, causes or comments of sets and chains, and rules as it lists them.
     ir::Ruleset kept = ruleset;
     kept.node.clear();
@@ -55,7 +55,7 @@ Result<Kernel::Commit> FakeKernel::commit(const Snapshot& before, const ir::Rule
         loaded.reset();
     else
         loaded = std::move(kept);
-    return Commit::done;
+    return Commit{.onto = before.moment.generation};
 }
 
 Result<std::optional<Held>> FakeKernel::look_up(const ir::Set& set, std::string_view key) {

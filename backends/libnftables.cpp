@@ -145,7 +145,10 @@ public:
         if (review)
             if (Result<void> fine = review(wanted); !fine) return fine.error();
         const std::string text = to_nft(wanted, nullptr);
-        if (run(context.value().get(), text) == 0) return Commit::done;
+        // nft guards nothing: who wrote just before this may be taken for somebody who wrote after it.
+        const Result<Moment> now = reader_->moment();
+        if (!now) return now.error();
+        if (run(context.value().get(), text) == 0) return Commit{.onto = now.value().generation};
         return refused(text, nft_ctx_get_error_buffer(context.value().get()));
     }
 

@@ -67,10 +67,21 @@ public:
 
     // In one transaction, makes `table inet policyc`, which was as `before` says, be exactly `wanted` (an empty Ruleset: be gone). Touches no
     // other table. What is the same in both is left as it is, with its counters and timeouts, where the backend can.
-    // `stale`: somebody else changed the rulesets since `before` was read; nothing was done. After an error the kernel holds what it held.
+    // Where somebody else changed the rulesets since `before` was read, the backend may look again and send the same once more; `stale`: what it would have to send is not the same any
+    // more, or too many were faster, and nothing was done. After an error the kernel holds what it held.
     // `review` is asked before anything is sent, about the table that the transaction would make: decoded from its bytes, where the backend has bytes. Nothing is
     // sent when it has an error, which is returned.
-    enum class Commit : std::uint8_t { done, stale };
+    struct Commit {
+        bool stale = false;
+        std::uint32_t onto = 0;  // the generation that the transaction was put on
+
+        // Whether `now` is before any other transaction. This one made the next generation, which is never 0 (net/netfilter/nf_tables_api.c), or none where the kernel
+        // found nothing to change.
+        [[nodiscard]] bool is_last(const Moment& now) const {
+            const std::uint32_t next = onto + 1 == 0 ? 1 : onto + 1;
+            return now.generation == next || now.generation == onto;
+        }
+    };
     using Review = std::function<Result<void>(const ir::Ruleset&)>;
     virtual Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted, const Review& review) = 0;
 

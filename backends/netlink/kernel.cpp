@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "backends/netlink/attributes.h"
 #include "backends/netlink/batch.h"
@@ -28,6 +29,8 @@ using namespace netlink;
 
 // How often a table is read again that others change meanwhile.
 constexpr int most_readings = 50;
+// How often one transaction is sent that others overtake, where what they change is not our table.
+constexpr int most_sendings = 50;
 
 // The dumps that make up a table, in the order in which the decoder wants them.
 struct Kind {
@@ -65,6 +68,13 @@ std::string look_up_request(const ir::Set& set, std::string_view key) {
     return out.take();
 }
 
+// A batch without its first message, which bears the generation.
+std::string_view behind_first(std::string_view batch) {
+    std::uint32_t length = 0;
+    std::memcpy(&length, batch.data(), sizeof length);  // nlmsg_len
+    return batch.substr(NLMSG_ALIGN(length));
+}
+
 class NetlinkKernel : public Kernel {
 public:
     Result<Moment> moment() override {
@@ -95,25 +105,31 @@ public:
     Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted, const Review& review) override {
         const Result<Socket*> socket = opened();
         if (!socket) return socket.error();
-        const ir::Ruleset* there = before.ruleset ? &*before.ruleset : nullptr;
-        const Plan changes = timed("plan", [&] { return plan(there, wanted); });
-        if (changes.empty()) return Commit::done;
-        const Batch batch = timed("encode", [&] { return encode(changes, before.moment.generation); });
-        if (batch.unknown)
-            return Error{fmt::format("{} holds what is not from policyc, which can't write it", *batch.unknown), {}};
-        if (review) {
-            const auto becomes = timed("unpack", [&] { return unpack(there, batch.bytes); });
-            if (!becomes) return becomes.error();
-            if (Result<void> fine = review(becomes.value().value_or(ir::Ruleset{})); !fine) return fine.error();
+        std::optional<Snapshot> again;  // as others left it
+        std::string reviewed;
+        for (int i = 0; i < most_sendings; ++i) {
+            const Snapshot& from = again ? *again : before;
+            const ir::Ruleset* there = from.ruleset ? &*from.ruleset : nullptr;
+            const Plan changes = timed("plan", [&] { return plan(there, wanted); });
+            if (changes.empty()) return Commit{.stale = again.has_value(), .onto = from.moment.generation};
+            Batch batch = timed("encode", [&] { return encode(changes, from.moment.generation); });
+            if (batch.unknown)
+                return Error{fmt::format("{} holds what is not from policyc, which can't write it", *batch.unknown),
+                             {}};
+            if (!again) {
+                if (const Result<void> fine = reviewed_by(review, there, batch); !fine) return fine.error();
+            } else if (behind_first(batch.bytes) != behind_first(reviewed)) {
+                return Commit{.stale = true};
+            }
+            const Result<bool> taken = send(changes, batch, *socket.value());
+            if (!taken) return taken.error();
+            if (taken.value()) return Commit{.onto = from.moment.generation};
+            Result<Snapshot> now = timed("read", [&] { return read(); });
+            if (!now) return now.error();
+            again = std::move(now.value());
+            reviewed = std::move(batch.bytes);
         }
-        const Result<Answers> answers = timed("send", [&] { return socket.value()->send(batch.bytes); });
-        if (!answers) return answers.error();
-        const auto& refusals = answers.value().refusals;
-        if (std::ranges::any_of(refusals, [](const Refusal& r) { return r.error == ERESTART; })) return Commit::stale;
-        if (!refusals.empty()) return refusal_error(changes, batch, answers.value());
-        if (!answers.value().acknowledged)
-            return Error{"the kernel gave no answer to the transaction", "`policyc diff` shows what it holds now"};
-        return Commit::done;
+        return Commit{.stale = true};
     }
 
     Result<std::optional<Held>> look_up(const ir::Set& set, std::string_view key) override {
@@ -147,6 +163,26 @@ private:
             socket_ = std::make_unique<Socket>(std::move(socket.value()));
         }
         return socket_.get();
+    }
+
+    // Whether the table that the batch would make is as it should be.
+    static Result<void> reviewed_by(const Review& review, const ir::Ruleset* there, const Batch& batch) {
+        if (!review) return {};
+        const auto becomes = timed("unpack", [&] { return unpack(there, batch.bytes); });
+        if (!becomes) return becomes.error();
+        return review(becomes.value().value_or(ir::Ruleset{}));
+    }
+
+    // False where another transaction was faster.
+    static Result<bool> send(const Plan& changes, const Batch& batch, Socket& socket) {
+        const Result<Answers> answers = timed("send", [&] { return socket.send(batch.bytes); });
+        if (!answers) return answers.error();
+        const auto& refusals = answers.value().refusals;
+        if (std::ranges::any_of(refusals, [](const Refusal& r) { return r.error == ERESTART; })) return false;
+        if (!refusals.empty()) return refusal_error(changes, batch, answers.value());
+        if (!answers.value().acknowledged)
+            return Error{"the kernel gave no answer to the transaction", "`policyc diff` shows what it holds now"};
+        return true;
     }
 
     static Result<Moment> moment_of(Socket& socket) {

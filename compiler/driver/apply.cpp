@@ -15,6 +15,7 @@
 #include "compiler/driver/neighbours.h"
 #include "compiler/driver/past.h"
 #include "compiler/driver/prove.h"
+#include "compiler/driver/read_back.h"
 #include "compiler/driver/state.h"
 #include "compiler/driver/surroundings.h"
 #include "compiler/lower.h"
@@ -84,14 +85,6 @@ Result<void> refresh_record(Applied applied, World& world) {
     return keep_applied(world);
 }
 
-// How often a transaction is tried that others overtake.
-constexpr int most_attempts = 20;
-
-Error overtaken() {
-    return {fmt::format("other programs changed the rulesets of this host {} times meanwhile", most_attempts),
-            "`nft monitor` shows who does; run this again when it is quiet"};
-}
-
 // Why what is in force may not be this node's to remove. A host whose name happens to be another node's must not lose its firewall by that.
 std::optional<Error> others_table(const World& world, const std::string& node) {
     const std::string without = "to be without a firewall here: `nft delete table inet policyc`";
@@ -103,41 +96,6 @@ std::optional<Error> others_table(const World& world, const std::string& node) {
     if (applied.value().node == node) return {};
     return Error{fmt::format("table inet policyc is not `{}`'s: this would remove it", node),
                  "name the node that this host is, as in --node NAME; " + without};
-}
-
-bool can_put_back(const std::optional<ir::Ruleset>& ruleset) {
-    if (!ruleset) return true;
-    if (!ruleset->foreign.empty()) return false;
-    return same(*ruleset, *ruleset);  // an Unknown is not equal even to itself
-}
-
-Result<void> put_back(const ir::Ruleset& before, Kernel& kernel) {
-    for (int i = 0; i < most_attempts; ++i) {
-        const Result<Snapshot> now = kernel.read();
-        if (!now) return now.error();
-        const Result<Kernel::Commit> done = kernel.commit(now.value(), before, {});
-        if (!done) return done.error();
-        if (done.value() == Kernel::Commit::done) return {};
-    }
-    return overtaken();
-}
-
-// The kernel took the transaction and yet means something else: what was there before is put back.
-int undo(const std::string& what, const std::optional<ir::Ruleset>& before, Kernel& kernel, World& world,
-         Report& report) {
-    drop_applied(world);
-    std::string message = fmt::format("internal error: {}", what);
-    if (!can_put_back(before)) {
-        return report.fail({message,
-                            "what was there before held things that policyc does not write, so it was not put back; "
-                            "see `policyc diff`"});
-    }
-    const Result<void> restored = put_back(before.value_or(ir::Ruleset{}), kernel);
-    if (!restored)
-        return report.fail({message + "; putting back what was there before failed: " + restored.error().message,
-                            restored.error().help});
-    return report.fail(
-        {message, "what was there before is in force again; this is a mistake in policyc, please report it"});
 }
 
 // When the first of the policy's answers grows too old.
@@ -340,36 +298,42 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
                                 help.empty() ? "apply keeps a record there; --state-dir names another place" : help});
         }
 
-        if (before) carry_counters(*before, wanted);
-        const std::vector<Family> untracked =
-            world.untracked_families ? world.untracked_families() : std::vector<Family>();
-        const Result<Kernel::Commit> committed =
-            timed("program", [&] { return kernel->commit(read.value(), wanted, prove); });
+        // Once more where others change what it made: the counters then go on from what it found the time before.
+        const Send send = [&](const Snapshot& from) {
+            if (from.ruleset) carry_counters(*from.ruleset, wanted);
+            const std::vector<Family> untracked =
+                world.untracked_families ? world.untracked_families() : std::vector<Family>();
+            Result<Kernel::Commit> sent = timed("program", [&] { return kernel->commit(from, wanted, prove); });
+            if (sent && !sent.value().stale) forget_wrong_beginnings(untracked, chosen, wanted, world);
+            return sent;
+        };
+        const Result<Kernel::Commit> committed = send(read.value());
         if (!committed) {
             drop_applied(world);
             return report.fail(committed.error());
         }
-        if (committed.value() == Kernel::Commit::stale) continue;
-        forget_wrong_beginnings(untracked, chosen, wanted, world);
-
-        const Result<Snapshot> after = timed("read-back", [&] { return kernel->read(); });
-        if (!after)
-            return undo("the new ruleset can't be read back: " + after.error().message, before, *kernel, world, report);
-        const std::optional<ir::Ruleset>& held = after.value().ruleset;
-        if (wanted.empty() ? held.has_value() : !held || !same(*held, wanted))
-            return undo("the kernel holds something else than what was sent", before, *kernel, world, report);
+        if (committed.value().stale) continue;
+        const ReadBack after = read_back(committed.value(), wanted, before, send, *kernel, world, report);
+        if (after.undone) return 2;
 
         report.record["changed"] = true;
         report.done = wanted.empty() ? "table inet policyc is removed" : "the new ruleset is in force";
         report_difference(differs, fmt::format("{}: {} applied{}{}", chosen.name, loaded.path, first, gone), Tense::did,
                           report);
+        if (after.put_right > 0)
+            report.notes.emplace_back(
+                "warning: another program changed table inet policyc meanwhile, and that was put right; `nft monitor` "
+                "shows who does");
         save_names(lock, fresh, world, report);
         if (const Result<void> kept = keep_applied(world); !kept) {
             report.notes.push_back(fmt::format(
                 "warning: the ruleset is in force, but what was applied is not recorded: {}", kept.error().message));
         }
-        if (sight != nullptr)
-            *sight = sight_of(after.value().moment, tunnel, policy, known, wanted, report, said_again);
+        if (!after.held) {
+            report.done += ", but others changed it since";
+            return report.fail(*after.changed);
+        }
+        if (sight != nullptr) *sight = sight_of(after.held->moment, tunnel, policy, known, wanted, report, said_again);
         return 0;
     }
     drop_applied(world);

@@ -100,7 +100,7 @@ def random_changes_are_planned_sent_and_read_back(_):
 
 @case
 def another_writer_loses_nothing_and_breaks_nothing(_):
-    """A second process changes a table of its own all the time. What was planned before it wrote is refused by the kernel, read and planned again."""
+    """A second process changes a table of its own all the time. What was planned before it wrote is refused by the kernel, and sent again."""
     clear()
     nft("add table inet byhand; add set inet byhand seen { type ipv4_addr; }")
     wanted = 2000

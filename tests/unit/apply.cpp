@@ -1,9 +1,14 @@
 // apply on a kernel in memory: what no real kernel can be made to do.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <variant>
+#include <vector>
 
 #include "backends/disk.h"
 #include "backends/fake.h"
@@ -48,7 +53,7 @@ public:
     Result<Commit> commit(const Snapshot&, const ir::Ruleset& ruleset, const Review&) override {
         ++log_->transactions;
         log_->loaded = ruleset.empty() ? std::optional<ir::Ruleset>() : ruleset;
-        return Commit::done;
+        return Commit{};
     }
     Result<std::optional<Held>> look_up(const ir::Set&, std::string_view) override { return std::optional<Held>(); }
     Result<std::vector<ForeignChain>> foreign_chains() override { return std::vector<ForeignChain>{}; }
@@ -56,6 +61,31 @@ public:
 private:
     std::shared_ptr<Log> log_;
     int lies_;
+};
+
+// Others change its table right after transactions, as `meddle` says of the number of the transaction; nobody where it says nothing.
+class MeddledKernel : public Kernel {
+public:
+    using Meddle = std::function<void(int transaction, std::optional<ir::Ruleset>& table, std::uint32_t& generation)>;
+    MeddledKernel(std::shared_ptr<Log> log, Meddle meddle) : log_(std::move(log)), meddle_(std::move(meddle)) {}
+
+    Result<Moment> moment() override { return Moment{generation_, 0}; }
+    Result<Snapshot> read() override { return Snapshot{log_->loaded, {generation_, 0}}; }
+    Result<Commit> commit(const Snapshot& before, const ir::Ruleset& ruleset, const Review&) override {
+        if (before.moment.generation != generation_) return Commit{.stale = true};
+        ++log_->transactions;
+        log_->loaded = ruleset.empty() ? std::optional<ir::Ruleset>() : ruleset;
+        generation_ = generation_ + 1 == 0 ? 1 : generation_ + 1;
+        meddle_(log_->transactions, log_->loaded, generation_);
+        return Commit{.onto = before.moment.generation};
+    }
+    Result<std::optional<Held>> look_up(const ir::Set&, std::string_view) override { return std::optional<Held>(); }
+    Result<std::vector<ForeignChain>> foreign_chains() override { return std::vector<ForeignChain>{}; }
+
+private:
+    std::shared_ptr<Log> log_;
+    Meddle meddle_;
+    std::uint32_t generation_ = UINT32_MAX;  // the next one is 1
 };
 
 struct Bench {
@@ -85,6 +115,15 @@ struct Bench {
     Bench(const Bench&) = delete;
     Bench& operator=(const Bench&) = delete;
 
+    void meddled(MeddledKernel::Meddle meddle) {
+        world.kernel = [this, meddle = std::move(meddle)] { return std::make_unique<MeddledKernel>(log, meddle); };
+    }
+    [[nodiscard]] bool notes(const std::string& words) const {
+        return std::ranges::any_of(report.notes,
+                                   [&](const std::string& note) { return note.find(words) != std::string::npos; });
+    }
+    [[nodiscard]] ir::Ruleset wanted() const { return lower(loaded->policy, {}, 0, {}); }
+
     int apply() { return apply_policy(*loaded, {}, 0, {}, world, report); }
 };
 
@@ -113,6 +152,108 @@ TEST_CASE("a kernel that holds something else than what was sent gets back what 
     CHECK(same(*bench.log->loaded, before));
     CHECK_FALSE(load_applied(bench.world));
     CHECK_FALSE(exists(bench.world.state_dir + "/applied.next.json"));
+}
+
+TEST_CASE("what others change after the transaction is put right, and what was there before stays away") {
+    Bench bench(0);
+    bench.log->loaded = bench.wanted();
+    bench.log->loaded->chains.push_back({"old", {}, {}, {}});
+    bench.meddled([](int transaction, std::optional<ir::Ruleset>& table, std::uint32_t& generation) {
+        if (transaction > 2) return;
+        table->chains.push_back({"by_hand", {}, {}, {}});
+        ++generation;
+    });
+    CHECK(bench.apply() == 0);
+    CHECK(bench.log->transactions == 3);
+    CHECK(same(*bench.log->loaded, bench.wanted()));
+    CHECK(bench.notes("another program changed table inet policyc meanwhile, and that was put right"));
+    CHECK(bench.report.record["changed"] == true);
+    CHECK(bench.report.record["chains"] == nlohmann::ordered_json{"old"});  // what the first transaction changed
+    CHECK(load_applied(bench.world));
+}
+
+TEST_CASE("others who write elsewhere after the transaction are no news") {
+    Bench bench(0);
+    bench.meddled([](int, std::optional<ir::Ruleset>&, std::uint32_t& generation) { ++generation; });
+    CHECK(bench.apply() == 0);
+    CHECK(bench.log->transactions == 1);
+    CHECK_FALSE(bench.notes("meanwhile"));
+}
+
+TEST_CASE("a table that others took away after the transaction is made again and counts on") {
+    Bench bench(0);
+    bench.log->loaded = bench.wanted();
+    bench.log->loaded->chains.push_back({"old", {}, {}, {}});
+    const auto counts = [&] {
+        std::vector<ir::Count*> out;
+        for (ir::Chain& chain : bench.log->loaded->chains)
+            for (ir::Rule& rule : chain.rules)
+                for (ir::Statement& statement : rule.statements)
+                    if (auto* count = std::get_if<ir::Count>(&statement)) out.push_back(count);
+        return out;
+    };
+    REQUIRE_FALSE(counts().empty());
+    for (ir::Count* count : counts()) count->packets = 7;
+    bench.meddled([](int transaction, std::optional<ir::Ruleset>& table, std::uint32_t& generation) {
+        if (transaction > 1) return;
+        table.reset();
+        ++generation;
+    });
+    CHECK(bench.apply() == 0);
+    CHECK(bench.log->transactions == 2);
+    CHECK(same(*bench.log->loaded, bench.wanted()));
+    for (const ir::Count* count : counts()) CHECK(count->packets == 7);
+}
+
+TEST_CASE("a kernel that errs after others were put right gets back what was there before the run") {
+    Bench bench(0);
+    ir::Ruleset before;
+    before.chains.push_back({"old", {}, {}, {}});
+    bench.log->loaded = before;
+    bench.meddled([](int transaction, std::optional<ir::Ruleset>& table, std::uint32_t& generation) {
+        if (transaction < 3) table->chains.push_back({"by_hand", {}, {}, {}});
+        if (transaction == 1) ++generation;  // nobody wrote after the second
+    });
+    CHECK(bench.apply() == 2);
+    CHECK(bench.report.error->message == "internal error: the kernel holds something else than what was sent");
+    CHECK(bench.log->transactions == 3);
+    CHECK(same(*bench.log->loaded, before));
+    CHECK_FALSE(load_applied(bench.world));
+}
+
+TEST_CASE("others who never rest are told of, and what was sent is not undone") {
+    Bench bench(0);
+    ir::Ruleset before;
+    before.chains.push_back({"old", {}, {}, {}});
+    bench.log->loaded = before;
+    bench.meddled([](int, std::optional<ir::Ruleset>& table, std::uint32_t& generation) {
+        table->chains.push_back({"by_hand", {}, {}, {}});
+        ++generation;
+    });
+    CHECK(bench.apply() == 2);
+    CHECK(bench.report.error->message ==
+          "the new ruleset was in force, but other programs changed it since: 20 times, whenever it was put right");
+    CHECK(bench.log->transactions == 21);
+    CHECK(std::ranges::find(bench.log->loaded->chains, "old", &ir::Chain::name) == bench.log->loaded->chains.end());
+    CHECK(bench.report.record["changed"] == true);
+    CHECK(load_applied(bench.world));
+    CHECK_FALSE(exists(bench.world.state_dir + "/applied.next.json"));
+}
+
+TEST_CASE("a table that others make again after it was removed is removed again") {
+    Bench bench(0);
+    REQUIRE(bench.apply() == 0);
+    bench.loaded->policy.nodes[0].scope = Scope::none;
+    bench.log->transactions = 0;
+    bench.meddled([](int transaction, std::optional<ir::Ruleset>& table, std::uint32_t& generation) {
+        if (transaction > 1) return;
+        table.emplace().chains.push_back({"by_hand", {}, {}, {}});
+        ++generation;
+    });
+    CHECK(bench.apply() == 0);
+    CHECK(bench.log->transactions == 2);
+    CHECK_FALSE(bench.log->loaded);
+    CHECK(bench.report.done == "table inet policyc is removed");
 }
 
 TEST_CASE("what policyc can't write is not put back, and that is said") {

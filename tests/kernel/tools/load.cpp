@@ -98,8 +98,8 @@ int mutate(Kernel& kernel, std::uint64_t seed, std::size_t steps) {
             std::cout << "seed " << seed + step << '\n';
             return fail(done.error());
         }
-        if (done.value() == Kernel::Commit::stale) {
-            ++overtaken;
+        if (done.value().stale || done.value().onto != before.value().moment.generation) ++overtaken;
+        if (done.value().stale) {
             --step;  // the same change again, from what is there now
             continue;
         }
