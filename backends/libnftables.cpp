@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "backends/probe.h"
+#include "backends/read_back.h"
 #include "backends/text.h"
 #include "backends/text_words.h"
 
@@ -142,9 +143,12 @@ public:
             return Error{fmt::format("`{}` is not from policyc, which can't write it", strange), {}};
         Result<Context> context = open_context();
         if (!context) return context.error();
-        if (review)
-            if (Result<void> fine = review(wanted); !fine) return fine.error();
         const std::string text = to_nft(wanted, nullptr);
+        if (review) {
+            const Result<ir::Ruleset> read = read_back_text(text, wanted);
+            if (!read) return read.error();
+            if (Result<void> fine = review(read.value()); !fine) return fine.error();
+        }
         // nft guards nothing: who wrote just before this may be taken for somebody who wrote after it.
         const Result<Moment> now = reader_->moment();
         if (!now) return now.error();

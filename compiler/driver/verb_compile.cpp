@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "backends/json.h"
+#include "backends/read_back.h"
 #include "backends/text.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/print_ir.h"
@@ -32,8 +33,19 @@ int verb_compile(const Options& options, World& world, Report& report) {
     if (const Result<void> proven = prove_expected(policy, addresses, world); !proven)
         return report.fail(proven.error());
 
-    const ir::Ruleset ruleset =
-        timed("lower", [&] { return lower(policy, addresses, node, today(world), world.layout); });
+    ir::Ruleset ruleset = timed("lower", [&] { return lower(policy, addresses, node, today(world), world.layout); });
+    // What nft is to read is proved as it is read; what is for people, as what it is written from.
+    std::string text = timed("write", [&] {
+        if (options.to == "json") return to_json(ruleset);
+        return options.to == "ir" ? print_ir(ruleset, report.sources) : to_nft(ruleset, &report.sources);
+    });
+    if (options.to != "ir") {
+        Result<ir::Ruleset> read = timed("read back", [&] {
+            return options.to == "json" ? read_back_json(text, ruleset) : read_back_text(text, ruleset);
+        });
+        if (!read) return report.fail(read.error());
+        ruleset = std::move(read.value());
+    }
     if (const Result<void> proven = prove_compiled(policy, addresses, node, ruleset, {}, world); !proven)
         return report.fail(proven.error());
     if (chosen.scope == Scope::none) {
@@ -41,12 +53,10 @@ int verb_compile(const Options& options, World& world, Report& report) {
             "{}: scope is \"none\": there is nothing to judge here, and the ruleset is empty", chosen.name));
     }
     report.record["to"] = options.to;
-    if (options.to == "json") {
-        report.data = to_json(ruleset);
-        if (options.json()) report.record["ruleset"] = nlohmann::ordered_json::parse(report.data);
-    } else {
-        report.data = options.to == "ir" ? print_ir(ruleset, report.sources) : to_nft(ruleset, &report.sources);
-        if (options.json()) report.record["ruleset"] = report.data;
+    report.data = std::move(text);
+    if (options.json()) {
+        report.record["ruleset"] = report.data;
+        if (options.to == "json") report.record["ruleset"] = nlohmann::ordered_json::parse(report.data);
     }
     if (!report.data.ends_with('\n')) report.data += '\n';
     return 0;

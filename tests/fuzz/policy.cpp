@@ -1,11 +1,12 @@
 // Any text as a policy: it is read, checked, judged and lowered for each node in several layouts, or told why not; and what is lowered
-// comes through the encoder and the decoder as it was, and means what the policy means.
+// comes through the encoder and the decoder, and through text and JSON, as it was, and means what the policy means.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
 #include "backends/json.h"
+#include "backends/read_back.h"
 #include "backends/text.h"
 #include "compiler/lower.h"
 #include "compiler/proof/prove.h"
@@ -38,8 +39,8 @@ Addresses answers(const Policy& policy) {
 void lower_and_back(const Policy& policy, const Sources& sources, const Addresses& addresses, std::size_t node,
                     const Layout& layout) {
     const ir::Ruleset ruleset = lower(policy, addresses, node, today, layout);
-    static_cast<void>(to_nft(ruleset, &sources));
-    static_cast<void>(to_json(ruleset));
+    fuzz::require(read_back_text(to_nft(ruleset, &sources), ruleset).ok(), "the text says what was lowered");
+    fuzz::require(read_back_json(to_json(ruleset), ruleset).ok(), "the JSON says what was lowered");
     if (ruleset.empty()) return;
     const netlink::Batch batch = fuzz::encoded(ruleset);
     fuzz::require(!batch.unknown, "all that was lowered can be encoded");

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <random>
 
+#include "backends/json.h"
+#include "backends/read_back.h"
+#include "backends/text.h"
 #include "checked.h"
 #include "compiler/driver/prove.h"
 #include "compiler/layout.h"
@@ -345,7 +348,11 @@ TEST_CASE("proof: random policies, in every form") {
             CAPTURE(round);
             CAPTURE(std::string(layout));
             const ir::Ruleset ruleset = lower(draft.policy, draft.addresses, gw, today, parse_layout(layout).value());
-            const proof::Proof proof = proof::prove(draft.policy, draft.addresses, gw, today, ruleset);
+            // As it is read from what is printed of it.
+            CHECK(read_back_json(to_json(ruleset), ruleset).ok());
+            const Result<ir::Ruleset> printed = read_back_text(to_nft(ruleset, nullptr), ruleset);
+            REQUIRE(printed.ok());
+            const proof::Proof proof = proof::prove(draft.policy, draft.addresses, gw, today, printed.value());
             CHECK(proof.error.message == "");
             CHECK(proof.found == Found::same);
         }
