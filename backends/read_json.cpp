@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -164,6 +165,7 @@ private:
     }
 
     std::string end_set(bool with_elements) {
+        if (set_ == nullptr) return "no set";
         Set& set = *set_;
         set_ = nullptr;
         if (with_elements == set.elements.empty()) return "a set with an empty list of elements";
@@ -275,14 +277,14 @@ struct Position {
 // What nlohmann's reader tells of, one token after the other: {"nftables": [commands]}.
 class Tokens {
 public:
-    explicit Tokens(std::string_view text) : text_(text), seen_(text.data()) {}
+    explicit Tokens(std::string_view text) : text_(text), seen_(std::to_address(text.begin())) {}
 
     Result<Ruleset> read() {
-        const Position begin{text_.data(), &seen_};
-        const Position end{text_.data() + text_.size(), nullptr};
+        const Position begin{std::to_address(text_.begin()), &seen_};
+        const Position end{std::to_address(text_.end()), nullptr};
         if (Json::sax_parse(begin, end, this)) fail(commands_.finish());
         if (problem_.empty()) return std::move(commands_).ruleset();
-        const auto lines = std::count(text_.data(), seen_, '\n');
+        const auto lines = std::count(std::to_address(text_.begin()), seen_, '\n');
         return Error{fmt::format("line {}: {}", lines + 1, problem_), {}, {}};
     }
 

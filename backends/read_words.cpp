@@ -85,7 +85,10 @@ std::optional<u128> ipv4_of_word(std::string_view word) {
     std::uint32_t address = 0;
     std::size_t at = 0;
     for (int octet = 0; octet < 4; ++octet) {
-        if (octet > 0 && (at >= word.size() || word[at++] != '.')) return std::nullopt;
+        if (octet > 0) {
+            if (at >= word.size() || word[at] != '.') return std::nullopt;
+            ++at;
+        }
         const std::size_t begin = at;
         std::uint32_t value = 0;
         for (; at < word.size() && at - begin < 3 && word[at] >= '0' && word[at] <= '9'; ++at)
@@ -136,7 +139,7 @@ bool is_identifier(std::string_view word) {
     const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.'; };
     if (word.empty() || word.size() > 255 || !letter(word[0]) || word == ".") return false;
     for (const char c : word)
-        if (!letter(c) && !(c >= '0' && c <= '9') && c != '/' && c != '-') return false;
+        if (!letter(c) && (c < '0' || c > '9') && c != '/' && c != '-') return false;
     return true;
 }
 

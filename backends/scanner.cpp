@@ -17,7 +17,7 @@ constexpr std::array<bool, 256> letters() {
     for (std::size_t c = 'a'; c <= 'z'; ++c) all[c] = true;
     for (std::size_t c = 'A'; c <= 'Z'; ++c) all[c] = true;
     for (std::size_t c = '0'; c <= '9'; ++c) all[c] = true;
-    for (const char c : std::string_view("._:/-+")) all[static_cast<std::size_t>(c)] = true;
+    for (const char c : std::string_view("._:/-+")) all[static_cast<unsigned char>(c)] = true;
     return all;
 }
 
