@@ -5,12 +5,14 @@
 #include <ifaddrs.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string_view>
@@ -42,6 +44,12 @@ int take_kind(const nlattr* attribute, void* data) {
     return MNL_CB_OK;
 }
 
+int take_xdp(const nlattr* attribute, void* data) {
+    if (mnl_attr_get_type(attribute) == IFLA_XDP_ATTACHED && mnl_attr_validate(attribute, MNL_TYPE_U8) >= 0)
+        static_cast<Link*>(data)->xdp = mnl_attr_get_u8(attribute) != XDP_ATTACHED_NONE;
+    return MNL_CB_OK;
+}
+
 int take_attribute(const nlattr* attribute, void* data) {
     if (mnl_attr_get_type(attribute) == IFLA_IFNAME && is_text(attribute))
         static_cast<Link*>(data)->name = mnl_attr_get_str(attribute);
@@ -53,14 +61,64 @@ int take_attribute(const nlattr* attribute, void* data) {
                                                : fmt::format("interface {}", index);
     }
     if (mnl_attr_get_type(attribute) == IFLA_LINKINFO) return mnl_attr_parse_nested(attribute, take_kind, data);
+    if (mnl_attr_get_type(attribute) == IFLA_XDP) return mnl_attr_parse_nested(attribute, take_xdp, data);
     return MNL_CB_OK;
 }
+
+struct Taken {
+    std::vector<Link> links;
+    std::vector<int> indices;  // of those
+};
 
 int take(const nlmsghdr* message, void* data) {
     Link link;
     if (mnl_attr_parse(message, sizeof(ifinfomsg), take_attribute, &link) < 0) return MNL_CB_ERROR;
-    if (!link.name.empty()) static_cast<std::vector<Link>*>(data)->push_back(std::move(link));
+    if (link.name.empty()) return MNL_CB_OK;
+    auto& taken = *static_cast<Taken*>(data);
+    taken.links.push_back(std::move(link));
+    taken.indices.push_back(static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message))->ifi_index);
     return MNL_CB_OK;
+}
+
+// Sends a request for all that there is of something, and hands over each message of the answer. False where the kernel doesn't give it.
+template <typename Header>
+bool dump(mnl_socket* netlink, std::uint16_t type, const Header& header, mnl_cb_t take_one, void* data) {
+    alignas(nlmsghdr) std::array<char, 32768> buffer{};
+    constexpr std::uint32_t sequence = 1;
+    nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
+    request->nlmsg_type = type;
+    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request->nlmsg_seq = sequence;
+    *static_cast<Header*>(mnl_nlmsg_put_extra_header(request, sizeof header)) = header;
+    if (mnl_socket_sendto(netlink, request, request->nlmsg_len) < 0) return false;
+    int more = MNL_CB_OK;
+    while (more > MNL_CB_STOP) {
+        const ssize_t length = mnl_socket_recvfrom(netlink, buffer.data(), buffer.size());
+        if (length < 0) return false;
+        more = mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), sequence, mnl_socket_get_portid(netlink),
+                          take_one, data);
+    }
+    return more == MNL_CB_STOP;
+}
+
+// A qdisc that is there for filters alone, or a filter: which interface it is at.
+int take_place(const nlmsghdr* message, void* data) {
+    const auto& header = *static_cast<const tcmsg*>(mnl_nlmsg_get_payload(message));
+    if (message->nlmsg_type == RTM_NEWTFILTER || header.tcm_parent == TC_H_CLSACT)
+        static_cast<std::vector<int>*>(data)->push_back(header.tcm_ifindex);
+    return MNL_CB_OK;
+}
+
+// Which interfaces have filters at ingress or egress. (tc(8); qdiscs `ingress` and `clsact`)
+std::vector<int> filtered(mnl_socket* netlink) {
+    std::vector<int> places;
+    if (!dump(netlink, RTM_GETQDISC, tcmsg{}, take_place, &places)) return {};
+    std::vector<int> found;
+    for (const int place : places)
+        for (const std::uint32_t side : {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS})
+            dump(netlink, RTM_GETTFILTER, tcmsg{.tcm_ifindex = place, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, side)},
+                 take_place, &found);
+    return found;
 }
 
 void put(nlmsghdr* request, std::uint16_t type, const Address& address) {
@@ -100,24 +158,13 @@ int take_route(const nlmsghdr* message, void* data) {
 std::optional<std::vector<Link>> links() {
     const RouteSocket netlink = open_route_socket();
     if (!netlink) return {};
-    alignas(nlmsghdr) std::array<char, 32768> buffer{};
-    constexpr std::uint32_t sequence = 1;
-    nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
-    request->nlmsg_type = RTM_GETLINK;
-    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    request->nlmsg_seq = sequence;
-    static_cast<ifinfomsg*>(mnl_nlmsg_put_extra_header(request, sizeof(ifinfomsg)))->ifi_family = AF_UNSPEC;
-    if (mnl_socket_sendto(netlink.get(), request, request->nlmsg_len) < 0) return {};
-    std::vector<Link> found;
-    int more = MNL_CB_OK;
-    while (more > MNL_CB_STOP) {
-        const ssize_t length = mnl_socket_recvfrom(netlink.get(), buffer.data(), buffer.size());
-        if (length < 0) return {};
-        more = mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), sequence,
-                          mnl_socket_get_portid(netlink.get()), take, &found);
+    Taken taken;
+    if (!dump(netlink.get(), RTM_GETLINK, ifinfomsg{}, take, &taken)) return {};
+    for (const int place : filtered(netlink.get())) {
+        const auto at = std::ranges::find(taken.indices, place);
+        if (at != taken.indices.end()) taken.links[static_cast<std::size_t>(at - taken.indices.begin())].filters = true;
     }
-    if (more < 0) return {};
-    return found;
+    return std::move(taken.links);
 }
 
 std::vector<Address> own_addresses() {

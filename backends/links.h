@@ -14,6 +14,8 @@ struct Link {
     std::string name;
     bool wireguard = false;  // the kernel's own; that of wireguard-go is a tun like any other
     std::string master;      // the bridge, bond or VRF that it is a part of: hooks see its packets as that one's
+    bool xdp = false;        // a BPF program sees what comes in before all hooks
+    bool filters = false;  // tc filters at its ingress or egress see it too (tc-bpf by tcx apart, which no qdisc shows)
 };
 
 // In the kernel's order. Nothing where it doesn't say.

@@ -24,10 +24,14 @@ struct ForeignChain {
         rewrites,    // writes addresses or ports into packets, past connection tracking
         hands_over,  // tproxy, queue, dup: to a program of this host, or to another host
         offloads,    // flow add: packets of such a flow meet no chain from then on
+        sends_on,    // fwd, and dup of netdev: out through an interface that the rule names, past all hooks between
+        answers,  // synproxy: this host answers a SYN in the place of the server, and begins the session with it itself
+        diverts,  // meta pkttype set, broute set: whether a packet is for this host, whether it is bridged or routed
     };
     std::string table;  // "inet filter": family and name
     std::string name;
-    std::string hook;  // "prerouting", "input", "forward", "output", "postrouting", "ingress" (of inet)
+    std::string hook;                  // "prerouting", "input", "forward", "output", "postrouting", "ingress", "egress"
+    std::vector<std::string> devices;  // of ingress and egress: at which interfaces
     // Its policy is drop where this is empty; else a rule of this chain does it: its own, or one that it leads to.
     std::string rule_in;
     Does does = Does::refuses;
@@ -89,8 +93,8 @@ public:
     // set isn't there any more. `set` is one of those that read() gave.
     virtual Result<std::optional<Held>> look_up(const ir::Set& set, std::string_view key) = 0;
 
-    // What the base chains of other tables (families inet, ip and ip6) do to packets, for each thing one entry. Those that refuse can refuse what ours
-    // allows, since a packet passes only when every base chain of a hook accepts it.
+    // What the base chains of other tables do to packets, of all families, for each thing one entry. Those that refuse can refuse what ours
+    // allows, since a packet passes only when every base chain of a hook accepts it. Not those of dormant tables, which no packet meets.
     virtual Result<std::vector<ForeignChain>> foreign_chains() = 0;
 };
 

@@ -39,6 +39,7 @@ struct Verdicts {
 struct SeenChain {
     Key key;
     std::optional<std::uint32_t> hook;
+    std::set<std::string> devices;
     bool policy_drop = false;
     Verdicts verdicts;
 };
@@ -48,13 +49,23 @@ std::string_view family_word(std::uint8_t family) {
         case NFPROTO_INET: return "inet";
         case NFPROTO_IPV4: return "ip";
         case NFPROTO_IPV6: return "ip6";
-        default: return {};  // bridge, arp and netdev are not looked at (docs/proof.md)
+        case NFPROTO_BRIDGE: return "bridge";
+        case NFPROTO_ARP: return "arp";
+        case NFPROTO_NETDEV: return "netdev";
+        default: return {};
     }
 }
 
-// The hooks of linux/netfilter.h, in its order.
-constexpr std::array<std::string_view, NF_INET_NUMHOOKS + 1> hook_words{"prerouting", "input",       "forward",
-                                                                        "output",     "postrouting", "ingress"};
+// The hooks of linux/netfilter.h, linux/netfilter_bridge.h and linux/netfilter_arp.h, in their order; "" where there is no such.
+std::string_view hook_word(std::uint8_t family, std::uint32_t hook) {
+    constexpr std::array<std::string_view, NF_INET_NUMHOOKS + 1> inet{"prerouting", "input",       "forward",
+                                                                      "output",     "postrouting", "ingress"};
+    constexpr std::array<std::string_view, 3> arp{"input", "output", "forward"};
+    constexpr std::array<std::string_view, 2> netdev{"ingress", "egress"};
+    if (family == NFPROTO_ARP) return hook < arp.size() ? arp.at(hook) : std::string_view{};
+    if (family == NFPROTO_NETDEV) return hook < netdev.size() ? netdev.at(hook) : std::string_view{};
+    return hook < inet.size() ? inet.at(hook) : std::string_view{};
+}
 
 // The first byte behind the header. (struct nfgenmsg)
 std::uint8_t family_of(const nlmsghdr& message) {
@@ -87,6 +98,22 @@ void take_expressions(std::string_view nest, Verdicts& out) {
         if (e->is("immediate")) take_verdict(e->nest(NFTA_IMMEDIATE_DATA), out);
         if (e->is("lookup") && e->has(NFTA_LOOKUP_DREG) && e->u32(NFTA_LOOKUP_DREG) == NFT_REG_VERDICT)
             out.maps.insert(e->text(NFTA_LOOKUP_SET));
+    }
+}
+
+// NFTA_CHAIN_HOOK
+void take_hook(std::string_view nest, SeenChain& out) {
+    Attributes hook(nest);
+    for (Attribute part; hook.next(part);) {
+        if (part.type == NFTA_HOOK_HOOKNUM) out.hook = part.u32();
+        if (part.type == NFTA_HOOK_DEV) out.devices.insert(part.text());
+        if (part.type != NFTA_HOOK_DEVS) continue;
+        Attributes devices(part.data);
+        constexpr std::uint16_t prefix = NFTA_DEVICE_NAME + 1;  // NFTA_DEVICE_PREFIX of newer headers: `"wg*"`
+        for (Attribute device; devices.next(device);) {
+            if (device.type == NFTA_DEVICE_NAME) out.devices.insert(device.text());
+            if (device.type == prefix) out.devices.insert(device.text() + "*");
+        }
     }
 }
 
@@ -128,18 +155,20 @@ public:
     [[nodiscard]] std::vector<ForeignChain> found() const {
         std::vector<ForeignChain> out;
         for (const SeenChain& chain : chains_) {
-            if (!chain.hook || *chain.hook >= hook_words.size()) continue;
             const auto& [family, table, name] = chain.key;
+            const std::string_view hook = chain.hook ? hook_word(family, *chain.hook) : std::string_view{};
+            if (hook.empty()) continue;
             // No packet meets it; but a flowtable keeps the flows that it took before.
             const bool dormant = dormant_.contains({family, table});
             ForeignChain foreign{.table = fmt::format("{} {}", family_word(family), table),
                                  .name = name,
-                                 .hook = std::string(hook_words.at(*chain.hook)),
+                                 .hook = std::string(hook),
+                                 .devices = {chain.devices.begin(), chain.devices.end()},
                                  .rule_in = {},
                                  .does = Does::refuses};
             if (chain.policy_drop && !dormant) out.push_back(foreign);
             for (const Does does : {Does::refuses, Does::translates, Does::untracks, Does::zones, Does::rewrites,
-                                    Does::hands_over, Does::offloads}) {
+                                    Does::hands_over, Does::offloads, Does::sends_on, Does::answers, Does::diverts}) {
                 if (chain.policy_drop && does == Does::refuses) continue;
                 if (dormant && does != Does::offloads) continue;
                 std::set<std::string> seen;
@@ -175,10 +204,7 @@ private:
             if (a.type == NFTA_CHAIN_TABLE) table = a.text();
             if (a.type == NFTA_CHAIN_NAME) name = a.text();
             if (a.type == NFTA_CHAIN_POLICY) chain.policy_drop = a.u32() == NF_DROP;
-            if (a.type != NFTA_CHAIN_HOOK) continue;
-            Attributes hook(a.data);
-            for (Attribute part; hook.next(part);)
-                if (part.type == NFTA_HOOK_HOOKNUM) chain.hook = part.u32();
+            if (a.type == NFTA_CHAIN_HOOK) take_hook(a.data, chain);
         }
         if (!ours(chain.key) && !family_word(family).empty()) {
             places_[chain.key] = chains_.size();

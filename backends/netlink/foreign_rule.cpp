@@ -40,17 +40,31 @@ std::optional<ForeignChain::Does> done_by_target(const Expression& e) {
     if (name == "NOTRACK") return untracks;
     if (name == "CT") return done_by_ct(e);
     if (name == "DNPT" || name == "SNPT") return rewrites;
+    // Those of ebtables and arptables, whose addresses are of the link.
+    if (name == "dnat" || name == "snat" || name == "redirect" || name == "arpreply" || name == "mangle")
+        return rewrites;
+    if (name == "SYNPROXY") return answers;
     if (name == "TPROXY" || name == "TEE" || name == "NFQUEUE") return hands_over;
     return {};
 }
 
-// Whether a payload expression writes, and where addresses (of IPv4 from byte 12 on, of IPv6 from 8) or ports are. `ip dscp set`, `ip ttl set` and the like don't.
+// Whether a payload expression writes, and where addresses (of IPv4 from byte 12 on, of IPv6 and ARP from 8) or ports are, or anything of the link: its
+// addresses, a VLAN. `ip dscp set`, `ip ttl set` and the like don't.
 bool writes_addresses(const Expression& e) {
     if (!e.has(NFTA_PAYLOAD_SREG)) return false;
     const std::uint32_t begin = e.u32(NFTA_PAYLOAD_OFFSET);
     const std::uint32_t end = begin + e.u32(NFTA_PAYLOAD_LEN);
+    if (e.u32(NFTA_PAYLOAD_BASE) == NFT_PAYLOAD_LL_HEADER) return true;
     if (e.u32(NFTA_PAYLOAD_BASE) == NFT_PAYLOAD_TRANSPORT_HEADER) return begin < 4;
     return end > 12 || (begin >= 8 && end != 10);
+}
+
+// `meta ... set` of what decides where a packet goes next.
+bool writes_way(const Expression& e) {
+    constexpr std::uint32_t broute =
+        NFT_META_SDIFNAME + 1;  // NFT_META_BRI_BROUTE, which headers have from Linux 6.4 on
+    const std::uint32_t key = e.u32(NFTA_META_KEY);
+    return e.has(NFTA_META_SREG) && (key == NFT_META_PKTTYPE || key == broute);
 }
 
 }  // namespace
@@ -60,7 +74,11 @@ std::optional<ForeignChain::Does> done_by(const Expression& e) {
     if (e.is("nat") || e.is("masq") || e.is("redir")) return translates;
     if (e.is("notrack")) return untracks;
     if (e.is("ct") && e.has(NFTA_CT_SREG) && e.u32(NFTA_CT_KEY) == NFT_CT_ZONE) return zones;
+    if (e.is("fwd") || (e.is("dup") && !e.has(NFTA_DUP_SREG_ADDR))) return sends_on;
     if (e.is("tproxy") || e.is("dup") || e.is("queue")) return hands_over;
+    if (e.is("synproxy")) return answers;
+    if (e.is("objref") && e.u32(NFTA_OBJREF_IMM_TYPE) == NFT_OBJECT_SYNPROXY) return answers;
+    if (e.is("meta") && writes_way(e)) return diverts;
     if (e.is("flow_offload")) return offloads;
     if (e.is("payload") && writes_addresses(e)) return rewrites;
     if (e.is("target")) return done_by_target(e);

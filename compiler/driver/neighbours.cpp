@@ -7,6 +7,16 @@
 
 namespace policyc {
 
+namespace {
+
+nlohmann::ordered_json record_of(const ForeignChain& chain) {
+    nlohmann::ordered_json record = {{"table", chain.table}, {"chain", chain.name}, {"hook", chain.hook}};
+    if (!chain.devices.empty()) record["devices"] = chain.devices;
+    return record;
+}
+
+}  // namespace
+
 std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report) {
     report.record["foreign_chains"] = nlohmann::ordered_json::array();
     if (!judges) return 0;
@@ -23,34 +33,22 @@ std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report) {
         if (widens || (beside.effect == Surrounding::Effect::narrows && chain.does != ForeignChain::Does::refuses)) {
             ++notes;
             report.notes.push_back(fmt::format("{}: {}: {}", widens ? "warning" : "note", beside.words, beside.why));
-            report.record["foreign_chains"].push_back({{"table", chain.table},
-                                                       {"chain", chain.name},
-                                                       {"hook", chain.hook},
-                                                       {"effect", word(beside.effect)},
-                                                       {"why", beside.why}});
+            nlohmann::ordered_json record = record_of(chain);
+            record["effect"] = word(beside.effect);
+            record["why"] = beside.why;
+            report.record["foreign_chains"].push_back(std::move(record));
             continue;
         }
         // What comes in and goes out is refused for other reasons than a policy's; verify has all of it.
-        const bool early_or_late = chain.hook == "ingress" || chain.hook == "prerouting" || chain.hook == "postrouting";
+        const bool early_or_late = chain.hook != "input" && chain.hook != "forward" && chain.hook != "output";
         if (chain.does != ForeignChain::Does::refuses || (early_or_late && !chain.rule_in.empty())) continue;
         ++notes;
         const bool by_policy = chain.rule_in.empty();
-        nlohmann::ordered_json record = {{"table", chain.table},
-                                         {"chain", chain.name},
-                                         {"hook", chain.hook},
-                                         {"policy", by_policy ? "drop" : "accept"}};
+        nlohmann::ordered_json record = record_of(chain);
+        record["policy"] = by_policy ? "drop" : "accept";
         if (!by_policy) record["rule_in"] = chain.rule_in;
         report.record["foreign_chains"].push_back(std::move(record));
-        if (by_policy)
-            report.notes.push_back(
-                fmt::format("note: chain {} of table {} drops what it does not accept itself ({} hook): "
-                            "what this policy allows must be accepted there too",
-                            chain.name, chain.table, chain.hook));
-        else
-            report.notes.push_back(fmt::format(
-                "note: chain {} of table {} has a rule that refuses ({} hook{}): it could refuse what this policy "
-                "allows",
-                chain.name, chain.table, chain.hook, chain.rule_in == chain.name ? "" : ", in chain " + chain.rule_in));
+        report.notes.push_back(fmt::format("note: {}: {}", beside.words, beside.why));
     }
     return notes;
 }

@@ -77,12 +77,25 @@ void add_settings(const Policy& policy, const Node& node, const World& world, st
                        "what comes from an address that is not routed back through it is dropped before it is judged"});
 }
 
+// Filters and BPF programs at the tunnel, which may send packets on wherever they like. (tc-mirred(8), bpf-helpers(7): bpf_redirect)
+void add_programs(const Link& link, std::vector<Surrounding>& out) {
+    const char* const why =
+        "policyc can't read them; they could send packets past the policy, or refuse what it allows";
+    if (link.xdp)
+        out.push_back({Effect::widens,
+                       fmt::format("XDP programs see what comes in through {} before all chains", link.name), why});
+    if (link.filters)
+        out.push_back(
+            {Effect::widens, fmt::format("tc filters see what passes {} before or after all chains", link.name), why});
+}
+
 // A tunnel that isn't there: at boot it may come later, but now the policy is not in force.
 void add_interface(const Node& node, const World& world, std::vector<Surrounding>& out) {
     const std::optional<std::vector<Link>> links = world.links ? world.links() : std::nullopt;
     const std::string& name = node.interface->value;
     if (!links) return;
     const auto link = std::ranges::find(*links, name, &Link::name);
+    if (link != links->end()) add_programs(*link, out);
     if (link != links->end() && link->master.empty()) return;
     const bool judges_all = node.scope == Scope::host;
     out.push_back({judges_all ? Effect::narrows : Effect::breaks,
@@ -111,6 +124,16 @@ void add_legacy(const World& world, std::vector<Surrounding>& out) {
     }
 }
 
+// At which interfaces; so many of them.
+std::string devices_of(const ForeignChain& chain) {
+    constexpr std::size_t most = 4;
+    const auto shown = static_cast<std::ptrdiff_t>(std::min(most, chain.devices.size()));
+    if (shown == 0) return {};
+    std::string text = fmt::format(" of {}", fmt::join(chain.devices.begin(), chain.devices.begin() + shown, ", "));
+    if (chain.devices.size() > most) text += fmt::format(" and {} more", chain.devices.size() - most);
+    return text;
+}
+
 }  // namespace
 
 const char* word(Surrounding::Effect effect) {
@@ -126,8 +149,11 @@ const char* word(Surrounding::Effect effect) {
 Surrounding surrounding(const ForeignChain& chain) {
     const std::string who = fmt::format("chain {} of table {}", chain.name, chain.table);
     const std::string where =
-        fmt::format("({} hook{})", chain.hook,
+        fmt::format("({} hook{}{})", chain.hook, devices_of(chain),
                     chain.rule_in.empty() || chain.rule_in == chain.name ? "" : ", in chain " + chain.rule_in);
+    const bool arp = chain.table.starts_with("arp ");
+    const bool bridge = chain.table.starts_with("bridge ");
+    const bool early = chain.hook == "ingress" || chain.hook == "prerouting";
     const auto say = [&](Effect effect, const char* does, const char* why) {
         return Surrounding{effect, fmt::format("{} {} {}", who, does, where), why};
     };
@@ -135,8 +161,13 @@ Surrounding surrounding(const ForeignChain& chain) {
         case Does::refuses:
             return chain.rule_in.empty()
                        ? say(Effect::narrows, "drops what it does not accept itself",
-                             "what the policy allows must be accepted there too")
-                       : say(Effect::narrows, "has a rule that refuses", "it could refuse what the policy allows");
+                             arp      ? "whoever is not found by ARP is not reached, whatever the policy allows"
+                             : bridge ? "what the policy allows must be accepted there too, where it passes a bridge"
+                                      : "what the policy allows must be accepted there too")
+                       : say(Effect::narrows, "has a rule that refuses",
+                             arp      ? "whoever is not found by ARP is not reached, whatever the policy allows"
+                             : bridge ? "it could refuse what the policy allows, where that passes a bridge"
+                                      : "it could refuse what the policy allows");
         case Does::translates:
             if (chain.hook == "prerouting" || chain.hook == "output")
                 return say(Effect::narrows, "rewrites destinations",
@@ -150,13 +181,24 @@ Surrounding surrounding(const ForeignChain& chain) {
                        "policyc refuses an answer that is in another zone than its flow");
         case Does::rewrites:
             return say(Effect::widens, "writes addresses or ports into packets",
-                       "a packet may go elsewhere than it was judged to go");
+                       early ? "a packet may be judged for other addresses or ports than those that it came with"
+                             : "a packet may go elsewhere than it was judged to go");
         case Does::hands_over:
             return say(Effect::widens, "hands packets to a program or another host",
                        "who gets them may let them pass without policyc, or send them on in its own name");
         case Does::offloads:
             return say(Effect::breaks, "hands flows to a flowtable",
                        "their packets meet no chain any more: a permission that is taken away does not end them");
+        case Does::sends_on:
+            return say(Effect::widens, "sends packets out through another interface",
+                       early ? "they leave before policyc has seen them"
+                             : "a packet may go elsewhere than it was judged to go");
+        case Does::answers:
+            return say(Effect::widens, "begins sessions in the name of others (synproxy)",
+                       "what it sends to the server is this host's own, and not judged as that of whom it speaks for");
+        case Does::diverts:
+            return say(Effect::narrows, "changes which packets this host takes or bridges",
+                       "what the policy allows may not come to be judged, or come in through another interface");
     }
     return {};
 }

@@ -200,7 +200,7 @@ def what_is_beside_it_is_named(folder):
         ("table ip f { chain c { type filter hook postrouting priority 0; @nh,32,128 set 1; } }", "widens",
          "chain c of table ip f writes addresses or ports into packets (postrouting hook)"),
         ("table inet f { chain c { type filter hook ingress device lo priority 0; ip saddr set 10.69.50.12; } }", "widens",
-         "chain c of table inet f writes addresses or ports into packets (ingress hook)"),
+         "chain c of table inet f writes addresses or ports into packets (ingress hook of lo)"),
         ("table ip f { chain c { type filter hook prerouting priority mangle; meta l4proto tcp tproxy to :3128; } }", "widens",
          "chain c of table ip f hands packets to a program or another host (prerouting hook)"),
         ("table inet f { flowtable t { hook ingress priority 0; devices = {lo}\n }\n"

@@ -335,7 +335,7 @@ TEST_CASE("what others call their things steers no terminal") {
         CAPTURE(ran.out);
         return ran.says("a") && !ran.says("\x1b");
     };
-    gw.kernel.others.push_back({"inet " + odd, odd, "forward", odd, ForeignChain::Does::hands_over});
+    gw.kernel.others.push_back({"inet " + odd, odd, "forward", {}, odd, ForeignChain::Does::hands_over});
     CHECK(clean(gw.run(verb_verify)));
     CHECK(gw.run(verb_verify).record.at("beside").front().at("what").get<std::string>().find(odd) != std::string::npos);
     gw.table().foreign.push_back({ir::Foreign::Kind::chain, odd, "chain " + odd});

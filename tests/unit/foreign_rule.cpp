@@ -17,6 +17,32 @@ namespace {
 
 using Does = ForeignChain::Does;
 
+// An expression of numbers, as it was dumped: attributes and their values.
+std::optional<Does> done_by_numbers(const char* name,
+                                    const std::vector<std::pair<std::uint16_t, std::uint32_t>>& numbers) {
+    netlink::Messages out;
+    out.put_text(NFTA_EXPR_NAME, name);
+    const std::size_t data = out.open(NFTA_EXPR_DATA);
+    for (const auto& [type, number] : numbers) out.put_u32(type, number);
+    out.close(data);
+    const std::string bytes = out.take();
+    const auto expression = netlink::Expression::read(bytes);
+    REQUIRE(expression);
+    return netlink::done_by(*expression);
+}
+
+std::optional<Does> done_by_target(const char* target) {
+    netlink::Messages out;
+    out.put_text(NFTA_EXPR_NAME, "target");
+    const std::size_t data = out.open(NFTA_EXPR_DATA);
+    out.put_text(NFTA_TARGET_NAME, target);
+    out.close(data);
+    const std::string bytes = out.take();
+    const auto expression = netlink::Expression::read(bytes);
+    REQUIRE(expression);
+    return netlink::done_by(*expression);
+}
+
 // An expression as it was dumped: the target CT with so many bytes of numbers, of which the first are flags and zone.
 std::optional<Does> done_by_ct(std::uint16_t flags, std::uint16_t zone, std::size_t size = sizeof(xt_ct_target_info_v1),
                                std::uint32_t revision = 2) {
@@ -44,6 +70,51 @@ std::string bytes_of(std::string_view hex) {
 }
 
 }  // namespace
+
+TEST_CASE("statements of other tables are told by what they do") {
+    CHECK(done_by_numbers("fwd", {{NFTA_FWD_SREG_DEV, 8}}) == Does::sends_on);
+    CHECK(done_by_numbers("dup", {{NFTA_DUP_SREG_DEV, 8}}) == Does::sends_on);
+    CHECK(done_by_numbers("dup", {{NFTA_DUP_SREG_ADDR, 8}, {NFTA_DUP_SREG_DEV, 9}}) == Does::hands_over);
+    CHECK(done_by_numbers("synproxy", {}) == Does::answers);
+    CHECK(done_by_numbers("objref", {{NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_SYNPROXY}}) == Does::answers);
+    CHECK_FALSE(done_by_numbers("objref", {{NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER}}));
+    constexpr std::uint32_t broute = 35;  // NFT_META_BRI_BROUTE of Linux 6.4
+    for (const std::uint32_t key : {std::uint32_t{NFT_META_PKTTYPE}, broute}) {
+        CHECK(done_by_numbers("meta", {{NFTA_META_KEY, key}, {NFTA_META_SREG, 8}}) == Does::diverts);
+        CHECK_FALSE(done_by_numbers("meta", {{NFTA_META_KEY, key}, {NFTA_META_DREG, 8}}));
+    }
+    CHECK_FALSE(done_by_numbers("meta", {{NFTA_META_KEY, NFT_META_MARK}, {NFTA_META_SREG, 8}}));
+    CHECK_FALSE(done_by_numbers("last", {}));
+}
+
+TEST_CASE("what is written into packets is told by where it lies") {
+    const auto written = [](std::uint32_t base, std::uint32_t offset, std::uint32_t size) {
+        return done_by_numbers("payload", {{NFTA_PAYLOAD_SREG, 8},
+                                           {NFTA_PAYLOAD_BASE, base},
+                                           {NFTA_PAYLOAD_OFFSET, offset},
+                                           {NFTA_PAYLOAD_LEN, size}}) == Does::rewrites;
+    };
+    CHECK(written(NFT_PAYLOAD_LL_HEADER, 0, 6));        // ether daddr
+    CHECK(written(NFT_PAYLOAD_LL_HEADER, 6, 6));        // ether saddr
+    CHECK(written(NFT_PAYLOAD_LL_HEADER, 14, 2));       // vlan id
+    CHECK(written(NFT_PAYLOAD_NETWORK_HEADER, 12, 4));  // ip saddr
+    CHECK(written(NFT_PAYLOAD_NETWORK_HEADER, 8, 6));   // arp saddr ether
+    CHECK_FALSE(written(NFT_PAYLOAD_NETWORK_HEADER, 0, 2));
+    CHECK_FALSE(written(NFT_PAYLOAD_NETWORK_HEADER, 8, 2));  // ip ttl
+    CHECK(written(NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2));
+    CHECK_FALSE(written(NFT_PAYLOAD_TRANSPORT_HEADER, 12, 2));
+    CHECK_FALSE(done_by_numbers("payload", {{NFTA_PAYLOAD_DREG, 8}, {NFTA_PAYLOAD_BASE, NFT_PAYLOAD_LL_HEADER}}));
+}
+
+TEST_CASE("targets of iptables-nft, ebtables-nft and arptables-nft are told by what they do") {
+    for (const char* target : {"dnat", "snat", "redirect", "arpreply", "mangle", "DNPT"})
+        CHECK(done_by_target(target) == Does::rewrites);
+    CHECK(done_by_target("DNAT") == Does::translates);
+    CHECK(done_by_target("SYNPROXY") == Does::answers);
+    CHECK(done_by_target("TEE") == Does::hands_over);
+    CHECK_FALSE(done_by_target("mark"));
+    CHECK_FALSE(done_by_target("CLASSIFY"));
+}
 
 TEST_CASE("-j CT of iptables-nft is told by what it does") {
     CHECK(done_by_ct(XT_CT_NOTRACK, 0) == Does::untracks);

@@ -233,10 +233,10 @@ TEST_CASE("a session is cut where the tracking of connections has it otherwise t
     const ir::Ruleset host = compiled(Checked(gateway + ssh + "scope = \"host\"\nlisten_port = 51820\n" + people));
     using State = FirstPacket::State;
     using Does = ForeignChain::Does;
-    const std::vector<ForeignChain> others{{"ip nat", "pre", "prerouting", "pre", Does::translates},
-                                           {"ip6 nat", "six", "prerouting", "six", Does::translates},
-                                           {"ip nat", "post", "postrouting", "post", Does::translates},
-                                           {"inet nat", "both", "prerouting", "both", Does::translates}};
+    const std::vector<ForeignChain> others{{"ip nat", "pre", "prerouting", {}, "pre", Does::translates},
+                                           {"ip6 nat", "six", "prerouting", {}, "six", Does::translates},
+                                           {"ip nat", "post", "postrouting", {}, "post", Does::translates},
+                                           {"inet nat", "both", "prerouting", {}, "both", Does::translates}};
     const TrackedHow loose{true, others};
     const TrackedHow strict{false, others};
     Session laptop = session("10.69.50.11", "wg0");
@@ -258,8 +258,8 @@ TEST_CASE("a session is cut where the tracking of connections has it otherwise t
     CHECK(find_lockout({laptop}, {}, wanted, host, strict).has_value());
     laptop.interface = "wg0";
     TrackedHow exempt = loose;
-    exempt.others.push_back({"ip raw", "early", "prerouting", "early", Does::untracks});
-    exempt.others.push_back({"ip raw", "out", "output", "out", Does::untracks});
+    exempt.others.push_back({"ip raw", "early", "prerouting", {}, "early", Does::untracks});
+    exempt.others.push_back({"ip raw", "out", "output", {}, "out", Does::untracks});
     CHECK(find_lockout({laptop}, {}, std::nullopt, wanted, exempt) ==
           cut(laptop, State::untracked, "chain early of table ip raw"));
     laptop.tracked = Tracked::rewritten;
