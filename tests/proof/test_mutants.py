@@ -15,33 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..", folder) for folder in ("lab", "reference", "kernel")]
-from random_policy import generate  # noqa: E402
-from test_random import layout_of  # noqa: E402
+from policies import golden_cases, random_cases  # noqa: E402
 
-SOURCE = Path(os.environ["POLICYC_SOURCE"])
 TODAY = str((datetime.date(2026, 11, 24) - datetime.date(1970, 1, 1)).days)
 FULL = bool(os.environ.get("POLICYC_FULL"))
-
-
-def golden_cases():
-    for folder in sorted((SOURCE / "tests/golden/cases").iterdir()):
-        layout = folder / "layout"
-        yield folder.name, folder / "policy.toml", (folder / "node").read_text().strip(), (
-            layout.read_text().strip() if layout.exists() else "automatic"
-        )
-
-
-def random_cases(directory, number):
-    for seed in range(1, number + 1):
-        case = generate(seed)
-        folder = Path(directory) / str(seed)
-        folder.mkdir()
-        (folder / "policy.toml").write_text(case.text)
-        (folder / "policy.lock").write_text(case.lock())
-        yield f"seed {seed}", folder / "policy.toml", "gw", layout_of(seed)
 
 
 def run(case, every, number):
