@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "backends/probe.h"
-#include "backends/read_back.h"
+#include "backends/read_written.h"
 #include "backends/text.h"
 #include "backends/text_words.h"
 

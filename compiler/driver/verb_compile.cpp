@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "backends/json.h"
-#include "backends/read_back.h"
+#include "backends/read_written.h"
 #include "backends/text.h"
 #include "compiler/driver/pipeline.h"
 #include "compiler/driver/print_ir.h"

@@ -6,7 +6,7 @@
 #include <array>
 
 #include "backends/json.h"
-#include "backends/read_back.h"
+#include "backends/read_written.h"
 #include "backends/text.h"
 #include "compiler/lower.h"
 #include "compiler/proof/prove.h"

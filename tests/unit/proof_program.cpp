@@ -5,7 +5,7 @@
 #include <random>
 
 #include "backends/json.h"
-#include "backends/read_back.h"
+#include "backends/read_written.h"
 #include "backends/text.h"
 #include "checked.h"
 #include "compiler/driver/prove.h"

@@ -1,5 +1,5 @@
 // What is written is read back as it was, by readers that share nothing with the writers; and what is damaged is not.
-#include "backends/read_back.h"
+#include "backends/read_written.h"
 
 #include <doctest/doctest.h>
 

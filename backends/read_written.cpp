@@ -1,5 +1,5 @@
 // Reads what was written and compares it with what it was written from: read_back_text(), read_back_json().
-#include "backends/read_back.h"
+#include "backends/read_written.h"
 
 #include <fmt/format.h>
 
