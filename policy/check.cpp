@@ -20,7 +20,7 @@ std::optional<Policy> check(const Ast& ast, const Sources&, Diagnostics& diagnos
     Lists lists(context);
     check_nodes(context, lists);
     check_tiers(context, lists);
-    lists.now_tests();
+    lists.now_for(Lists::For::tests);
     check_tests(context, lists);
     check_settings(context);
     check_addresses(context);

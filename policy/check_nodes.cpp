@@ -196,8 +196,7 @@ void read_inputs(const Context& context, const Fields& fields, Node& node, Lists
                           entry.key_span, context.diagnostics);
         if (!keys) continue;
         if (const Entry* from = keys.find("from")) {
-            input.from = lists.sources("from", from->value, find_key(Section::input, "from")->form);
-            report_redundant(lists, "this entry adds nobody", context.diagnostics);
+            input.from = lists.sources("from", from->value, find_key(Section::input, "from")->form, lists.kept.from);
             report_empty(keys, "from", "nobody reaches it", context.diagnostics);
         }
         if (const Entry* ports = keys.find("ports")) {
@@ -299,8 +298,8 @@ void check_node(Context& context, std::size_t index, Lists& lists) {
     read_untouched(context, fields, index, node);
     read_inputs(context, fields, node, lists);
     if (const Entry* output = fields.find("output")) {
-        node.output = lists.targets("output", output->value, find_key(Section::node, "output")->form);
-        report_redundant(lists, "this entry allows nothing new", diagnostics);
+        node.output =
+            lists.targets("output", output->value, find_key(Section::node, "output")->form, lists.kept.output);
     }
     read_dns(fields, node, diagnostics);
 }

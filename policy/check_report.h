@@ -2,12 +2,8 @@
 #pragma once
 
 #include "policy/check_fields.h"
-#include "policy/reference.h"
 
 namespace policyc {
-
-// W0501 for each entry of the list last read that adds nothing.
-void report_redundant(const Lists& lists, std::string_view message, Diagnostics& diagnostics);
 
 // W0504 when the list of `key` is empty: it stands for nobody or nothing, which `so` says.
 void report_empty(const Fields& fields, std::string_view key, std::string_view so, Diagnostics& diagnostics);

@@ -44,15 +44,14 @@ void check_tier(Context& context, const Entry& entry, Lists& lists) {
     Tier tier{.name = entry.key, .span = entry.key_span};
     const Fields fields(Section::tier, entry.value, fmt::format("[tiers.{}]", entry.key), entry.key_span, diagnostics);
     if (const Entry* who = fields.find("who")) {
-        tier.who = lists.sources("who", who->value, find_key(Section::tier, "who")->form);
-        report_redundant(lists, "this entry adds nobody", diagnostics);
+        tier.who = lists.sources("who", who->value, find_key(Section::tier, "who")->form, lists.kept.who);
         report_empty(fields, "who", "this tier is for nobody", diagnostics);
     }
     if (const Entry* allow = fields.find("allow")) {
-        tier.allow = lists.allowed_targets(allow->value, find_key(Section::tier, "allow")->form);
+        if (tier.who.empty()) lists.now_for(Lists::For::nobody);
+        tier.allow = lists.targets("allow", allow->value, find_key(Section::tier, "allow")->form, lists.kept.allow);
+        lists.now_for(Lists::For::somebody);
         report_empty(fields, "allow", "this tier allows nothing", diagnostics);
-    } else {
-        lists.no_targets();
     }
     tier.limit = fields.rate("limit");
     tier.log_new = fields.log_new();

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "policy/check_context.h"
+#include "policy/reach.h"
 #include "policy/reference.h"
 
 namespace policyc {
@@ -15,16 +16,56 @@ const Range* range_of_host(const Host& host) {
     return std::get_if<Range>(&host);
 }
 
-void warn_unused(const Context& context, const Lists& lists) {
+// Whether all that a service stands for is open to somebody, by whatever name.
+bool opened_by_address(const Policy& policy, const reach::Permissions& permissions, const Service& service) {
+    const std::vector<Range> hosts = reach::addresses_of_host(policy, {}, service.host);
+    bool open = !hosts.empty();
+    for (const Range& host : hosts) {
+        for (const Ports& ports : service.ports) {
+            const reach::Area area{host, reach::slots_of(ports), 0};
+            std::vector<reach::Area> covers = permissions.areas.meeting(area);
+            std::erase_if(covers, [&](const reach::Area& cover) {
+                return permissions.sources[permissions.list[cover.owner].sources].empty();
+            });
+            reach::Budget budget(1'000'000);
+            reach::cut(area, covers, budget, [&](const reach::Area&, const std::vector<std::size_t>& openers) {
+                open = open && !openers.empty();
+            });
+            open = open && !budget.spent();
+        }
+    }
+    return open;
+}
+
+void warn_unused_services(const Context& context, const Lists& lists) {
     const Policy& policy = context.policy;
     const std::set<std::size_t> servers(context.servers.begin(), context.servers.end());
+    std::optional<reach::Permissions> permissions;
     for (std::size_t i = 0; i < policy.services.size(); ++i) {
+        const Service& service = policy.services[i];
         if (lists.uses_service(i) || servers.contains(i)) continue;
-        context.diagnostics
-            .report(Code::W0502, policy.services[i].span,
-                    fmt::format("no tier names service `{}`", policy.services[i].name), "so this opens nothing")
-            .help("add it to the `allow` of a tier, or remove it");
+        const bool for_nobody = lists.names_for_nobody(i);
+        const std::string message = for_nobody ? fmt::format("only tiers for nobody name service `{}`", service.name)
+                                               : fmt::format("no tier names service `{}`", service.name);
+        const char* const help =
+            for_nobody ? "name somebody in `who`, or remove it" : "add it to the `allow` of a tier, or remove it";
+        // The addresses of a name are not known here: it may be in a network that a tier opens.
+        if (std::holds_alternative<HostName>(service.host)) {
+            context.diagnostics.report(Code::W0502, service.span, message, "nothing is opened by this name")
+                .note(fmt::format("`policyc list --what {}` says who reaches its addresses all the same, by a network "
+                                  "for instance",
+                                  service.name))
+                .help(help);
+            continue;
+        }
+        if (!permissions) permissions = reach::permissions_of(policy, {}, {});
+        if (opened_by_address(policy, *permissions, service)) continue;
+        context.diagnostics.report(Code::W0502, service.span, message, "so this opens nothing").help(help);
     }
+}
+
+void warn_unused_groups(const Context& context, const Lists& lists) {
+    const Policy& policy = context.policy;
     for (std::size_t i = 0; i < policy.groups.size(); ++i) {
         const Group& group = policy.groups[i];
         if (!lists.uses_group(i)) {
@@ -167,7 +208,8 @@ void warn_denied_family(const Context& context) {
 
 void check_usage(Context& context, const Lists& lists) {
     warn_redundant(context, lists);
-    warn_unused(context, lists);
+    warn_unused_services(context, lists);
+    warn_unused_groups(context, lists);
     warn_undialled(context);
     warn_tunnel_refused(context);
     warn_served_twice(context);

@@ -69,7 +69,7 @@ namespace policyc {
     X(W0406, "two nodes serve the same network")              \
     X(W0407, "a target is in no known network")               \
     X(W0501, "an entry adds nothing")                         \
-    X(W0502, "no tier names a service")                       \
+    X(W0502, "no tier opens a service")                       \
     X(W0503, "nothing uses a group")                          \
     X(W0504, "an empty list")                                 \
     X(W0505, "an expiry is near")                             \

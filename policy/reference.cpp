@@ -43,13 +43,6 @@ struct ThingHash {
     }
 };
 
-// Which entries of a list have a thing: how many, and the first two.
-struct Holders {
-    std::uint32_t count = 0;
-    std::uint32_t first = 0;
-    std::uint32_t second = 0;
-};
-
 std::string_view noun(ListMember::What what) {
     switch (what) {
         case ListMember::What::node: return "a node";
@@ -76,7 +69,6 @@ public:
         return added;
     }
     [[nodiscard]] const EntryThings& entries() const { return entries_; }
-    [[nodiscard]] std::size_t size() const { return things_.size(); }
     [[nodiscard]] EntryThings take_entries() { return std::move(entries_); }
 
 private:
@@ -89,7 +81,8 @@ Lists::Lists(Context& context)
     : context_(context),
       groups_(context.policy.groups.size()),
       used_groups_(context.policy.groups.size()),
-      used_services_(context.policy.services.size()) {
+      used_services_(context.policy.services.size()),
+      for_nobody_(context.policy.services.size()) {
     const std::string_view form = "[\"reference\", ...]";
     for (std::size_t i = 0; i < groups_.size(); ++i) {
         Group& group = context.policy.groups[i];
@@ -196,7 +189,7 @@ void Lists::find_cycles() {
 
 template <typename Leaf>
 void Lists::walk(const ListMember& entry, const Leaf& leaf) {
-    if (entry.what == ListMember::What::service && !tests_) used_services_[entry.index] = true;
+    if (entry.what == ListMember::What::service) use_service(entry.index);
     if (entry.what != ListMember::What::group) {
         leaf(entry, nullptr);
         return;
@@ -231,9 +224,17 @@ void Lists::walk(const ListMember& entry, const Leaf& leaf) {
         } else if (member.what == ListMember::What::group) {
             enter(member.index, member.ports ? &*member.ports : ports);
         } else {
-            if (member.what == ListMember::What::service && !tests_) used_services_[member.index] = true;
+            if (member.what == ListMember::What::service) use_service(member.index);
             leaf(member, ports);
         }
+    }
+}
+
+void Lists::use_service(std::size_t service) {
+    switch (for_) {
+        case For::somebody: used_services_[service] = true; break;
+        case For::nobody: for_nobody_[service] = true; break;
+        case For::tests: break;
     }
 }
 
@@ -344,36 +345,6 @@ void Lists::add_target(const ListMember& entry, const ListMember& member, const 
     }
 }
 
-template <typename Text>
-void Lists::find_redundant(const Flat& flat, const std::vector<ListMember>& entries, const Text& text) {
-    redundant_.clear();
-
-    std::vector<Holders> holders(flat.size());
-    for (std::uint32_t entry = 0; entry < flat.entries().size(); ++entry) {
-        for (const std::uint32_t thing : flat.entries()[entry]) {
-            Holders& of = holders[thing];
-            if (of.count++ == 0)
-                of.first = entry;
-            else if (of.count == 2)
-                of.second = entry;
-        }
-    }
-    // Of two that are the same the later one goes, and a single thing before a group that has it.
-    for (const bool groups : {false, true}) {
-        for (std::size_t i = flat.entries().size(); i-- > 0;) {
-            const std::span<const std::uint32_t> things = flat.entries()[i];
-            if ((entries[i].what == ListMember::What::group) != groups || things.empty()) continue;
-            if (!std::ranges::all_of(things, [&](std::uint32_t thing) { return holders[thing].count > 1; })) continue;
-            for (const std::uint32_t thing : things) --holders[thing].count;
-            const Holders& of = holders[things.front()];
-            const ListMember& other = entries[of.first == i ? of.second : of.first];
-            Redundant found{entries[i].value, other.value, nullptr, other.label, text(things.front())};
-            found.member = member_like(other, entries[i].label);
-            redundant_.push_back(std::move(found));
-        }
-    }
-}
-
 void Lists::find_nothing(const Flat& flat, const std::vector<ListMember>& entries) {
     nothing_.clear();
     for (std::size_t i = 0; i < flat.entries().size(); ++i) {
@@ -381,10 +352,9 @@ void Lists::find_nothing(const Flat& flat, const std::vector<ListMember>& entrie
     }
 }
 
-std::vector<Source> Lists::sources(std::string_view key, const Value& list, std::string_view form) {
-    std::vector<Source> out;
+Listed Lists::flat_sources(std::string_view key, const Value& list, std::string_view form, std::vector<Source>& out) {
     Flat flat;
-    const std::vector<ListMember> entries = read_members(key, list, form, Use::source);
+    std::vector<ListMember> entries = read_members(key, list, form, Use::source);
     for (const ListMember& entry : entries) {
         flat.next_entry();
         if (entry.what == ListMember::What::group && entry.ports) {
@@ -394,35 +364,44 @@ std::vector<Source> Lists::sources(std::string_view key, const Value& list, std:
         walk(entry, [&](const ListMember& member, const Ports*) { add_source(entry, member, flat, out); });
     }
     find_nothing(flat, entries);
-    find_redundant(flat, entries, [&](std::uint32_t thing) { return out[thing].label; });
-    return out;
+    return {std::move(entries), flat.take_entries()};
 }
 
-std::vector<Target> Lists::flatten(const std::vector<ListMember>& entries, Flat& flat) {
-    std::vector<Target> out;
+Listed Lists::flat_targets(std::string_view key, const Value& list, std::string_view form, std::vector<Target>& out) {
+    Flat flat;
+    std::vector<ListMember> entries = read_members(key, list, form);
     out.reserve(entries.size());
     for (const ListMember& entry : entries) {
         flat.next_entry();
         walk(entry, [&](const ListMember& member, const Ports* ports) { add_target(entry, member, ports, flat, out); });
     }
     find_nothing(flat, entries);
+    return {std::move(entries), flat.take_entries()};
+}
+
+std::vector<Source> Lists::sources(std::string_view key, const Value& list, std::string_view form) {
+    std::vector<Source> out;
+    flat_sources(key, list, form, out);
+    return out;
+}
+
+std::vector<Source> Lists::sources(std::string_view key, const Value& list, std::string_view form,
+                                   std::vector<Listed>& written) {
+    std::vector<Source> out;
+    written.push_back(flat_sources(key, list, form, out));
     return out;
 }
 
 std::vector<Target> Lists::targets(std::string_view key, const Value& list, std::string_view form) {
-    Flat flat;
-    const std::vector<ListMember> entries = read_members(key, list, form);
-    std::vector<Target> out = flatten(entries, flat);
-    find_redundant(flat, entries, [&](std::uint32_t thing) { return short_text(out[thing]); });
+    std::vector<Target> out;
+    flat_targets(key, list, form, out);
     return out;
 }
 
-std::vector<Target> Lists::allowed_targets(const Value& list, std::string_view form) {
-    Flat flat;
-    std::vector<ListMember> entries = read_members("allow", list, form);
-    std::vector<Target> out = flatten(entries, flat);
-    redundant_.clear();
-    allowed_.push_back({std::move(entries), flat.take_entries()});
+std::vector<Target> Lists::targets(std::string_view key, const Value& list, std::string_view form,
+                                   std::vector<Listed>& written) {
+    std::vector<Target> out;
+    written.push_back(flat_targets(key, list, form, out));
     return out;
 }
 

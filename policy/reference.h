@@ -22,15 +22,6 @@ struct ListMember {
     const Value* value = nullptr;
 };
 
-// An entry of a list that adds nothing, because another one of the list stands for the same.
-struct Redundant {
-    const Value* entry = nullptr;
-    const Value* other = nullptr;   // the entry that has it too
-    const Value* member = nullptr;  // the member of that group which is it; null when `other` itself is
-    std::string other_label;
-    std::string first;  // the first thing it stands for: "jelly01:8096/tcp"
-};
-
 // Of each entry of a list which things it stands for, those of earlier entries too: indices into what sources() or targets() returned.
 class EntryThings {
 public:
@@ -47,10 +38,18 @@ private:
     std::vector<std::uint32_t> things_;
 };
 
-// A list of targets as it is written.
+// A list as it is written.
 struct Listed {
     std::vector<ListMember> entries;
     EntryThings things;
+};
+
+// The lists of a policy in which an entry can be redundant, which is found when all of them are known.
+struct ListsWritten {
+    std::vector<Listed> who;     // of each tier
+    std::vector<Listed> allow;   // likewise
+    std::vector<Listed> from;    // of each input, node by node
+    std::vector<Listed> output;  // of each node that has one
 };
 
 // "jelly01:8096/tcp": a target as a label has it.
@@ -65,28 +64,32 @@ public:
     // `list` is what `key` holds; `form` says what it should, where it holds something else.
     std::vector<Source> sources(std::string_view key, const Value& list, std::string_view form);
     std::vector<Target> targets(std::string_view key, const Value& list, std::string_view form);
-    // Those of the next tier. What is redundant in them is found later, when all tiers are known.
-    std::vector<Target> allowed_targets(const Value& list, std::string_view form);
-    void no_targets() { allowed_.emplace_back(); }
-    // The list of each tier.
-    [[nodiscard]] const std::vector<Listed>& allowed() const { return allowed_; }
+    // Likewise, with the list as it is written put behind `written`.
+    std::vector<Source> sources(std::string_view key, const Value& list, std::string_view form,
+                                std::vector<Listed>& written);
+    std::vector<Target> targets(std::string_view key, const Value& list, std::string_view form,
+                                std::vector<Listed>& written);
+    ListsWritten kept;
     // The member of a group that is called so; null when it has none, or is no group.
     [[nodiscard]] const Value* member_like(const ListMember& group, const std::string& label) const;
-    // What the last call of sources() or targets() found.
-    [[nodiscard]] const std::vector<Redundant>& redundant() const { return redundant_; }
-    // The entries of that list that stand for nothing: groups without a member. Those that have had an error are among them.
+    // The entries of the list that the last call of sources() or targets() read that stand for nothing: groups without a member. Those that have had an error are among them.
     [[nodiscard]] const std::vector<const Value*>& nothing() const { return nothing_; }
 
-    // From here on, services in lists no longer count as used.
-    void now_tests() { tests_ = true; }
+    // Who the lists that are read from here on are for. Of those of tests services don't count as used.
+    enum class For : std::uint8_t { somebody, nobody, tests };
+    void now_for(For reader) { for_ = reader; }
     // Whether some list names it, by itself or through a group.
     [[nodiscard]] bool uses_group(std::size_t group) const { return used_groups_.at(group); }
+    // A service, in a list that is for somebody; in one that is for nobody.
     [[nodiscard]] bool uses_service(std::size_t service) const { return used_services_.at(service); }
+    [[nodiscard]] bool names_for_nobody(std::size_t service) const { return for_nobody_.at(service); }
 
 private:
     class Flat;
 
-    std::vector<Target> flatten(const std::vector<ListMember>& entries, Flat& flat);
+    Listed flat_sources(std::string_view key, const Value& list, std::string_view form, std::vector<Source>& out);
+    Listed flat_targets(std::string_view key, const Value& list, std::string_view form, std::vector<Target>& out);
+    void use_service(std::size_t service);
     enum class Use : std::uint8_t { any, source };
     std::optional<ListMember> read_member(const Value& value, Use use);
     std::vector<ListMember> read_members(std::string_view key, const Value& list, std::string_view form,
@@ -105,20 +108,17 @@ private:
                       std::string label);
     void blame_port(const ListMember& entry, const ListMember& member);
     void find_nothing(const Flat& flat, const std::vector<ListMember>& entries);
-    template <typename Text>
-    void find_redundant(const Flat& flat, const std::vector<ListMember>& entries, const Text& text);
     bool spend(const Value& place);
 
     Context& context_;
     std::vector<std::vector<ListMember>> groups_;
     std::vector<bool> used_groups_;
     std::vector<bool> used_services_;
-    std::vector<Redundant> redundant_;
+    std::vector<bool> for_nobody_;  // services
     std::vector<const Value*> nothing_;
-    std::vector<Listed> allowed_;
     const Value* blamed_ = nullptr;
     std::size_t spent_ = 0;
-    bool tests_ = false;
+    For for_ = For::somebody;
 };
 
 }  // namespace policyc

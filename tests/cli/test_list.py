@@ -288,7 +288,9 @@ allow = ["10.69.13.20:70-80", "c"]
     expect_equal([], listed("--what", "unused"), "where nothing is allowed")
     expect_equal(all_of_it[1:2], listed("--who", "10.69.50.22", "--what", "10.69.13.20:81"), "by address")
     expect_data("nobody reaches unused", run("list", "policy.toml", "--what", "unused", cwd=folder))
-    expect_words("no tier names service `a`", run("check", "policy.toml", cwd=folder))
+    checked = run("check", "policy.toml", cwd=folder)
+    expect_words("no tier names service `unused`", checked)
+    expect_equal(False, "service `a`" in checked.stderr, "by its address it is open")
 
 
 @case

@@ -112,6 +112,68 @@ TEST_CASE("what opens nothing new is found by what it opens") {
             .find("which is here too, in tier `one`, for all of them") != std::string::npos);
 }
 
+TEST_CASE("of inputs and outputs too, and of tiers by inputs where no other node judges") {
+    const auto redundant = [](const std::string& of_gw, const std::string& tiers = {}, const std::string& more = {}) {
+        const Checked checked(
+            "version = 1\n[networks]\nhome = [\"10.69.13.0/24\"]\ntunnel = [\"10.69.50.0/24\"]\n"
+            "[services]\nweb = \"w.example:443\"\nold = { host = \"10.69.13.5\", ports = 22, expires = 2030-01-01 }\n"
+            "[nodes.laptop]\naddress = \"10.69.50.11\"\n[nodes.phone]\naddress = \"10.69.50.12\"\n" +
+            more + "[nodes.gw]\nrole = \"gateway\"\naddress = \"10.69.50.2\"\ninterface = \"wg0\"\n" +
+            "serves = [\"home\"]\n" + of_gw + tiers);
+        std::string text;
+        for (const Diagnostic& d : checked.diagnostics.all())
+            if (d.code == Code::W0501)
+                text += checked.at(d.primary.span) + "<" + checked.at(d.secondary.back().span) + " ";
+        return checked.policy ? text : checked.said();
+    };
+    const std::string both = "input.x = { from = [\"laptop\", \"phone\"], ports = [\"22\"] }\n";
+    const auto ssh = [&](const std::string& terms) {
+        return redundant("input.ssh = { from = [\"laptop\"], ports = [22]" + terms + " }\n" + both);
+    };
+    CHECK(ssh("") == "ssh<\"22\" ");
+    CHECK(ssh(", limit = \"1/minute\"") == "ssh<\"22\" ");
+    CHECK(ssh(", log = \"new\"") == "");
+    CHECK(redundant("input.ssh = { from = [\"laptop\"] }\n" + both) == "ssh<\"22\" ");
+    CHECK(redundant("input.ssh = { from = [\"tunnel\"] }\n" + both) == "x<ssh ");
+    CHECK(redundant("input.y = { from = [\"tunnel\"], ports = [22], limit = \"1/minute\" }\n" + both) == "");
+    CHECK(redundant("input.y = { from = [], ports = [22] }\n" + both) == "");
+    // By several together: of the people, and of the ports.
+    const std::string one = "input.a = { from = [\"laptop\"], ports = [\"20-30\"] }\n";
+    CHECK(redundant(one + "input.b = { from = [\"phone\"], ports = [\"22-23\"] }\n" + both) == "x<\"22-23\" ");
+    CHECK(redundant("input.a = { from = [\"tunnel\"], ports = [\"20-22\", \"23-30\", \"21-24\", \"*/udp\"] }\n") ==
+          "\"21-24\"<\"23-30\" ");
+    CHECK(redundant("input.a = { from = [\"tunnel\"], ports = [\"22\", 22] }\n") == "22<\"22\" ");
+    // Those that a name says are one.
+    CHECK(redundant("input.dns = { from = [\"laptop\"] }\ninput.b = { from = [\"laptop\"], ports = [\"53/udp\"] }\n") ==
+          "b<dns ");
+    CHECK(
+        redundant("input.b = { from = [\"laptop\"], ports = [53] }\n"
+                  "input.c = { from = [\"laptop\"], ports = [\"1-53/udp\"] }\ninput.dns = { from = [\"laptop\"] }\n") ==
+        "dns<\"1-53/udp\" ");
+    CHECK(redundant("input.x = { from = [\"laptop\", \"tunnel\"], ports = [22] }\n") == "\"laptop\"<\"tunnel\" ");
+    // At the addresses of a tier only, an input is not covered by it; a tier by an input is.
+    const std::string t = tier("\"tunnel\"", "\"gw:22\", \"10.69.50.0/24:22\", \"home:22\"");
+    CHECK(redundant("input.ssh = { from = [\"laptop\"] }\n", t) == "\"gw:22\"<\"10.69.50.0/24:22\" ");
+    CHECK(redundant(both, tier("\"phone\"", "\"gw:22\", \"home:22\"")) == "\"gw:22\"<\"22\" ");
+    CHECK(redundant(both, tier("\"phone\"", "\"gw:22\"", "log = \"new\"\n")) == "");
+    CHECK(redundant(both, tier("\"phone\"", "\"gw:22\"", "grant = {}\n")) == "\"gw:22\"<\"22\" ");
+    CHECK(redundant(both, tier("\"tunnel\"", "\"gw:22\"")) == "");
+    CHECK(redundant(both, tier("\"phone\"", "\"gw:22-23\"")) == "");
+    CHECK(redundant(both + "scope = \"none\"\n", tier("\"phone\"", "\"gw:22\"")) == "");
+    // Another node would let it pass by the tier alone.
+    const std::string hub = "[nodes.vps]\naddress = \"10.69.50.1\"\ninterface = \"wg1\"\n";
+    CHECK(redundant(both, tier("\"phone\"", "\"gw:22\""), hub) == "\"gw:22\"<\"22\" ");
+    CHECK(redundant(both, tier("\"phone\"", "\"gw:22\""), hub + "scope = \"tunnel\"\n") == "");
+    // `output`, by itself.
+    const auto output = [&](const std::string& list) { return redundant("output = [" + list + "]\n"); };
+    CHECK(output("\"home:22\", \"10.69.13.5:22\"") == "\"10.69.13.5:22\"<\"home:22\" ");
+    CHECK(output("\"10.69.13.0/25:22\", \"home:22\", \"10.69.13.128/25:*\"") == "\"home:22\"<\"10.69.13.128/25:*\" ");
+    CHECK(output("\"web\", \"web:443\", \"home:*\"") == "\"web:443\"<\"web\" ");
+    CHECK(output("\"old\", \"10.69.13.5:22\"") == "\"old\"<\"10.69.13.5:22\" ");
+    CHECK(output("\"old\", \"home:21\"") == "");
+    CHECK(redundant("output = [\"home:22\"]\n", tier("\"gw\"", "\"home:22\"")) == "");
+}
+
 TEST_CASE("a policy of one long line is checked and told in time that grows with it") {
     std::string allow;
     for (int i = 0; i < 100'000; ++i)

@@ -365,6 +365,32 @@ TEST_CASE("what may not be meant is a warning, and never stops") {
     const std::string fine = tier("\"laptop\"", "\"web\"");
     CHECK(Checked(base + fine).said() == "");
     CHECK(Checked(base).places() == "W0502:12");
+    // By its address, a service is open as well: all of it, to somebody.
+    CHECK(Checked(base + tier("\"laptop\"", "\"home:443\"")).places() == "");
+    CHECK(Checked(base + tier("\"laptop\"", "\"home:1-442\", \"10.69.13.80/31:443-500\"")).places() == "");
+    CHECK(Checked(base + tier("\"laptop\"", "\"home:442\"")).places() == "W0502:12");
+    CHECK(Checked(base + "all = \"home:443\"\n" + tier("\"laptop\"", "\"web\"")).places() == "W0502:13");
+    CHECK(Checked(base + "all = \"home:443\"\n" + tier("\"laptop\"", "\"10.69.13.0/25:443\", \"10.69.13.128/25:*\""))
+              .places() == "");
+    CHECK(Checked(base + "own = \"gw:22\"\n[nodes.gw.input.ssh]\nfrom = [\"laptop\"]\n" + tier("\"laptop\"", "\"web\""))
+              .places() == "");
+    CHECK(Checked(base + "own = \"gw:22\"\n[nodes.gw.input.ssh]\nfrom = [\"laptop\"]\nports = [23]\n" +
+                  tier("\"laptop\"", "\"web\""))
+              .places() == "W0502:13");
+    // In a tier for nobody it is named, and opens nothing.
+    const Checked nobody(base + tier("", "\"web\""));
+    CHECK(nobody.places() == "W0502:12 W0504:14");
+    CHECK(nobody.said().find("only tiers for nobody name service `web`") != std::string::npos);
+    CHECK(Checked(base + tier("", "\"web\"") + "[tiers.u]\nwho = [\"laptop\"]\nallow = [\"web\"]\n").places() ==
+          "W0504:14");
+    CHECK(Checked(base + tier("", "\"web\"") + "[tiers.u]\nwho = [\"laptop\"]\nallow = [\"home:*\"]\n").places() ==
+          "W0504:14");
+    // Of a name the addresses are not known yet.
+    const Checked name(base + "name = \"n.example:443\"\n" + tier("\"laptop\"", "\"home:*\""));
+    CHECK(name.places() == "W0502:13");
+    CHECK(name.said().find("so this opens nothing") == std::string::npos);
+    CHECK(name.said().find("`policyc list --what name` says who reaches its addresses all the same") !=
+          std::string::npos);
     CHECK(Checked(base + fine + "[groups]\ng = [\"laptop\"]\n").places() == "W0503:17");
     CHECK(Checked(base + fine + "[tiers.u]\nwho = []\nallow = []\n").places() == "W0504:17 W0504:18");
     CHECK(Checked(base + tier("\"laptop\"", "\"web\", \"10.96.13.5:22\"")).places() == "W0407:15");
@@ -375,7 +401,8 @@ TEST_CASE("what may not be meant is a warning, and never stops") {
     const std::string dual =
         "version = 1\nipv6 = \"dual\"\n[networks]\nboth = [\"10.0.0.0/8\", \"fd69::/64\"]\none = \"10.9.0.0/16\"\n"
         "[services]\na = \"10.0.0.1:80\"\nb4 = \"10.0.0.1:90\"\nb6 = \"[fd69::1]:90\"\nc = \"h.example:80\"\n";
-    CHECK(Checked(dual + tier("\"both\", \"one\"", "\"a\", \"b4\", \"b6\", \"c\"")).places() == "");
+    // A network within another adds nobody.
+    CHECK(Checked(dual + tier("\"both\", \"one\"", "\"a\", \"b4\", \"b6\", \"c\"")).places() == "W0501:12");
 }
 
 TEST_CASE("lists that grow without bound are refused") {
