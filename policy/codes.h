@@ -74,6 +74,7 @@ namespace policyc {
     X(W0504, "an empty list")                                 \
     X(W0505, "an expiry is near")                             \
     X(W0506, "something has expired")                         \
+    X(W0507, "no node judges an entry")                       \
     X(W0601, "a host has an IPv6 address that is denied")     \
     X(W0602, "IPv6 is written and denied")                    \
     X(W0603, "allowed in one family only")                    \
@@ -82,6 +83,7 @@ namespace policyc {
     X(E0703, "a test is too entangled to be judged")          \
     X(W0704, "a test waits for an address")                   \
     X(W0705, "a test can't see all addresses of a node")      \
+    X(W0706, "no node judges what a test denies")             \
     X(E0901, "an apply would cut a session, or the tunnel")
 
 enum class Code : std::uint16_t {

@@ -16,15 +16,6 @@ using reach::Slots;
 constexpr std::size_t most_labels = 3;  // a message points at no more places of one kind than this
 constexpr std::size_t most_amounts = 3;
 
-// As a list of the policy would have it: "grafana", "home:443".
-std::string spell(const Target& target) {
-    if (target.service) return target.label;
-    std::string ports = to_string(target.ports);
-    if (ports.ends_with("/tcp") && !ports.starts_with('*')) ports.resize(ports.size() - 4);
-    const bool bracketed = target.label.find(':') != std::string::npos;
-    return fmt::format("{}{}{}:{}", bracketed ? "[" : "", target.label, bracketed ? "]" : "", ports);
-}
-
 std::string address_count(const AddressSet& set, const char* one, const char* many) {
     constexpr u128 countable = 1'000'000;
     u128 count = 0;
@@ -71,6 +62,14 @@ std::string way_out(Unresolved::Why why) {
 }
 
 }  // namespace
+
+std::string spell(const Target& target) {
+    if (target.service) return target.label;
+    std::string ports = to_string(target.ports);
+    if (ports.ends_with("/tcp") && !ports.starts_with('*')) ports.resize(ports.size() - 4);
+    const bool bracketed = target.label.find(':') != std::string::npos;
+    return fmt::format("{}{}{}:{}", bracketed ? "[" : "", target.label, bracketed ? "]" : "", ports);
+}
 
 void Finding::add(const AddressSet& from, const Area& area) {
     if (destinations.empty()) {

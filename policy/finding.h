@@ -11,6 +11,9 @@
 
 namespace policyc {
 
+// As a list of the policy would have it: "grafana", "home:443".
+std::string spell(const Target& target);
+
 // The flows that one entry of the policy, or of the test, is to blame for.
 struct Finding {
     const Target* target = nullptr;                 // of the test, where it is about one

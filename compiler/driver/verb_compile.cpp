@@ -11,6 +11,7 @@
 #include "compiler/timing.h"
 #include "policy/expect.h"
 #include "policy/expiry.h"
+#include "policy/unjudged.h"
 
 namespace policyc {
 
@@ -28,6 +29,7 @@ int verb_compile(const Options& options, World& world, Report& report) {
         "names", [&] { return addresses_of(policy, lock.lock, load_hosts(world), world.now, report.diagnostics); });
     warn_unused(policy, lock.lock, report.diagnostics);
     warn_expiry(policy, today(world), report.diagnostics);
+    warn_unjudged(policy, addresses, report.diagnostics);
     timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics); });
     if (report.diagnostics.errors() > 0) return report.stopped();
     if (const Result<void> proven = prove_expected(policy, addresses, world); !proven)

@@ -14,6 +14,7 @@
 #include "policy/excerpt.h"
 #include "policy/expect.h"
 #include "policy/expiry.h"
+#include "policy/unjudged.h"
 
 namespace policyc {
 
@@ -85,6 +86,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
     const Addresses addresses =
         timed("names", [&] { return addresses_of(policy, known, hosts, world.now, report.diagnostics); });
     warn_expiry(policy, today(world), report.diagnostics);
+    warn_unjudged(policy, addresses, report.diagnostics);
     timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics, Nameless::waits); });
     if (report.diagnostics.errors() > 0) return report.stopped();
     ir::Ruleset after = timed("lower", [&] { return lower(policy, addresses, node, today(world), world.layout); });

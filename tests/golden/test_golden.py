@@ -2,8 +2,8 @@
 
 A case is a folder cases/NAME/ with policy.toml, policy.lock where it needs one, `node` (the node to compile for), and
 `layout` where the sets are to be laid out otherwise than by size.
-Next to them lie ruleset.nft, ruleset.json, ruleset.ir and list.txt: what policyc prints. POLICYC_ACCEPT=1 rewrites
-them."""
+Next to them lie ruleset.nft, ruleset.json, ruleset.ir and list.txt: what policyc prints; and stderr, where compile warns of
+something. POLICYC_ACCEPT=1 rewrites them."""
 
 import os
 import sys
@@ -30,9 +30,13 @@ def golden(folder):
         for file, arguments in STAGES.items():
             result = run(*arguments, "--node", node, *more, cwd=folder)
             expect_exit(0, result)
-            expect_equal("", result.stderr, "stderr")
+            warnings = folder / "stderr"
             if os.environ.get("POLICYC_ACCEPT") == "1":
                 (folder / file).write_text(result.stdout)
+                if arguments[0] == "compile" and result.stderr:
+                    warnings.write_text(result.stderr)
+            expected = warnings.read_text() if arguments[0] == "compile" and warnings.exists() else ""
+            expect_equal(expected, result.stderr, "stderr")
             path = folder / file
             expect_equal(path.read_text() if path.exists() else "", result.stdout, f"{folder.name}/{file}")
 
@@ -48,7 +52,7 @@ for one in sorted(CASES.iterdir()):
 def every_case_is_whole(_):
     expect(len(list(CASES.iterdir())) >= 8, "cases are missing")
     for one in CASES.iterdir():
-        known = {"policy.toml", "policy.lock", "policy.d", "node", "layout", *STAGES}
+        known = {"policy.toml", "policy.lock", "policy.d", "node", "layout", "stderr", *STAGES}
         expect(not {path.name for path in one.iterdir()} - known, f"{one.name}: what are the other files for?")
 
 
