@@ -15,6 +15,7 @@
 #include "backends/read_written.h"
 #include "backends/text.h"
 #include "backends/text_words.h"
+#include "compiler/dormant.h"
 
 namespace policyc {
 
@@ -104,8 +105,9 @@ std::string block_of(std::string_view text, std::size_t begin) {
 // What libnftables puts before the kernel's own words.
 constexpr std::string_view netlink_words = "Could not process rule: ";
 
-Error refused(std::string_view text, std::string_view errors) {
-    if (errors.find("Operation not permitted") != std::string_view::npos) return not_permitted();
+Error refused(std::string_view text, std::string_view errors, bool owned) {
+    if (errors.find("Operation not permitted") != std::string_view::npos)
+        return owned ? owned_by_other() : not_permitted();
     const Complaint complaint = first_complaint(errors);
     if (errors.find("cache initialization failed") != std::string_view::npos) return no_nf_tables(complaint.reason);
     Error error{"the kernel refused the ruleset and keeps the one it had", {}};
@@ -138,7 +140,7 @@ public:
     }
     Result<std::vector<ForeignChain>> foreign_chains() override { return reader_->foreign_chains(); }
 
-    Result<Commit> commit(const Snapshot&, const ir::Ruleset& wanted, const Review& review) override {
+    Result<Commit> commit(const Snapshot& before, const ir::Ruleset& wanted, const Review& review) override {
         if (const std::string strange = first_unknown(wanted); !strange.empty())
             return Error{fmt::format("`{}` is not from policyc, which can't write it", strange), {}};
         Result<Context> context = open_context();
@@ -153,7 +155,8 @@ public:
         const Result<Moment> now = reader_->moment();
         if (!now) return now.error();
         if (run(context.value().get(), text) == 0) return Commit{.onto = now.value().generation};
-        return refused(text, nft_ctx_get_error_buffer(context.value().get()));
+        const bool owned = before.ruleset && is_owned(*before.ruleset);
+        return refused(text, nft_ctx_get_error_buffer(context.value().get()), owned);
     }
 
 private:

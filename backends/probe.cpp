@@ -72,6 +72,12 @@ Error not_permitted() {
             "run this as root; in a container, give it CAP_NET_ADMIN in the network namespace it runs in"};
 }
 
+Error owned_by_other() {
+    return {
+        "another program owns table inet policyc, and the kernel lets nobody else change it",
+        "end that program, which `nft list tables` names: the kernel takes its table away with it, or sets it free"};
+}
+
 Result<void> probe_nf_tables() {
     const Socket netlink;
     const int error = netlink.fd() < 0 ? errno : ask_generation(netlink.fd());

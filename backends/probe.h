@@ -11,5 +11,7 @@ Result<void> probe_nf_tables();
 
 Error no_nf_tables(const std::string& seen);
 Error not_permitted();
+// The same answer of the kernel, where a program keeps the table for itself (nft(8), `flags owner`).
+Error owned_by_other();
 
 }  // namespace policyc

@@ -6,6 +6,9 @@
 #include <set>
 #include <string_view>
 
+#include "compiler/common_rules.h"
+#include "compiler/dormant.h"
+
 namespace policyc {
 
 namespace {
@@ -14,8 +17,6 @@ using namespace ir;
 
 using NameSet = std::set<std::string_view>;
 
-// Longer chains are compared at their ends only; what lies between is written anew.
-constexpr std::size_t longest_matched = 2000;
 // A concatenation of intervals in which more changes than one in this many elements is made anew: each change costs the kernel a walk over all of
 // it. That isn't free: the kernel puts a new interval set into force a moment after the rules that ask it, and for that moment it is empty. So small
 // ones stay, up to this much work (changes times elements: half a second), and so do plain intervals, where a change costs little.
@@ -60,9 +61,10 @@ std::vector<const UpdateRate*> rates_of(const Ruleset& ruleset, const std::strin
 class Planner {
 public:
     Planner(const Ruleset* before, const Ruleset& after)
-        : before_(before != nullptr ? *before : nothing), after_(after) {
-        out_.before = &before_;
+        : before_(before != nullptr && !is_marked(*before) ? *before : nothing), after_(after) {
+        out_.before = before != nullptr ? before : &nothing;
         out_.after = &after;
+        out_.replace_table = before != nullptr && !after.empty() && is_marked(*before);
         out_.add_table = before == nullptr && !after.empty();
         out_.delete_table = before != nullptr && after.empty();
     }
@@ -93,6 +95,7 @@ private:
             const auto named = [&](const auto& thing) { return thing.name == foreign.name; };
             // One that was read all the same goes as what it is.
             if (foreign.kind == Foreign::Kind::chain && std::ranges::any_of(before_.chains, named)) continue;
+            if (foreign.kind == Foreign::Kind::set && std::ranges::any_of(before_.sets, named)) continue;
             out_.delete_foreign.push_back(i);
         }
     }
@@ -232,57 +235,12 @@ private:
         return !moved(sets, moved_sets_) && !moved(chains, moved_chains_);
     }
 
-    // Pairs of rules that stay: a longest common subsequence.
-    [[nodiscard]] std::vector<std::pair<std::size_t, std::size_t>> kept_rules(const std::vector<Rule>& a,
-                                                                              const std::vector<Rule>& b) const {
-        std::vector<std::pair<std::size_t, std::size_t>> kept;
-        std::size_t begin = 0;
-        while (begin < a.size() && begin < b.size() && stays(a[begin], b[begin])) {
-            kept.emplace_back(begin, begin);
-            ++begin;
-        }
-        std::size_t tail = 0;
-        while (tail < a.size() - begin && tail < b.size() - begin &&
-               stays(a[a.size() - 1 - tail], b[b.size() - 1 - tail]))
-            ++tail;
-        const std::size_t rows = a.size() - begin - tail;
-        const std::size_t columns = b.size() - begin - tail;
-        if (rows != 0 && columns != 0 && rows <= longest_matched && columns <= longest_matched) {
-            // length[r][c]: of the longest common subsequence of what begins at row r and column c.
-            std::vector<std::uint16_t> length((rows + 1) * (columns + 1), 0);
-            std::vector<bool> equal(rows * columns);
-            const auto at = [&](std::size_t r, std::size_t c) -> std::uint16_t& {
-                return length[r * (columns + 1) + c];
-            };
-            for (std::size_t r = rows; r-- > 0;) {
-                for (std::size_t c = columns; c-- > 0;) {
-                    equal[r * columns + c] = stays(a[begin + r], b[begin + c]);
-                    at(r, c) = equal[r * columns + c] ? static_cast<std::uint16_t>(at(r + 1, c + 1) + 1)
-                                                      : std::max(at(r + 1, c), at(r, c + 1));
-                }
-            }
-            for (std::size_t r = 0, c = 0; r < rows && c < columns;) {
-                if (equal[r * columns + c] && at(r, c) == at(r + 1, c + 1) + 1) {
-                    kept.emplace_back(begin + r, begin + c);
-                    ++r;
-                    ++c;
-                } else if (at(r + 1, c) >= at(r, c + 1)) {
-                    ++r;
-                } else {
-                    ++c;
-                }
-            }
-        }
-        for (std::size_t i = tail; i-- > 0;) kept.emplace_back(a.size() - 1 - i, b.size() - 1 - i);
-        return kept;
-    }
-
     void compare_rules() {
         for (const std::uint32_t chain : out_.add_chains) add_all(chain);
         for (const auto& [old, fresh] : kept_chains_) {
             const std::vector<Rule>& a = before_.chains[old].rules;
             const std::vector<Rule>& b = after_.chains[fresh].rules;
-            const auto kept = kept_rules(a, b);
+            const auto kept = common_rules(a, b, [this](const Rule& x, const Rule& y) { return stays(x, y); });
             std::size_t next = 0;  // of kept
             for (std::uint32_t i = 0; i < a.size(); ++i) {
                 if (next < kept.size() && kept[next].first == i)
@@ -306,7 +264,7 @@ private:
             out_.add_rules.push_back({{chain, static_cast<std::uint32_t>(j)}, 0});
     }
 
-    const Ruleset& before_;
+    const Ruleset& before_;  // nothing where the table is made anew
     const Ruleset& after_;
     Plan out_;
     NameSet spoiled_;  // sets that hold, or are, something foreign
@@ -319,9 +277,10 @@ private:
 }  // namespace
 
 bool Plan::empty() const {
-    return !add_table && !delete_table && !wake_table && delete_rules.empty() && delete_sets.empty() &&
-           delete_chains.empty() && delete_counters.empty() && delete_foreign.empty() && add_counters.empty() &&
-           add_sets.empty() && add_chains.empty() && set_policy.empty() && change_elements.empty() && add_rules.empty();
+    return !add_table && !delete_table && !replace_table && !wake_table && delete_rules.empty() &&
+           delete_sets.empty() && delete_chains.empty() && delete_counters.empty() && delete_foreign.empty() &&
+           add_counters.empty() && add_sets.empty() && add_chains.empty() && set_policy.empty() &&
+           change_elements.empty() && add_rules.empty();
 }
 
 std::size_t Plan::elements() const {

@@ -34,7 +34,9 @@ struct Plan {
 
     bool add_table = false;
     bool delete_table = false;  // then nothing else is in the plan
-    bool wake_table = false;    // it has flags that policyc doesn't set: dormant
+    bool replace_table =
+        false;  // it bears what can't be taken from it (is_marked()): all of it goes, and all of `after` comes
+    bool wake_table = false;  // it is dormant
 
     std::vector<RulePlace> delete_rules;  // none of a chain that goes: its rules go with it
     std::vector<std::uint32_t> delete_sets;
@@ -50,7 +52,7 @@ struct Plan {
     std::vector<NewRule> add_rules;  // by chain, from the last to the first of those behind one kept rule
 
     [[nodiscard]] bool empty() const;
-    // Elements that go or come, with those of whole sets; the kernel's own entries of rate sets apart.
+    // Elements that go or come, with those of whole sets; the kernel's own entries of rate sets apart. Here and below, of a table that is made anew what comes.
     [[nodiscard]] std::size_t elements() const;
     // Rules that go or come, with those of whole chains.
     [[nodiscard]] std::size_t rules() const;

@@ -11,8 +11,11 @@
 #include <string_view>
 
 #include "backends/netlink/attributes.h"
+#include "backends/netlink/decode_buckets.h"
 #include "backends/netlink/decode_rule.h"
+#include "backends/netlink/set_frame.h"
 #include "backends/netlink/words.h"
+#include "backends/text_words.h"
 #include "compiler/dormant.h"
 
 namespace policyc::netlink {
@@ -83,10 +86,11 @@ bool Decoder::table(const nlmsghdr& message) {
     if (name != table_name) return true;
     seen_ = true;
     if (wakes) static_cast<void>(remove_foreign(Foreign::Kind::table, ""));
-    if ((flags & NFT_TABLE_F_DORMANT) != 0)
-        foreign(Foreign::Kind::table, "", dormant_text);
-    else if (flags != 0)
-        foreign(Foreign::Kind::table, "", "the table has flags: a program owns it");
+    const std::uint32_t others = flags & ~std::uint32_t{NFT_TABLE_F_DORMANT};
+    if (others != flags) foreign(Foreign::Kind::table, "", dormant_text);
+    if (others != 0)
+        foreign(Foreign::Kind::table, "",
+                (others & NFT_TABLE_F_OWNER) != 0 ? owned_text : "the table has flags that policyc does not know");
     if (comment) foreign(Foreign::Kind::table, "", "the table has a comment");
     return true;
 }
@@ -119,6 +123,7 @@ bool Decoder::chain(const nlmsghdr& message) {
     std::optional<Hooked> hooked;
     std::optional<std::uint32_t> policy;
     std::string strange;
+    bool bound = false;
     Attributes attributes(message);
     for (Attribute a; attributes.next(a);) {
         switch (a.type) {
@@ -129,9 +134,12 @@ bool Decoder::chain(const nlmsghdr& message) {
             case NFTA_CHAIN_HOOK:
                 if (!read_hook(a.data, hooked.emplace())) return false;
                 break;
-            case NFTA_CHAIN_FLAGS:
-                if ((a.u32().value_or(0) & ~std::uint32_t{NFT_CHAIN_BASE}) != 0) strange = "has flags";
+            case NFTA_CHAIN_FLAGS: {
+                const std::uint32_t flags = a.u32().value_or(0);
+                if ((flags & ~std::uint32_t{NFT_CHAIN_BASE}) != 0) strange = "has flags";
+                bound = (flags & NFT_CHAIN_BINDING) != 0;
                 break;
+            }
             case NFTA_CHAIN_USERDATA: strange = "has a comment"; break;
             case NFTA_CHAIN_HANDLE:
             case NFTA_CHAIN_USE:
@@ -143,6 +151,11 @@ bool Decoder::chain(const nlmsghdr& message) {
     if (attributes.broken()) return false;
     if (table != table_name) return true;
     if (out.name.empty()) return false;
+    if (bound) {
+        // It is a part of the rule that jumps to it, and comes and goes with it.
+        bound_.emplace(out.name, 0);
+        return !batch_;
+    }
     if (hooked) {
         const auto hook = hook_of(hooked->number);
         if (!hook || (type != "filter" && type != "nat"))
@@ -162,56 +175,6 @@ bool Decoder::chain(const nlmsghdr& message) {
     return true;
 }
 
-namespace {
-
-// What a NFT_MSG_NEWSET says of a set.
-struct SetFrame {
-    std::string table;
-    std::string name;
-    std::uint32_t flags = 0, key_type = 0, key_length = 0, data_type = 0, object_type = 0, id = 0, size = 0;
-    std::uint64_t timeout = 0;  // milliseconds
-    bool strange = false;
-};
-
-bool read_frame(const nlmsghdr& message, SetFrame& out) {
-    Attributes attributes(message);
-    for (Attribute a; attributes.next(a);) {
-        switch (a.type) {
-            case NFTA_SET_TABLE: out.table = a.text(); break;
-            case NFTA_SET_NAME: out.name = a.text(); break;
-            case NFTA_SET_FLAGS: out.flags = a.u32().value_or(0); break;
-            case NFTA_SET_KEY_TYPE: out.key_type = a.u32().value_or(0); break;
-            case NFTA_SET_KEY_LEN: out.key_length = a.u32().value_or(0); break;
-            case NFTA_SET_DATA_TYPE: out.data_type = a.u32().value_or(0); break;
-            case NFTA_SET_OBJ_TYPE: out.object_type = a.u32().value_or(0); break;
-            case NFTA_SET_ID: out.id = a.u32().value_or(0); break;
-            case NFTA_SET_TIMEOUT: out.timeout = a.u64().value_or(0); break;
-            case NFTA_SET_POLICY: out.strange = out.strange || a.u32() != NFT_SET_POL_PERFORMANCE; break;
-            case NFTA_SET_DESC: {
-                Attributes description(a.data);
-                for (Attribute part; description.next(part);)
-                    if (part.type == NFTA_SET_DESC_SIZE) out.size = part.u32().value_or(0);
-                if (description.broken()) return false;
-                break;
-            }
-            case NFTA_SET_USERDATA:
-                out.strange = out.strange || user_data(a.data, NFTNL_UDATA_SET_COMMENT).has_value();
-                break;
-            case NFTA_SET_DATA_LEN:
-            case NFTA_SET_GC_INTERVAL:
-            case NFTA_SET_HANDLE:
-            case NFTA_SET_PAD: break;
-            // Expressions of its elements, and what newer kernels tell: how a set is kept and how many elements it has.
-            case NFTA_SET_EXPR:
-            case NFTA_SET_EXPRESSIONS: out.strange = true; break;
-            default: break;
-        }
-    }
-    return !attributes.broken();
-}
-
-}  // namespace
-
 bool Decoder::set(const nlmsghdr& message) {
     SetFrame frame;
     if (!read_frame(message, frame)) return false;
@@ -225,10 +188,10 @@ bool Decoder::set(const nlmsghdr& message) {
     if (flag(NFT_SET_ANONYMOUS)) {
         in.anonymous = true;
         in.anonymous_type = frame.key_type;
-        in.unreadable = frame.strange || frame.key_length != 1 ||
+        in.unreadable = frame.expressions || frame.key_length != 1 ||
                         (frame.flags & ~std::uint32_t{NFT_SET_ANONYMOUS | NFT_SET_CONSTANT}) != 0;
     } else {
-        bool known = frame.key_type != 0 && !frame.strange;
+        bool known = frame.key_type != 0 && !frame.expressions;
         for (std::uint32_t types = frame.key_type; types != 0; types >>= type_bits) {
             const auto type = type_of(types & ((1U << type_bits) - 1));
             known = known && type;
@@ -250,12 +213,13 @@ bool Decoder::set(const nlmsghdr& message) {
                 (!flag(NFT_SET_OBJECT) || frame.object_type == NFT_OBJECT_COUNTER) &&
                 (!flag(NFT_SET_MAP) || frame.data_type == NFT_DATA_VERDICT);
         in.unreadable = !known;
-        if (known) {
-            in.set.elements = Elements(in.set.types, in.set.interval);
-        } else {
-            const char* kind = flag(NFT_SET_MAP) || flag(NFT_SET_OBJECT) ? "map" : "set";
-            foreign(Foreign::Kind::set, in.set.name, fmt::format("{} {}", kind, in.set.name));
-        }
+        const std::string kind = flag(NFT_SET_MAP) || flag(NFT_SET_OBJECT) ? "map " : "set ";
+        if (known) in.set.elements = Elements(in.set.types, in.set.interval);
+        // What it holds is told all the same: it is what it was, but for what is said here.
+        if (known && !frame.odd.empty())
+            foreign(Foreign::Kind::set, in.set.name,
+                    fmt::format("{}{} has {}", kind, in.set.name, fmt::join(frame.odd, " and ")));
+        if (!known) foreign(Foreign::Kind::set, in.set.name, kind + in.set.name);
     }
     if (frame.id != 0) set_ids_[frame.id] = sets_.size();
     set_index_.emplace(in.set.name, sets_.size());
@@ -300,6 +264,10 @@ bool Decoder::rule(const nlmsghdr& message) {
     }
     if (attributes.broken()) return false;
     if (table != table_name) return true;
+    if (const auto part = bound_.find(chain); part != bound_.end()) {
+        ++part->second;
+        return true;
+    }
     const auto found = chain_index_.find(chain);
     if (found == chain_index_.end()) return false;
     auto& rules = chains_[found->second].rules;
@@ -316,6 +284,17 @@ bool Decoder::rule(const nlmsghdr& message) {
                  Rule{std::string(reinterpret_cast<const char*>(&message) + headers, message.nlmsg_len - headers), {}});
     return true;
 }
+
+namespace {
+
+// As nft calls them. (linux/netfilter/nf_tables.h, NFT_OBJECT_*)
+const char* object_word(std::uint32_t type) {
+    constexpr std::array words{"object", "counter",    "quota",   "ct helper",      "limit",   "ct count",
+                               "tunnel", "ct timeout", "secmark", "ct expectation", "synproxy"};
+    return words.at(type < words.size() ? type : 0);
+}
+
+}  // namespace
 
 bool Decoder::object(const nlmsghdr& message) {
     std::string table;
@@ -338,7 +317,9 @@ bool Decoder::object(const nlmsghdr& message) {
     if (table != table_name) return true;
     if (counter.name.empty()) return false;
     if (!known || type != NFT_OBJECT_COUNTER) {
-        foreign(Foreign::Kind::object, counter.name, fmt::format("object {}", counter.name), type);
+        const std::string text = fmt::format("{} {}", object_word(type), counter.name);
+        foreign(Foreign::Kind::object, counter.name,
+                type == NFT_OBJECT_COUNTER ? text + " has user data that policyc does not know" : text, type);
         return true;
     }
     Attributes numbers(values);
@@ -369,8 +350,49 @@ bool Decoder::flowtable(const nlmsghdr& message) {
 std::vector<std::string> Decoder::sets() const {
     std::vector<std::string> names;
     for (const SetInProgress& in : sets_)
-        if (!in.unreadable && !in.set.dynamic) names.push_back(in.set.name);
+        if (!in.unreadable) names.push_back(in.set.name);
     return names;
+}
+
+namespace {
+
+bool jumps(const Statement& statement) {
+    return std::holds_alternative<Jump>(statement) || std::holds_alternative<Goto>(statement);
+}
+
+}  // namespace
+
+// A statement that names what is a part of its rule, as nft writes it: a chain, `jump { ... }`, a set, a map.
+void Decoder::take_nameless(Statement& statement) const {
+    // Of what isn't known the verdict comes last.
+    const auto* unknown = std::get_if<Unknown>(&statement);
+    const std::string whole = unknown != nullptr || jumps(statement) ? to_nft(statement) : std::string{};
+    if (const auto part = bound_.find(whole.substr(whole.rfind(' ') + 1)); part != bound_.end()) {
+        const std::string rules = part->second == 1 ? "1 rule" : fmt::format("{} rules", part->second);
+        statement = Unknown{fmt::format("{} {{ ... }} ({})", whole.substr(0, whole.rfind(' ')), rules)};
+        return;
+    }
+    const auto set = [&](const std::string& name) {
+        const auto found = set_index_.find(name);
+        if (found == set_index_.end() || !sets_[found->second].anonymous) return;
+        std::string text = to_nft(statement);
+        const std::size_t at = text.find('@');
+        if (at != std::string::npos) text.replace(at, std::string::npos, "{ ... }");
+        statement = Unknown{std::move(text)};
+    };
+    if (const auto* lookup = std::get_if<Lookup>(&statement))
+        set(std::string(lookup->set));
+    else if (const auto* vmap = std::get_if<LookupVerdict>(&statement))
+        set(std::string(vmap->map));
+    else if (const auto* count = std::get_if<CountByMap>(&statement))
+        set(std::string(count->map));
+}
+
+// What is in a rate set and no rule put there.
+void Decoder::take_buckets(SetInProgress& in) const {
+    const std::vector<Limit> rates = rates_into(out_.chains, in.set.name);
+    for (const Bucket& bucket : in.buckets)
+        if (std::string odd = odd_bucket(bucket, in.set, rates); !odd.empty()) in.strange.push_back(std::move(odd));
 }
 
 std::optional<Ruleset> Decoder::finish() {
@@ -387,11 +409,14 @@ std::optional<Ruleset> Decoder::finish() {
                                             : decode_rule(rule.attributes, find)
                                                   .value_or(ir::Rule{{Unknown{"bytes without sense"}}, {}, {}, 0}));
         chain.rules.clear();
+        for (ir::Rule& rule : chain.chain.rules)
+            for (Statement& statement : rule.statements) take_nameless(statement);
         out_.chains.push_back(std::move(chain.chain));
     }
     for (SetInProgress& in : sets_) {
         if (in.anonymous || in.unreadable || in.gone) continue;
         finish_elements(in);
+        if (!in.buckets.empty()) take_buckets(in);
         for (const std::string& element : in.strange)
             foreign(Foreign::Kind::element, in.set.name, fmt::format("an element of {}: {}", in.set.name, element));
         out_.sets.push_back(std::move(in.set));

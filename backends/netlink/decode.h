@@ -17,7 +17,7 @@ namespace policyc::netlink {
 
 // Takes NFT_MSG_NEW* messages of `table inet policyc` in the order in which the kernel needs them (sets and their elements before the rules
 // that use them); those of other tables and of other kinds are passed over. What policyc doesn't write becomes ir::Unknown or
-// lands in Ruleset::foreign; it is never skipped. Safe on any bytes whose nlmsg_len is not a lie.
+// lands in Ruleset::foreign; it is never skipped. A set or chain that policyc could have written but for its comment or the like is among both. Safe on any bytes whose nlmsg_len is not a lie.
 class Decoder {
 public:
     Decoder() = default;
@@ -55,6 +55,8 @@ private:
     bool flowtable(const nlmsghdr& message);
     void foreign(ir::Foreign::Kind kind, std::string name, std::string text, std::uint32_t object = 0);
     SetInProgress* find_set(const std::string& name, std::uint32_t id);
+    void take_nameless(ir::Statement& statement) const;
+    void take_buckets(SetInProgress& set) const;
 
     // Of a batch (unpack.cpp).
     bool change_policy(const std::string& name, std::optional<std::uint32_t> policy);
@@ -63,7 +65,7 @@ private:
     bool remove_rules(const std::string& name, std::uint64_t handle);
     bool remove_set(const std::string& name);
     bool remove_elements(const std::string& name, std::string_view list);
-    bool remove_foreign(ir::Foreign::Kind kind, const std::string& name);
+    bool remove_foreign(ir::Foreign::Kind kind, const std::string& name, std::uint32_t object = 0);
     bool remove_counter(const std::string& name);
     void renumber_counters();
     void renumber_verdicts();
@@ -78,6 +80,8 @@ private:
     std::vector<bool> counters_gone_;
     std::vector<Chain> chains_;
     std::unordered_map<std::string, std::size_t> chain_index_;
+    // Chains without a name of their own, `jump { ... }`, by the name the kernel gave them: how many rules each has.
+    std::unordered_map<std::string, std::size_t> bound_;
 };
 
 }  // namespace policyc::netlink

@@ -11,7 +11,9 @@
 #include <unordered_set>
 
 #include "backends/netlink/attributes.h"
+#include "backends/netlink/expression.h"
 #include "backends/netlink/words.h"
+#include "backends/text_words.h"
 
 namespace policyc::netlink {
 
@@ -27,7 +29,10 @@ struct Element {
     std::optional<ToChain> verdict;
     std::optional<std::string> counter;
     Life life;
-    bool strange = false;  // it bears what policyc doesn't write: a comment, a counter of its own, another verdict
+    std::optional<std::uint64_t> timeout;       // as told, 0 too
+    std::vector<std::string_view> expressions;  // NFTA_EXPR_*
+    std::string value;                          // of a verdict that policyc doesn't write: " : accept"
+    std::string odd;                            // what else policyc doesn't write: " with a comment"
 };
 
 bool read_value(std::string_view nest, std::string_view& out) {
@@ -40,12 +45,22 @@ bool read_value(std::string_view nest, std::string_view& out) {
     return !attributes.broken();
 }
 
+const char* verdict_word(std::int32_t verdict) {
+    switch (verdict) {
+        case NF_ACCEPT: return "accept";
+        case NF_DROP: return "drop";
+        case NFT_CONTINUE: return "continue";
+        case NFT_RETURN: return "return";
+        default: return "another verdict";
+    }
+}
+
 bool read_verdict(std::string_view nest, Element& element) {
     Attributes outer(nest);
     Attribute data;
     while (outer.next(data)) {
         if (data.type != NFTA_DATA_VERDICT) {
-            element.strange = true;
+            element.odd += " with a value that is no verdict";
             continue;
         }
         Attributes inner(data.data);
@@ -61,9 +76,16 @@ bool read_verdict(std::string_view nest, Element& element) {
         if (verdict == NFT_JUMP || verdict == NFT_GOTO)
             element.verdict = ToChain{verdict == NFT_GOTO, std::move(chain)};
         else
-            element.strange = true;
+            element.value = std::string(" : ") + verdict_word(verdict);
     }
     return !outer.broken();
+}
+
+bool read_expressions(std::string_view nest, Element& element) {
+    Attributes list(nest);
+    Attribute a;
+    while (list.next(a)) element.expressions.push_back(a.data);
+    return !list.broken();
 }
 
 bool read(std::string_view nest, Element& element) {
@@ -83,11 +105,20 @@ bool read(std::string_view nest, Element& element) {
                 break;
             case NFTA_SET_ELEM_FLAGS: element.flags = a.u32().value_or(0); break;
             case NFTA_SET_ELEM_OBJREF: element.counter = a.text(); break;
-            case NFTA_SET_ELEM_TIMEOUT: element.life.timeout = a.u64().value_or(0); break;
+            case NFTA_SET_ELEM_TIMEOUT:
+                element.life.timeout = a.u64().value_or(0);
+                element.timeout = element.life.timeout;
+                break;
             case NFTA_SET_ELEM_EXPIRATION: element.life.left = a.u64().value_or(0); break;
-            case NFTA_SET_ELEM_USERDATA: element.strange = element.strange || a.data != open_interval; break;
+            case NFTA_SET_ELEM_USERDATA:
+                if (a.data != open_interval) element.odd += " with a comment";
+                break;
+            case NFTA_SET_ELEM_EXPR: element.expressions.push_back(a.data); break;
+            case NFTA_SET_ELEM_EXPRESSIONS:
+                if (!read_expressions(a.data, element)) return false;
+                break;
             case NFTA_SET_ELEM_PAD: break;
-            default: element.strange = true; break;
+            default: element.odd += " with something that policyc does not know"; break;
         }
     }
     return !attributes.broken();
@@ -127,11 +158,70 @@ void append_stored(std::string& out, std::string_view key, std::size_t stored) {
     out.append(key).append(stored - key.size(), '\0');
 }
 
+// As nft writes it: "10.69.50.13 . 10.69.13.30 . 3000". Of an interval without concatenation its first key.
+std::string key_text(const Element& element, const Set& set) {
+    const std::size_t bytes = key_bytes(set.types);
+    if (element.key.empty()) return "*";
+    const bool range = !element.key_end.empty();
+    if (set.types.empty() || element.key.size() != bytes || (range && element.key_end.size() != bytes))
+        return hexadecimal(element.key);
+    std::string key;
+    append_stored(key, element.key, stored_bytes(set.types));
+    if (range) append_stored(key, element.key_end, stored_bytes(set.types));
+    Elements one(set.types, range);
+    one.add_key(key);
+    std::string text;
+    for (std::size_t field = 0; field < set.types.size(); ++field) {
+        if (field > 0) text += " . ";
+        append_field(text, one, 0, field);
+    }
+    return text;
+}
+
+// What an element bears beside its key that policyc doesn't write.
+std::string odd_text(const Element& element) {
+    std::string text = element.value;
+    for (const std::string_view nest : element.expressions) {
+        const auto expression = Expression::read(nest);
+        text += fmt::format(" with a {} of its own", expression ? expression->name() : "thing");
+    }
+    return text + element.odd;
+}
+
+std::string value_text(const Element& element) {
+    if (element.verdict) return fmt::format(" : {} {}", element.verdict->go ? "goto" : "jump", element.verdict->chain);
+    return element.counter ? fmt::format(" : \"{}\"", *element.counter) : "";
+}
+
+std::string strange_text(const Element& element, const Set& set) {
+    return key_text(element, set) + value_text(element) + odd_text(element);
+}
+
+Bucket bucket_of(const Element& element, const Set& set) {
+    Bucket out{.key = key_text(element, set),
+               .odd = {},
+               .limit = {},
+               .bare = element.expressions.empty(),
+               .timeout = element.timeout,
+               .left = element.life.left};
+    const auto only = element.expressions.size() == 1 ? Expression::read(element.expressions[0]) : std::nullopt;
+    if (only && only->is("limit")) {
+        const auto limit = limit_of(*only);
+        if (only->understood()) out.limit = limit;
+    }
+    const bool more = element.expressions.size() > 1 || (only && !only->is("limit"));
+    const bool plain = element.key.size() == key_bytes(set.types) && element.key_end.empty() && element.flags == 0 &&
+                       !element.counter && !element.verdict && element.value.empty() && element.odd.empty();
+    out.odd = more ? odd_text(element) : element.value + element.odd;
+    if (!plain && out.odd.empty()) out.odd = " which no rule put there";
+    return out;
+}
+
 }  // namespace
 
 bool take_elements(std::string_view list, const std::unordered_map<std::string, std::uint32_t>& counters,
                    SetInProgress& in) {
-    if (in.unreadable || in.set.dynamic) return true;
+    if (in.unreadable) return true;
     const bool concatenated = in.set.types.size() > 1;
     const std::size_t bytes = in.anonymous ? 1 : key_bytes(in.set.types);
     const std::size_t stored = in.anonymous ? 1 : stored_bytes(in.set.types);
@@ -142,20 +232,31 @@ bool take_elements(std::string_view list, const std::unordered_map<std::string, 
         if (a.type != NFTA_LIST_ELEM) continue;
         Element element;
         if (!read(a.data, element)) return false;
+        if (in.set.dynamic) {
+            in.buckets.push_back(bucket_of(element, in.set));
+            continue;
+        }
         const bool end = (element.flags & NFT_SET_ELEM_INTERVAL_END) != 0;
         const bool range = in.set.interval && concatenated;
         const bool of_interval = in.set.interval && !concatenated;
         const bool odd_flags = (element.flags & ~std::uint32_t{NFT_SET_ELEM_INTERVAL_END}) != 0;  // catch-all
+        const bool odd = !element.expressions.empty() || !element.value.empty() || !element.odd.empty();
         std::uint32_t value = UINT32_MAX;
         // A map's value, a life and a second bound are there where they belong and nowhere else.
-        const bool fits = element.key.size() == bytes && !element.strange && !odd_flags && (!end || of_interval) &&
+        const bool fits = element.key.size() == bytes && !odd && !odd_flags && (!end || of_interval) &&
                           element.key_end.size() == (range ? bytes : 0) && (element.life == Life{} || in.set.timed) &&
                           (element.counter.has_value() == (in.set.map_to == MapTo::counter && !end)) &&
                           (element.verdict.has_value() == (in.set.map_to == MapTo::verdict && !end));
         if (fits && !end) value = value_of(element, counters, in);
         if (!fits || (value == UINT32_MAX && in.set.map_to != MapTo::nothing && !end)) {
-            in.strange.push_back(element.key.empty() ? "an element for every key" : hexadecimal(element.key));
-            continue;
+            // Where an interval begins: where it ends is told later.
+            if (of_interval && !end && element.key.size() == bytes)
+                in.odd_bounds.emplace(static_cast<std::uint32_t>(in.bound_values.size()),
+                                      value_text(element) + odd_text(element));
+            else {
+                in.strange.push_back(strange_text(element, in.set));
+                continue;
+            }
         }
         if (in.anonymous) {
             in.icmp_types.push_back(static_cast<std::uint8_t>(element.key[0]));
@@ -202,13 +303,21 @@ void pair_bounds(SetInProgress& in) {
         return way != 0 ? way < 0 : is_end(x) && !is_end(y);
     });
     bool open = false;
-    std::size_t start = 0;
+    std::uint32_t start = 0;
     const auto close = [&](const std::string& last) {
         std::string key(bound(start).substr(0, stored));
         key += last;
+        open = false;
+        if (const auto odd = in.odd_bounds.find(start); odd != in.odd_bounds.end()) {
+            Elements one(in.set.types, true);
+            one.add_key(key);
+            in.strange.emplace_back();
+            append_field(in.strange.back(), one, 0, 0);
+            in.strange.back() += odd->second;
+            return;
+        }
         in.set.elements.add_key(key, {}, in.bound_values[start]);
         in.set.elements.set_life(in.bound_lives[start]);
-        open = false;
     };
     // The key before this one; the end of an interval is the key behind its last.
     const auto before = [&](std::string_view key) {
@@ -227,7 +336,10 @@ void pair_bounds(SetInProgress& in) {
             continue;
         }
         // Two starts without an end between: nothing policyc writes.
-        if (open) in.strange.push_back(hexadecimal(bound(start).substr(0, bytes)) + " without an end");
+        if (open) {
+            const Element lost{.key = bound(start).substr(0, bytes)};
+            in.strange.push_back(key_text(lost, in.set) + " without an end");
+        }
         start = i;
         open = true;
     }
@@ -245,6 +357,7 @@ void finish_elements(SetInProgress& in) {
     in.bounds.clear();
     in.bound_values.clear();
     in.bound_lives.clear();
+    in.odd_bounds.clear();
     in.set.elements.sort();
 }
 

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "backends/netlink/decode_buckets.h"
 #include "compiler/ir.h"
 #include "compiler/kernel.h"
 
@@ -26,8 +27,10 @@ struct SetInProgress {
     std::string bounds;
     std::vector<std::uint32_t> bound_values;
     std::vector<ir::Life> bound_lives;
+    std::unordered_map<std::uint32_t, std::string> odd_bounds;  // of some of these, what policyc doesn't write there
     std::vector<std::uint8_t> icmp_types;
     std::vector<std::string> strange;  // elements that policyc does not write, as text
+    std::vector<Bucket> buckets;       // of a dynamic set: to be held against the rules when they are known
     bool gone = false;                 // removed by a batch
 };
 

@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "backends/netlink/attributes.h"
+#include "backends/netlink/decode_buckets.h"
 #include "backends/netlink/expression.h"
 #include "backends/netlink/words.h"
+#include "backends/text_words.h"
 
 namespace policyc::netlink {
 
@@ -346,16 +348,6 @@ private:
                    : std::nullopt;
     }
 
-    static std::optional<Limit> limit_of(const Expression& e) {
-        if (e.u32(NFTA_LIMIT_TYPE) != NFT_LIMIT_PKTS || e.u32(NFTA_LIMIT_FLAGS) != 0) return std::nullopt;
-        const std::uint64_t rate = e.u64(NFTA_LIMIT_RATE);
-        if (rate > UINT32_MAX) return std::nullopt;
-        for (const Rate::Unit unit : {Rate::Unit::second, Rate::Unit::minute, Rate::Unit::hour, Rate::Unit::day})
-            if (e.u64(NFTA_LIMIT_UNIT) == seconds_of(unit))
-                return Limit{{static_cast<std::uint32_t>(rate), unit}, e.u32(NFTA_LIMIT_BURST)};
-        return std::nullopt;
-    }
-
     // ---- what uses nothing -------------------------------------------------------------------------------------------
 
     Maybe plain() {
@@ -436,11 +428,14 @@ private:
         return writes ? Maybe(ClampMss{}) : std::nullopt;
     }
 
-    // "payload, cmp, queue": what `nft -a list ruleset` shows under the rule's handle says more.
+    // "payload, cmp, accept": what `nft -a list ruleset` shows under the rule's handle says more.
     [[nodiscard]] std::string text_from(std::size_t from) const {
         std::string out;
-        for (std::size_t i = from; i < expressions_.size(); ++i)
-            out += (out.empty() ? "" : ", ") + expressions_[i].name();
+        for (std::size_t i = from; i < expressions_.size(); ++i) {
+            const Expression& e = expressions_[i];
+            const Maybe known = e.is("immediate") ? verdict(e) : std::nullopt;
+            out += (out.empty() ? "" : ", ") + (known ? to_nft(*known) : e.name());
+        }
         return out;
     }
 

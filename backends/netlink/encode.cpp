@@ -70,10 +70,15 @@ private:
 
     // The first message of every batch; its acknowledgement shows that the kernel has looked at the batch.
     void table() {
-        const auto flags = static_cast<std::uint16_t>(NLM_F_ACK | (plan_.delete_table ? 0 : NLM_F_CREATE));
-        begin(plan_.delete_table ? NFT_MSG_DELTABLE : NFT_MSG_NEWTABLE, flags,
-              {.what = What::table, .removes = plan_.delete_table});
+        const bool removes = plan_.delete_table || plan_.replace_table;
+        const auto flags = static_cast<std::uint16_t>(NLM_F_ACK | (removes ? 0 : NLM_F_CREATE));
+        begin(removes ? NFT_MSG_DELTABLE : NFT_MSG_NEWTABLE, flags, {.what = What::table, .removes = removes});
         out_.put_text(NFTA_TABLE_NAME, table_name);
+        if (plan_.replace_table) {
+            out_.end();
+            begin(NFT_MSG_NEWTABLE, NLM_F_CREATE, {.what = What::table});
+            out_.put_text(NFTA_TABLE_NAME, table_name);
+        }
         if (plan_.add_table || plan_.wake_table) out_.put_u32(NFTA_TABLE_FLAGS, 0);
         out_.end();
     }

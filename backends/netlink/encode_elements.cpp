@@ -19,7 +19,7 @@ using namespace ir;
 constexpr std::size_t fullest_list = 65535 - 1024;
 // What the counter's or chain's name and the timeout take at most, with their attributes around them.
 constexpr std::size_t value_bytes = 300;
-constexpr std::size_t life_bytes = 12;
+constexpr std::size_t life_bytes = 24;
 constexpr std::size_t headers_bytes = 64;
 
 // A closed interval without concatenation is two elements: its first key, and the key behind its last, flagged as an end.
@@ -100,8 +100,11 @@ private:
         }
         if (!removes_) {
             put_value(i);
-            if (const std::uint64_t life = set_.elements.life(i).timeout; life != 0)
-                out_.put_u64(NFTA_SET_ELEM_TIMEOUT, life);
+            if (const Life life = set_.elements.life(i); life.timeout != 0) {
+                out_.put_u64(NFTA_SET_ELEM_TIMEOUT, life.timeout);
+                // What was there before goes on with what is left of it.
+                if (life.left != 0) out_.put_u64(NFTA_SET_ELEM_EXPIRATION, std::min(life.left, life.timeout));
+            }
             // nft's own mark of an interval that ends with the last key.
             if (set_.interval && !concatenated_ && behind.empty())
                 out_.put(NFTA_SET_ELEM_USERDATA,

@@ -14,6 +14,7 @@
 #include "backends/netlink/attributes.h"
 #include "backends/probe.h"
 #include "backends/text_words.h"
+#include "compiler/dormant.h"
 
 namespace policyc::netlink {
 
@@ -121,7 +122,7 @@ std::string reason_of(const Refusal& refusal, const Origin& origin) {
 
 Error refusal_error(const Plan& plan, const Batch& batch, const Answers& answers) {
     for (const Refusal& refusal : answers.refusals)
-        if (refusal.error == EPERM) return not_permitted();
+        if (refusal.error == EPERM) return is_owned(*plan.before) ? owned_by_other() : not_permitted();
     const Refusal* chosen = &answers.refusals.front();
     for (const Refusal& refusal : answers.refusals) {
         if (refusal.sequence == 0 || refusal.sequence >= batch.origins.size()) continue;

@@ -56,6 +56,7 @@ bool Decoder::remove(const nlmsghdr& message) {
     std::string name;
     std::string_view list;
     std::uint64_t handle = 0;
+    std::uint32_t object = 0;  // NFT_OBJECT_*: two of different types may have one name
     const auto type = NFNL_MSG_TYPE(message.nlmsg_type);
     // The same numbers in every kind of message, but that of a chain's name (linux/netfilter/nf_tables.h).
     constexpr std::uint16_t of_table = NFTA_RULE_TABLE;
@@ -66,6 +67,7 @@ bool Decoder::remove(const nlmsghdr& message) {
         if (a.type == of_table) table = a.text();
         if (a.type == of_name) name = a.text();
         if (type == NFT_MSG_DELRULE && a.type == NFTA_RULE_HANDLE) handle = a.u64().value_or(0);
+        if (type == NFT_MSG_DELOBJ && a.type == NFTA_OBJ_TYPE) object = a.u32().value_or(0);
         if (type == NFT_MSG_DELSETELEM && a.type == NFTA_SET_ELEM_LIST_ELEMENTS) list = a.data;
     }
     if (attributes.broken()) return false;
@@ -76,7 +78,9 @@ bool Decoder::remove(const nlmsghdr& message) {
         case NFT_MSG_DELCHAIN: return remove_chain(name) || remove_foreign(Foreign::Kind::chain, name);
         case NFT_MSG_DELSET: return remove_set(name) || remove_foreign(Foreign::Kind::set, name);
         case NFT_MSG_DELSETELEM: return remove_elements(name, list);
-        case NFT_MSG_DELOBJ: return remove_counter(name) || remove_foreign(Foreign::Kind::object, name);
+        case NFT_MSG_DELOBJ:
+            return (object == NFT_OBJECT_COUNTER && remove_counter(name)) ||
+                   remove_foreign(Foreign::Kind::object, name, object);
         case NFT_MSG_DELFLOWTABLE: return remove_foreign(Foreign::Kind::flowtable, name);
         default: return false;
     }
@@ -108,6 +112,7 @@ bool Decoder::remove_set(const std::string& name) {
     sets_[found->second].gone = true;
     set_index_.erase(found);
     static_cast<void>(remove_foreign(Foreign::Kind::element, name));
+    static_cast<void>(remove_foreign(Foreign::Kind::set, name));  // what was strange about it
     return true;
 }
 
@@ -116,8 +121,9 @@ bool Decoder::remove_elements(const std::string& name, std::string_view list) {
     return set != nullptr && netlink::remove_elements(list, *set);
 }
 
-bool Decoder::remove_foreign(Foreign::Kind kind, const std::string& name) {
-    return std::erase_if(out_.foreign, [&](const Foreign& f) { return f.kind == kind && f.name == name; }) > 0;
+bool Decoder::remove_foreign(Foreign::Kind kind, const std::string& name, std::uint32_t object) {
+    return std::erase_if(out_.foreign,
+                         [&](const Foreign& f) { return f.kind == kind && f.name == name && f.object == object; }) > 0;
 }
 
 bool Decoder::remove_counter(const std::string& name) {

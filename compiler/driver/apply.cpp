@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "compiler/common_rules.h"
 #include "compiler/dormant.h"
 #include "compiler/driver/changes_report.h"
 #include "compiler/driver/folder_lock.h"
@@ -142,6 +143,27 @@ std::optional<Sight> sight_of(const Moment& moment, const Tunnel& tunnel, const 
 
 }  // namespace
 
+void carry_lives(const ir::Ruleset& from, ir::Ruleset& to) {
+    for (ir::Set& set : to.sets) {
+        const auto old = std::ranges::find(from.sets, set.name, &ir::Set::name);
+        if (!set.timed || old == from.sets.end() || !same_frame(*old, set)) continue;
+        set.elements.sort();
+        ir::Elements elements(set.types, set.interval);
+        elements.reserve(set.elements.size());
+        std::size_t other = 0;
+        for (std::size_t i = 0; i < set.elements.size(); ++i) {
+            while (other < old->elements.size() && old->elements.key(other) < set.elements.key(i)) ++other;
+            ir::Life life = set.elements.life(i);
+            if (other < old->elements.size() && old->elements.key(other) == set.elements.key(i) &&
+                old->elements.life(other).timeout == life.timeout)
+                life.left = old->elements.life(other).left;
+            elements.add_key(set.elements.key(i), set.elements.cause(i), set.elements.value(i));
+            elements.set_life(life);
+        }
+        set.elements = std::move(elements);
+    }
+}
+
 void carry_counters(const ir::Ruleset& from, ir::Ruleset& to) {
     std::map<std::string, const ir::Counter*> named;
     for (const ir::Counter& counter : from.counters) named[counter.name] = &counter;
@@ -156,10 +178,11 @@ void carry_counters(const ir::Ruleset& from, ir::Ruleset& to) {
     for (ir::Chain& chain : to.chains) {
         const auto old = chains.find(chain.name);
         if (old == chains.end()) continue;
-        for (std::size_t i = 0; i < std::min(chain.rules.size(), old->second->rules.size()); ++i) {
-            ir::Rule& rule = chain.rules[i];
-            const ir::Rule& other = old->second->rules[i];
-            if (!same(rule, other)) continue;
+        const std::vector<ir::Rule>& there = old->second->rules;
+        const auto equal = [](const ir::Rule& a, const ir::Rule& b) { return same(a, b); };
+        for (const auto& [theirs_at, ours_at] : common_rules(there, chain.rules, equal)) {
+            ir::Rule& rule = chain.rules[ours_at];
+            const ir::Rule& other = there[theirs_at];
             // The kernel's rule may lack matches that ours has twice: the counters are the same, in the same order.
             auto theirs = other.statements.begin();
             for (ir::Statement& statement : rule.statements) {
@@ -302,7 +325,11 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
 
         // Once more where others change what it made: the counters then go on from what it found the time before.
         const Send send = [&](const Snapshot& from) {
-            if (from.ruleset) carry_counters(*from.ruleset, wanted);
+            if (from.ruleset) {
+                carry_counters(*from.ruleset, wanted);
+                // Only what is foreign makes a set come anew that has the same frame.
+                if (!from.ruleset->foreign.empty()) carry_lives(*from.ruleset, wanted);
+            }
             const std::vector<Family> untracked =
                 world.untracked_families ? world.untracked_families() : std::vector<Family>();
             Result<Kernel::Commit> sent = timed("program", [&] { return kernel->commit(from, wanted, prove); });

@@ -20,8 +20,11 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
 // How long to wait for another policyc.
 inline constexpr std::chrono::milliseconds apply_patience{10000};
 
-// The numbers of counters that both have, by name and by place, from one Ruleset into another: they count on over an
-// apply.
+// The numbers of counters that both have, by name and by rule, from one Ruleset into another: they count on over an
+// apply, whatever stands between the rules.
 void carry_counters(const ir::Ruleset& from, ir::Ruleset& to);
+
+// What is left of the life of each timed element that both have: one that has to be made anew goes when it would have gone.
+void carry_lives(const ir::Ruleset& from, ir::Ruleset& to);
 
 }  // namespace policyc

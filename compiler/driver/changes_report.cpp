@@ -136,6 +136,11 @@ std::string summary_of(const Difference& difference, Tense tense) {
     const std::size_t chains = difference.whole_chains;
     std::string rules = difference.rules > 0 || chains == 0 ? count_or_no(difference.rules, "rule") : "";
     if (chains > 0) rules += (rules.empty() ? "" : " and ") + count_of(chains, "chain");
+    if (difference.anew) {
+        text += fmt::format("; the table {} made anew: {}, {}", tense == Tense::would ? "would be" : "was", elements,
+                            rules);
+        return text + "\n";
+    }
     switch (tense) {
         case Tense::would:
             text += fmt::format("; {} would change, {} {}", elements, rules,
@@ -148,11 +153,12 @@ std::string summary_of(const Difference& difference, Tense tense) {
 
 // A few of the texts, a line each.
 std::string few_lines(const char* head, const std::vector<std::string>& texts) {
-    constexpr std::size_t shown = 5;
+    constexpr std::size_t shown = 8;
     std::string lines;
     for (std::size_t i = 0; i < std::min(shown, texts.size()); ++i)
         lines += fmt::format("  ! {}: {}\n", head, printable(texts[i]));
-    if (texts.size() > shown) lines += fmt::format("  ! {}: {} more\n", head, texts.size() - shown);
+    if (texts.size() > shown)
+        lines += fmt::format("  ! {}: and {} more, which `--format json` names\n", head, texts.size() - shown);
     return lines;
 }
 

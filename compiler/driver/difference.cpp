@@ -98,6 +98,27 @@ std::vector<std::string> all_of(const Drift& drift) {
     return all;
 }
 
+// Things of others that do nothing to packets by themselves: a rule or an element that names one is strange, or finds nothing there.
+bool is_idle(const ir::Foreign& foreign) {
+    switch (foreign.kind) {
+        case ir::Foreign::Kind::table: return foreign.text != dormant_text;
+        case ir::Foreign::Kind::object:
+        case ir::Foreign::Kind::flowtable:
+        case ir::Foreign::Kind::set: return true;
+        case ir::Foreign::Kind::chain: return foreign.text.ends_with(" has a comment");
+        case ir::Foreign::Kind::element: return false;
+    }
+    return false;
+}
+
+// What undoing does to packets, where all that is foreign and does anything to them is understood.
+proof::Effect undoing_effect(const ir::Ruleset& table, const View& view) {
+    if (std::ranges::none_of(table.foreign, is_idle)) return effect_of(table, view);
+    ir::Ruleset rest = table;
+    std::erase_if(rest.foreign, is_idle);
+    return effect_of(rest, view);
+}
+
 // What somebody else did to the table since policyc made it, or what another version made otherwise.
 void add_drift(const ir::Ruleset& before, const Origin& origin, Difference& result) {
     // Permissions that came or went by hand are among the changes; where those show none, the sets are named.
@@ -105,7 +126,7 @@ void add_drift(const ir::Ruleset& before, const Origin& origin, Difference& resu
         std::ranges::any_of(result.changes, [](const Change& change) { return change.cause == Change::Cause::drift; });
     Drift found = drift(before, *origin.meant, !told);
     if (found.empty()) return;
-    const proof::Effect undoing = found.unproved ? proof::Effect{} : effect_of(before, *origin.view);
+    const proof::Effect undoing = found.unproved ? proof::Effect{} : undoing_effect(before, *origin.view);
     if (origin.other.empty()) {
         result.undoing_opens = undoing.opens;
         result.undoing_closes = undoing.closes;
@@ -137,7 +158,7 @@ void add_unrecorded(const ir::Ruleset& before, const ir::Ruleset& after, const V
     std::erase_if(
         texts, [](const std::string& text) { return text.starts_with("counter ") || text.starts_with("map count_"); });
     if (texts.empty() && result.foreign.empty()) return;
-    const proof::Effect effect = found.unproved ? proof::Effect{} : effect_of(before, now);
+    const proof::Effect effect = found.unproved ? proof::Effect{} : undoing_effect(before, now);
     result.undoing_opens = !result.foreign.empty() && effect.opens;
     result.undoing_closes = !result.foreign.empty() && effect.closes;
     for (const std::string& text : texts)
@@ -179,6 +200,7 @@ Difference difference(const std::optional<ir::Ruleset>& before, const ir::Rulese
     result.elements = planned.elements();
     result.rules = planned.rules();
     result.whole_chains = planned.chains();
+    result.anew = planned.replace_table;
     result.chains = differing_chains(table, after);
     if (unjudged) {
         if (!after.empty()) result.remarks = compare_terms({}, now);

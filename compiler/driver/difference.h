@@ -24,6 +24,7 @@ struct Difference {
     std::size_t elements = 0;          // that would go or come
     std::size_t rules = 0;             // likewise
     std::size_t whole_chains = 0;      // that would go or come or get another policy
+    bool anew = false;                 // the table goes and comes, with all in it
     std::vector<Term> remarks;         // what opens and closes beyond the changes
     std::vector<std::string> foreign;  // of the table that is there: what policyc did not write, or did not write so
     std::vector<std::string> missing;  // and what it wrote that is not there any more

@@ -9,6 +9,7 @@
 
 #include "backends/text_words.h"
 #include "compiler/access.h"
+#include "compiler/common_rules.h"
 #include "compiler/program.h"
 #include "policy/text.h"
 
@@ -22,7 +23,30 @@ std::string rule_text(const ir::Rule& rule) {
     return text;
 }
 
-// By the first rule that differs.
+// Whether it is among what is foreign, which says more of it.
+bool is_told(const ir::Ruleset& seen, ir::Foreign::Kind kind, const std::string& name) {
+    return std::ranges::any_of(seen.foreign, [&](const ir::Foreign& f) { return f.kind == kind && f.name == name; });
+}
+
+// Each rule that is there and was not meant, then each that was meant and is not there.
+void compare_rules(const ir::Chain& seen, const ir::Chain& meant, Drift& out) {
+    const auto equal = [](const ir::Rule& a, const ir::Rule& b) { return same(a, b); };
+    const auto common = common_rules(seen.rules, meant.rules, equal);
+    const auto add = [&](const ir::Chain& chain, auto place, std::vector<std::string>& to) {
+        auto next = common.begin();
+        for (std::size_t i = 0; i < chain.rules.size(); ++i) {
+            if (next != common.end() && place(*next) == i)
+                ++next;
+            else
+                to.push_back(fmt::format("chain {}, rule {}: {}", chain.name, i + 1, rule_text(chain.rules[i])));
+        }
+    };
+    add(
+        seen, [](const auto& pair) { return pair.first; }, out.foreign);
+    add(
+        meant, [](const auto& pair) { return pair.second; }, out.missing);
+}
+
 void compare_chains(const ir::Ruleset& seen, const ir::Ruleset& meant, Drift& out) {
     for (const std::string& name : differing_chains(seen, meant)) {
         const auto mine = std::ranges::find(seen.chains, name, &ir::Chain::name);
@@ -32,18 +56,13 @@ void compare_chains(const ir::Ruleset& seen, const ir::Ruleset& meant, Drift& ou
             continue;
         }
         if (wanted == meant.chains.end()) {
-            out.foreign.push_back("chain " + name);
+            if (!is_told(seen, ir::Foreign::Kind::chain, name)) out.foreign.push_back("chain " + name);
             continue;
         }
-        const auto& rules = mine->rules;
-        std::size_t at = 0;
-        while (at < rules.size() && at < wanted->rules.size() && same(rules[at], wanted->rules[at])) ++at;
-        if (at < rules.size())
-            out.foreign.push_back(fmt::format("chain {}, rule {}: {}", name, at + 1, rule_text(rules[at])));
-        else if (at < wanted->rules.size())
-            out.missing.push_back(fmt::format("chain {}: its rules from rule {} on", name, at + 1));
-        else
-            out.foreign.push_back(fmt::format("chain {}: its hook, priority or policy", name));
+        const bool based =
+            mine->base.has_value() == wanted->base.has_value() && (!mine->base || same(*mine->base, *wanted->base));
+        if (!based) out.foreign.push_back(fmt::format("chain {}: its hook, priority or policy", name));
+        compare_rules(*mine, *wanted, out);
     }
 }
 
@@ -60,6 +79,8 @@ void compare_counters(const ir::Ruleset& seen, const ir::Ruleset& meant, Drift& 
     for (const auto& [name, pair] : paired(seen.counters, meant.counters)) {
         if (pair.first == nullptr) out.missing.push_back("counter " + name);
         if (pair.second == nullptr) out.foreign.push_back("counter " + name);
+        if (pair.first != nullptr && pair.second != nullptr && !same(*pair.first, *pair.second))
+            out.foreign.push_back(fmt::format("counter {}: its comment \"{}\"", name, pair.first->comment));
     }
 }
 
@@ -124,7 +145,7 @@ void compare_sets(const ir::Ruleset& seen, const ir::Ruleset& meant, bool permis
             continue;
         }
         if (wanted == nullptr) {
-            out.foreign.push_back(fmt::format("{} {}", what, name));
+            if (!is_told(seen, ir::Foreign::Kind::set, name)) out.foreign.push_back(fmt::format("{} {}", what, name));
             continue;
         }
         if (!same_frame(*mine, *wanted)) {

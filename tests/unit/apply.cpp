@@ -285,4 +285,32 @@ TEST_CASE("counters go on by name and by place") {
     other.chains[0].rules[0].statements = {ir::Count{}, ir::Accept{}};
     carry_counters(counted(7), other);
     CHECK(std::get<ir::Count>(other.chains[0].rules[0].statements[0]).packets == 0);
+
+    // What somebody put in front of it doesn't matter.
+    ir::Ruleset more = counted(7);
+    more.chains[0].rules.insert(more.chains[0].rules.begin(), ir::Rule{{ir::Accept{}}});
+    fresh = counted(0);
+    carry_counters(more, fresh);
+    CHECK(std::get<ir::Count>(fresh.chains[0].rules[0].statements[0]).packets == 7);
+}
+
+TEST_CASE("what is left of a life goes on where the element is the same") {
+    const auto timed = [](const std::vector<ir::Life>& lives) {
+        ir::Ruleset ruleset;
+        ir::Set set{.name = "grants4", .types = {ir::Type::ipv4_addr}, .timed = true};
+        set.elements = ir::Elements(set.types, false);
+        for (std::uint32_t i = 0; i < lives.size(); ++i) {
+            set.elements.add({{i, i}});
+            set.elements.set_life(lives[i]);
+        }
+        ruleset.sets.push_back(set);
+        return ruleset;
+    };
+    ir::Ruleset fresh = timed({{1000, 0}, {2000, 0}, {}, {1000, 0}});
+    carry_lives(timed({{1000, 10}, {1000, 20}, {1000, 30}}), fresh);
+    const ir::Elements& elements = fresh.sets[0].elements;
+    CHECK(elements.life(0) == ir::Life{1000, 10});
+    CHECK(elements.life(1) == ir::Life{2000, 0});  // another timeout
+    CHECK(elements.life(2) == ir::Life{});
+    CHECK(elements.life(3) == ir::Life{1000, 0});  // it wasn't there
 }

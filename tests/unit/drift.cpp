@@ -51,9 +51,9 @@ TEST_CASE("what was done to the table by hand is named, whatever it was done to"
          false, false},
         {"not from policyc: counter mine", [&](Gateway& gw) { gw.table().counters.push_back({.name = "mine"}); }, false,
          false},
-        {"not from policyc: a quota",
+        {"not from policyc: an element",
          [&](Gateway& gw) {
-             gw.table().foreign.push_back({ir::Foreign::Kind::object, "mine", "a quota", 0});
+             gw.table().foreign.push_back({ir::Foreign::Kind::element, "tunnel4", "an element", 0});
          },
          true, true},
         {"not from policyc: chain tiers, rule 1: counter accept",
@@ -109,6 +109,53 @@ TEST_CASE("verify names no port as missing that something serves at since the la
     CHECK(gw.run(verb_verify).status == 0);
 }
 
+TEST_CASE("each rule that differs is named, and not only the first of its chain") {
+    Gateway gw;
+    gw.apply(policy());
+    auto& rules = gw.chain("tiers").rules;
+    const std::size_t count = rules.size();
+    rules.insert(rules.begin(), {ir::Rule{{ir::Count{}}}, ir::Rule{{ir::Accept{}}}});
+    rules.pop_back();
+    Ran ran = gw.run(verb_diff);
+    CHECK(ran.says("! not from policyc: chain tiers, rule 1: counter\n"));
+    CHECK(ran.says("! not from policyc: chain tiers, rule 2: accept\n"));
+    CHECK(ran.says("! missing from the kernel: chain tiers, rule " + std::to_string(count) + ": "));
+    CHECK(ran.record.at("foreign").size() == 2);
+    CHECK(ran.record.at("missing").size() == 1);
+    ran = gw.run(verb_verify);
+    CHECK(ran.says("! more than the policy compiles to: chain tiers, rule 2: accept\n"));
+    // Of many a few are shown, and the record has them all.
+    for (int i = 0; i < 20; ++i) rules.insert(rules.begin(), ir::Rule{{ir::Count{}}});
+    ran = gw.run(verb_diff);
+    CHECK(ran.says("! not from policyc: and 14 more, which `--format json` names\n"));
+    CHECK(ran.record.at("foreign").size() == 22);
+}
+
+TEST_CASE("what meets no packet is named, and opens and closes nothing") {
+    Gateway gw;
+    for (const auto& [foreign, anew] : std::vector<std::pair<ir::Foreign, bool>>{
+             {{ir::Foreign::Kind::object, "mine", "quota mine", 2}, false},
+             {{ir::Foreign::Kind::set, "tunnel4", "set tunnel4 has a comment", 0}, false},
+             {{ir::Foreign::Kind::chain, "tiers", "chain tiers has a comment", 0}, false},
+             {{ir::Foreign::Kind::table, "", "the table has a comment", 0}, true}}) {
+        gw.apply(policy());
+        gw.table().foreign.push_back(foreign);
+        CAPTURE(foreign.text);
+        const Ran ran = gw.run(verb_diff);
+        CHECK(ran.says("! not from policyc: " + foreign.text + "\n"));
+        CHECK(ran.says("\nno permission comes or goes; "));
+        CHECK(ran.says("; the table would be made anew: ") == anew);
+        CHECK_FALSE(ran.widens());
+        CHECK_FALSE(ran.narrows());
+        CHECK(gw.run(verb_verify).status == 1);
+        CHECK(gw.apply(policy()).says("! not from policyc: " + foreign.text + "\n"));
+        CHECK(gw.apply(policy()).says("nothing to change"));
+    }
+    gw.table().counters.at(0).comment = "another";
+    CHECK(gw.run(verb_diff).says("! not from policyc: counter " + gw.table().counters[0].name +
+                                 ": its comment \"another\"\n"));
+}
+
 TEST_CASE("without a record, a chain that differs opens and closes what the diagrams say") {
     Gateway gw;
     gw.apply(policy());
@@ -121,7 +168,7 @@ TEST_CASE("without a record, a chain that differs opens and closes what the diag
     CHECK_FALSE(ran.widens());
     CHECK(ran.narrows());
 
-    gw.table().foreign.push_back({ir::Foreign::Kind::object, "mine", "a quota", 0});
+    gw.table().foreign.push_back({ir::Foreign::Kind::element, "tunnel4", "an element", 0});
     ran = gw.run(verb_diff);
     CHECK(ran.widens());
     CHECK(ran.narrows());

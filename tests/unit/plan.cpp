@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "../kernel/tools/samples.h"
+#include "compiler/dormant.h"
 
 using namespace policyc;
 using namespace policyc::ir;
@@ -148,7 +149,7 @@ TEST_CASE("plan: what is foreign goes, and what it spoiled comes anew") {
     before.foreign = {{Foreign::Kind::set, "mine", "set mine", 0},
                       {Foreign::Kind::object, "q", "object q", 2},
                       {Foreign::Kind::element, "allow_tcp4", "an element", 0},
-                      {Foreign::Kind::table, "", "dormant", 0}};
+                      {Foreign::Kind::table, "", dormant_text, 0}};
     before.chains[0].rules.push_back({{Unknown{"[ queue ]"}}, "", {}, 200});
     const Ruleset after = samples::small();
     const Plan p = plan(&before, after);
@@ -202,4 +203,35 @@ TEST_CASE("plan: another rate makes the set of its buckets anew, for each keeps 
     REQUIRE(p.add_sets.size() == 1);
     CHECK(after.sets[p.add_sets[0]].name == "rate1_ip6");
     CHECK(p.delete_sets.size() == 1);
+}
+
+TEST_CASE("plan: a set that has a comment comes anew, once") {
+    Ruleset before = held(samples::small());
+    before.foreign = {{Foreign::Kind::set, "allow_tcp4", "set allow_tcp4 has a comment", 0}};
+    const Ruleset after = samples::small();
+    const Plan p = plan(&before, after);
+    CHECK(p.delete_foreign.empty());
+    CHECK(p.delete_sets.size() == 1);
+    CHECK(p.elements() == 4);
+}
+
+TEST_CASE("plan: a table that bears what can't be taken from it is made anew") {
+    Ruleset before = held(samples::everything());
+    for (const char* text : {"the table has a comment", owned_text}) {
+        before.foreign = {{Foreign::Kind::table, "", dormant_text, 0},
+                          {Foreign::Kind::table, "", text, 0},
+                          {Foreign::Kind::set, "mine", "set mine", 0}};
+        const Ruleset after = samples::everything();
+        const Plan p = plan(&before, after);
+        CHECK(p.replace_table);
+        CHECK_FALSE(p.wake_table);
+        CHECK_FALSE(p.empty());
+        CHECK(p.delete_foreign.empty());
+        CHECK(p.add_sets.size() == after.sets.size());
+        CHECK(p.elements() == plan(nullptr, after).elements());
+        const Ruleset none;
+        const Plan gone = plan(&before, none);
+        CHECK(gone.delete_table);
+        CHECK_FALSE(gone.replace_table);
+    }
 }

@@ -2,7 +2,9 @@
 #include "backends/netlink/unpack.h"
 
 #include <doctest/doctest.h>
+#include <linux/netfilter/nf_tables.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "../kernel/tools/mutate.h"
@@ -103,6 +105,57 @@ TEST_CASE("unpack: what the kernel would refuse makes no sense") {
 TEST_CASE("unpack: a table that sleeps wakes up") {
     Ruleset there = with_handles(samples::small());
     there.foreign.push_back({Foreign::Kind::table, "", "the table is dormant: it judges nothing", 0});
+    const auto made = netlink::unpack(&there, batch(&there, samples::small()));
+    REQUIRE(made.ok());
+    CHECK(same(made.value().value(), samples::small()));
+}
+
+TEST_CASE("unpack: a table with a comment comes anew, and what is left of a life goes on") {
+    Ruleset there = with_handles(samples::everything());
+    there.foreign = {{Foreign::Kind::table, "", "the table has a comment", 0},
+                     {Foreign::Kind::object, "mine", "quota mine", NFT_OBJECT_QUOTA}};
+    Ruleset after = samples::everything();
+    Set& grants = *std::ranges::find(after.sets, "grants4", &Set::name);
+    Elements lives(grants.types, grants.interval);
+    for (std::size_t i = 0; i < grants.elements.size(); ++i) {
+        lives.add_key(grants.elements.key(i));
+        Life life = grants.elements.life(i);
+        if (life.timeout != 0) life.left = 5000;
+        lives.set_life(life);
+    }
+    grants.elements = lives;
+    const auto made = netlink::unpack(&there, batch(&there, after));
+    REQUIRE(made.ok());
+    CHECK(same(made.value().value(), after));
+    const Set& back = *std::ranges::find(made.value()->sets, "grants4", &Set::name);
+    CHECK(back.elements.life(0) == Life{3600000, 5000});
+    CHECK(back.elements.life(1) == Life{});
+}
+
+TEST_CASE("unpack: what goes of two objects of one name is the one of that type") {
+    Ruleset there = with_handles(samples::everything());
+    const std::string name = there.counters[0].name;
+    there.foreign = {{Foreign::Kind::object, name, "quota", NFT_OBJECT_QUOTA},
+                     {Foreign::Kind::object, name, "limit", NFT_OBJECT_LIMIT}};
+    const auto made = netlink::unpack(&there, batch(&there, samples::everything()));
+    REQUIRE(made.ok());
+    CHECK(same(made.value().value(), samples::everything()));
+    // And where the counter goes, its maps apart, the others stay named.
+    Ruleset less = samples::everything();
+    less.counters.push_back({"more", "", {}, 0, 0});
+    Ruleset more = with_handles(less);
+    const std::string bytes = batch(&more, samples::everything());
+    more.foreign = {{Foreign::Kind::object, "more", "quota", NFT_OBJECT_QUOTA}};
+    const auto left = netlink::unpack(&more, bytes);
+    REQUIRE(left.ok());
+    CHECK(left.value()->foreign.size() == 1);
+    CHECK(left.value()->counters.size() == samples::everything().counters.size());
+}
+
+TEST_CASE("unpack: a set that had a comment is no longer foreign when it came anew") {
+    Ruleset there = with_handles(samples::small());
+    there.foreign = {{Foreign::Kind::set, "allow_tcp4", "set allow_tcp4 has a comment", 0},
+                     {Foreign::Kind::element, "allow_tcp4", "an element", 0}};
     const auto made = netlink::unpack(&there, batch(&there, samples::small()));
     REQUIRE(made.ok());
     CHECK(same(made.value().value(), samples::small()));
