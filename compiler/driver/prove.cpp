@@ -164,7 +164,7 @@ Result<void> prove_compiled(const Policy& policy, const Addresses& addresses, st
 Result<void> prove_expected(const Policy& policy, const Addresses& addresses, const World& world) {
     using Found = proof::Proof::Found;
     const proof::Proof proof =
-        timed("prove tests", [&] { return proof::prove_tests(policy, addresses, today(world)); });
+        timed("prove_tests", [&] { return proof::prove_tests(policy, addresses, today(world)); });
     switch (proof.found) {
         case Found::same: return {};
         case Found::differs:

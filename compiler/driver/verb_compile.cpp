@@ -42,7 +42,7 @@ int verb_compile(const Options& options, World& world, Report& report) {
         return options.to == "ir" ? print_ir(ruleset, report.sources) : to_nft(ruleset, &report.sources);
     });
     if (options.to != "ir") {
-        Result<ir::Ruleset> read = timed("read back", [&] {
+        Result<ir::Ruleset> read = timed("read_written", [&] {
             return options.to == "json" ? read_back_json(text, ruleset) : read_back_text(text, ruleset);
         });
         if (!read) return report.fail(read.error());

@@ -264,7 +264,7 @@ def stages_say_how_long_they_took_where_that_is_asked_for(folder):
     result = run("compile", "policy.toml", cwd=folder, env={"POLICYC_TIMINGS": "1"})
     expect_exit(0, result)
     names = [line.split()[1] for line in result.stderr.splitlines()]
-    expect_equal(["parse", "check", "names", "judge", "lower", "prove", "total"], names, "stages")
+    expect_equal(["parse", "check", "names", "judge", "prove_tests", "lower", "write", "read_written", "prove", "total"], names, "stages")
     expect(all(re.fullmatch(r"timing: \S+ \d+\.\d+", line) for line in result.stderr.splitlines()), result)
     expect_equal("", run("compile", "policy.toml", cwd=folder).stderr, "stderr")
 
