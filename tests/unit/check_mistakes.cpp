@@ -164,6 +164,10 @@ TEST_CASE("of inputs and outputs too, and of tiers by inputs where no other node
     const std::string hub = "[nodes.vps]\naddress = \"10.69.50.1\"\ninterface = \"wg1\"\n";
     CHECK(redundant(both, tier("\"phone\"", "\"gw:22\""), hub) == "\"gw:22\"<\"22\" ");
     CHECK(redundant(both, tier("\"phone\"", "\"gw:22\""), hub + "scope = \"tunnel\"\n") == "");
+    CHECK(redundant(both + hub + "scope = \"tunnel\"\n", tier("\"phone\"", "\"gw:22\"")) == "");
+    // All of an input is covered by others, whatever its entries cover of each other.
+    CHECK(redundant("input.a = { from = [\"laptop\"], ports = [\"20-30\"] }\n"
+                    "input.b = { from = [\"laptop\"], ports = [\"22\", \"22-23\"] }\n") == "b<\"20-30\" ");
     // `output`, by itself.
     const auto output = [&](const std::string& list) { return redundant("output = [" + list + "]\n"); };
     CHECK(output("\"home:22\", \"10.69.13.5:22\"") == "\"10.69.13.5:22\"<\"home:22\" ");

@@ -122,6 +122,10 @@ TEST_CASE("what a test denies is not spoken of where some node judges it, or may
     roads.phone = "peer = \"vps\"\nscope = \"host\"\ninterface = \"wg0\"\n";
     CHECK(denied(roads, "home", "gw:22 home:22") == "");
     CHECK(denied(roads, "laptop", "vps:22") != "");
+    roads.gateway = "scope = \"none\"\n";
+    CHECK(denied(roads, "home", "laptop:22") == "");
+    roads.phone = "peer = \"vps\"\n";
+    CHECK(denied(roads, "home", "laptop:22") != "");
     // Nobody says how the phone is connected.
     roads = Roads();
     roads.phone = "";
@@ -182,6 +186,7 @@ TEST_CASE("an entry of a tier that no node judges is said") {
     CHECK(allowed(roads, "home", "g h", group).starts_with("\"g\": "));
     // Not where a part of it may be judged.
     CHECK(allowed(roads, "home", "10.69.0.0/16:22") == "");
+    CHECK(allowed(roads, "home", "10.69.12.0/23:22") == "");
     CHECK(allowed(roads, "home phone", "home:22") == "");
     CHECK(allowed(roads, "10.69.13.0/24 192.0.2.1", "home:22") == "");
     CHECK(allowed(roads, "gw", "gw:22") == "");
