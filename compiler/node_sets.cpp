@@ -66,8 +66,9 @@ std::string rate_set(std::size_t limiter, Family family) {
     return fmt::format("rate{}_{}", limiter + 1, numbered("ip", family));
 }
 
-void add_rate_sets(const std::vector<Limiter>& limiters, const std::vector<Family>& families, ir::Ruleset& out) {
-    for (std::size_t i = 0; i < limiters.size(); ++i) {
+void add_rate_sets(const std::vector<Limiter>& limiters, const std::set<std::size_t>& used,
+                   const std::vector<Family>& families, ir::Ruleset& out) {
+    for (const std::size_t i : used) {
         for (const Family family : families) {
             ir::Set set{.name = rate_set(i, family),
                         .types = {ir::address_type(family)},

@@ -1,6 +1,7 @@
 // The sets of a node's Ruleset that are no permissions: its sides, what is untouched, buckets of rates.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ void add_untouched_sets(const Untouched& untouched, ir::Ruleset& out);
 
 // "rate1_ip4": the buckets of a limiter, one per source.
 std::string rate_set(std::size_t limiter, Family family);
-void add_rate_sets(const std::vector<Limiter>& limiters, const std::vector<Family>& families, ir::Ruleset& out);
+void add_rate_sets(const std::vector<Limiter>& limiters, const std::set<std::size_t>& used,
+                   const std::vector<Family>& families, ir::Ruleset& out);
 
 }  // namespace policyc
