@@ -32,8 +32,14 @@ struct Bypass {
         between,  // the node passes it on from tunnel to tunnel
         at_end,   // it is for the node
     };
+    // A node that judges, and the one that could send it there and back all the same, by routes that no policy knows.
+    struct Detour {
+        std::size_t by = 0;
+        std::size_t through = 0;
+    };
     Why why{};
     std::size_t node = 0;
+    std::optional<Detour> unless = {};
 };
 
 // The nodes as `peer` connects them. Where that makes a ring there are several ways, and nothing is certain.
@@ -65,6 +71,22 @@ public:
         there.insert(there.end(), back.rbegin(), back.rend());
         std::erase_if(there, [&](std::size_t node) { return node == from || node == to; });
         return there;
+    }
+
+    // Of all who may pass on what `from` sends, before it is at `to`, one that `wanted` holds of, and who sent it there.
+    template <typename Wanted>
+    [[nodiscard]] std::optional<Bypass::Detour> detour(std::size_t from, std::size_t to, const Wanted& wanted,
+                                                       reach::Budget& budget) const {
+        std::set<std::size_t> seen{from, to};
+        std::vector<std::size_t> reached{from};
+        for (std::size_t at = 0; at < reached.size(); ++at) {
+            for (const std::size_t next : links_[reached[at]]) {
+                if (!seen.insert(next).second || !budget.spend(1)) continue;
+                if (wanted(next)) return Bypass::Detour{reached[at], next};
+                reached.push_back(next);
+            }
+        }
+        return {};
     }
 
 private:
@@ -136,7 +158,8 @@ public:
         return ends;
     }
 
-    [[nodiscard]] std::optional<Bypass> bypass(const FlowPlace& from, const FlowPlace& to) const {
+    [[nodiscard]] std::optional<Bypass> bypass(const FlowPlace& from, const FlowPlace& to,
+                                               reach::Budget& budget) const {
         const Node& sender = policy_.nodes[from.node];
         const Node& receiver = policy_.nodes[to.node];
         const bool hosts = from.own && to.own;
@@ -150,8 +173,9 @@ public:
         if (!between || std::ranges::any_of(*between, judges)) return {};
         // One that judges all it sees may be in a network at either end, and see it there.
         if (!hosts && !whole_hosts_.empty()) return {};
-        if (between->empty()) return Bypass{Bypass::Why::at_end, to.node};
-        return Bypass{Bypass::Why::between, between->front()};
+        const auto detour = peers_.detour(from.node, to.node, judges, budget);
+        if (between->empty()) return Bypass{Bypass::Why::at_end, to.node, detour};
+        return Bypass{Bypass::Why::between, between->front(), detour};
     }
 
 private:
@@ -237,14 +261,14 @@ private:
         return ends;
     }
 
-    // Whether it is so of each pair; the first is an example.
+    // Whether that is certain of each pair; the first is an example.
     bool nobody_judges(const std::vector<FlowPlace>& sources, const Target* target, const std::vector<FlowPlace>& to,
                        std::optional<Example>& example) {
         for (const FlowPlace& there : to) {
             for (const FlowPlace& here : sources) {
                 if (here.range.family != there.range.family || same(here, there)) continue;
-                const auto bypass = spend() ? finder_.bypass(here, there) : std::nullopt;
-                if (!bypass) return false;
+                const auto bypass = spend() ? finder_.bypass(here, there, pairs_) : std::nullopt;
+                if (!bypass || bypass->unless || pairs_.spent()) return false;
                 if (!example) example = Example{target, here, there, *bypass};
             }
         }
@@ -255,7 +279,8 @@ private:
         for (const FlowPlace& there : finder_.ends_of(target.host).places) {
             for (const FlowPlace& here : sources) {
                 if (here.range.family != there.range.family || same(here, there) || !spend()) continue;
-                if (const auto bypass = finder_.bypass(here, there)) return Example{&target, here, there, *bypass};
+                if (const auto bypass = finder_.bypass(here, there, pairs_); bypass && !pairs_.spent())
+                    return Example{&target, here, there, *bypass};
             }
         }
         return {};
@@ -326,9 +351,14 @@ private:
     }
 
     void report_test(const Expectation& test, const Example& example) {
-        Diagnostic& diagnostic = diagnostics_.report(Code::W0706, example.target->span,
-                                                     fmt::format("test \"{}\" denies what no node judges", test.name),
-                                                     "some of it passes, whatever the policy says");
+        const auto& unless = example.bypass.unless;
+        const auto name = [this](std::size_t node) { return policy_.nodes[node].name; };
+        Diagnostic& diagnostic =
+            diagnostics_.report(Code::W0706, example.target->span,
+                                fmt::format("test \"{}\" denies what no node on the way judges", test.name),
+                                unless ? fmt::format("some of it passes, unless `{}` sends it through `{}`",
+                                                     name(unless->by), name(unless->through))
+                                       : "some of it passes, whatever the policy says");
         tell_why(example, test.from, diagnostic);
     }
 

@@ -166,8 +166,13 @@ TEST_CASE("of inputs and outputs too, and of tiers by inputs where no other node
     CHECK(redundant(both, tier("\"phone\"", "\"gw:22\""), hub + "scope = \"tunnel\"\n") == "");
     CHECK(redundant(both + hub + "scope = \"tunnel\"\n", tier("\"phone\"", "\"gw:22\"")) == "");
     // All of an input is covered by others, whatever its entries cover of each other.
-    CHECK(redundant("input.a = { from = [\"laptop\"], ports = [\"20-30\"] }\n"
-                    "input.b = { from = [\"laptop\"], ports = [\"22\", \"22-23\"] }\n") == "b<\"20-30\" ");
+    const Checked whole(base +
+                        "[nodes.gw.input.b]\nfrom = [\"laptop\"]\nports = [\"22-23\", \"22\"]\n"
+                        "[nodes.gw.input.a]\nfrom = [\"laptop\"]\nports = [\"20-30\"]\n" +
+                        tier("\"laptop\"", "\"web\""));
+    REQUIRE(whole.places() == "W0501:13");
+    REQUIRE(whole.diagnostics.all().front().secondary.size() == 1);
+    CHECK(whole.at(whole.diagnostics.all().front().secondary.front().span) == "\"20-30\"");
     // `output`, by itself.
     const auto output = [&](const std::string& list) { return redundant("output = [" + list + "]\n"); };
     CHECK(output("\"home:22\", \"10.69.13.5:22\"") == "\"10.69.13.5:22\"<\"home:22\" ");

@@ -101,6 +101,28 @@ TEST_CASE("what a test denies and no node judges is said, with an example and th
     CHECK(said(text) == "\"[fd69::11]:22\": fd69::12 -> [fd69::11]:22/tcp" + by_hub);
 }
 
+TEST_CASE("a node that could send it through one that judges is named with that one") {
+    const auto label = [](const Roads& roads, const std::string& from, const std::string& deny) {
+        const Checked checked(
+            roads.with("[[test]]\nname = \"t\"\nfrom = [\"" + from + "\"]\ndeny = [\"" + deny + "\"]\n"));
+        REQUIRE_MESSAGE(checked.policy, checked.said());
+        Diagnostics diagnostics;
+        warn_unjudged(*checked.policy, {}, diagnostics);
+        REQUIRE(diagnostics.all().size() == 1);
+        return diagnostics.all().front().primary.text;
+    };
+    Roads roads;
+    const std::string certain = "some of it passes, whatever the policy says";
+    const std::string through_gateway = "some of it passes, unless `vps` sends it through `gw`";
+    CHECK(label(roads, "phone", "laptop:22") == through_gateway);
+    CHECK(label(roads, "vps", "laptop:22") == through_gateway);
+    CHECK(label(roads, "phone", "vps:22") == certain);
+    CHECK(label(roads, "gw", "phone:22") == certain);
+    CHECK(label(roads, "home", "gw:22") == certain);
+    roads.gateway = "scope = \"none\"\n";
+    CHECK(label(roads, "phone", "laptop:22") == certain);
+}
+
 TEST_CASE("what a test denies is not spoken of where some node judges it, or may") {
     Roads roads;
     CHECK(denied(roads, "phone vps laptop", "home:22 gw:22") == "");
@@ -172,8 +194,20 @@ TEST_CASE("an entry of a tier that no node judges is said") {
           "that host\n");
     CHECK(allowed(roads, "home", "gw:22 laptop:22") ==
           "\"gw:22\": home 10.69.13.1 -> 10.69.50.2:22/tcp: scope = \"host\" on gw judges it\n");
-    CHECK(allowed(roads, "laptop", "phone:22 home:22") ==
+    // The hub may send it through the gateway, which then judges it.
+    CHECK(allowed(roads, "laptop", "phone:22 home:22") == "");
+    CHECK(allowed(roads, "vps", "phone:22") == "");
+    // By way of nobody, or where nobody who is connected could.
+    CHECK(allowed(roads, "laptop", "vps:22") ==
+          "\"vps:22\": laptop 10.69.50.11 -> 10.69.50.1:22/tcp: scope = \"tunnel\" "
+          "on vps judges what comes out of the tunnel\n");
+    Roads apart;
+    apart.gateway =
+        "scope = \"none\"\n[nodes.lab]\naddress = \"10.69.50.3\"\ninterface = \"wg0\"\nscope = \"tunnel\"\n";
+    CHECK(allowed(apart, "laptop", "phone:22 home:22") ==
           "\"phone:22\": laptop 10.69.50.11 -> 10.69.50.12:22/tcp: scope = \"tunnel\" on vps judges what goes from "
+          "tunnel to tunnel\n"
+          "\"home:22\": laptop 10.69.50.11 -> 10.69.13.1:22/tcp: scope = \"tunnel\" on vps judges what goes from "
           "tunnel to tunnel\n");
     // A host name by its address, and a group by all that it holds.
     const std::string more = "[services]\ngrafana = \"g.example:3000\"\n";
