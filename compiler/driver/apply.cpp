@@ -23,7 +23,6 @@
 #include "compiler/timing.h"
 #include "policy/expect.h"
 #include "policy/expiry.h"
-#include "policy/unjudged.h"
 
 namespace policyc {
 
@@ -215,7 +214,6 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
 
     warn_unused(policy, lock.lock, report.diagnostics);
     warn_expiry(policy, today(world), report.diagnostics);
-    warn_unjudged(policy, addresses, report.diagnostics);
 
     // What must stay true is true, or nothing goes any further.
     timed("judge", [&] { judge(policy, addresses, today(world), report.diagnostics, Nameless::waits); });
