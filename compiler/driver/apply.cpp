@@ -253,7 +253,8 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
         if (const auto last = past ? past->policy.nodes[past->view.node].interface : std::nullopt)
             if (auto open = leaves_open(tunnel, last->value, world)) return report.fail(std::move(*open));
         if (attempt == 0)
-            said_again = report_tunnel(tunnel, world, report) + report_neighbours(!wanted.empty(), *kernel, report);
+            said_again = report_tunnel(tunnel, world, report) + report_neighbours(!wanted.empty(), *kernel, report) +
+                         report_programs(tunnel, world, report);
 
         if (wanted.empty() ? !before : before && same(*before, wanted)) {
             if (const Result<void> proven = prove(wanted); !proven) return report.fail(proven.error());

@@ -53,4 +53,15 @@ std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report) {
     return notes;
 }
 
+std::size_t report_programs(const Tunnel& tunnel, const World& world, Report& report) {
+    if (tunnel.interface.empty()) return 0;
+    std::size_t notes = 0;
+    for (const Surrounding& one : programs(tunnel.interface, world)) {
+        if (one.effect < Surrounding::Effect::widens) continue;
+        ++notes;
+        report.notes.push_back(fmt::format("warning: {}: {}", one.words, one.why));
+    }
+    return notes;
+}
+
 }  // namespace policyc

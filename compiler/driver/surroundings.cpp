@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -95,7 +96,6 @@ void add_interface(const Node& node, const World& world, std::vector<Surrounding
     const std::string& name = node.interface->value;
     if (!links) return;
     const auto link = std::ranges::find(*links, name, &Link::name);
-    if (link != links->end()) add_programs(*link, out);
     if (link != links->end() && link->master.empty()) return;
     const bool judges_all = node.scope == Scope::host;
     out.push_back({judges_all ? Effect::narrows : Effect::breaks,
@@ -230,6 +230,15 @@ std::optional<Surrounding> refused_tunnel(const Policy& policy, const Node& node
                                    policy.nodes[*node.peer].name, way_out)};
 }
 
+std::vector<Surrounding> programs(const std::string& interface, const World& world) {
+    std::vector<Surrounding> out;
+    if (const auto links = world.links ? world.links() : std::nullopt)
+        for (const Link& link : *links)
+            if (link.name == interface) add_programs(link, out);
+    add_legacy(world, out);
+    return out;
+}
+
 Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& node, Kernel& kernel,
                                               const World& world) {
     const Result<std::vector<ForeignChain>> chains = kernel.foreign_chains();
@@ -239,7 +248,7 @@ Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& 
     add_interface(node, world, out);
     if (auto refused = refused_tunnel(policy, node, world)) out.push_back(std::move(*refused));
     add_settings(policy, node, world, out);
-    add_legacy(world, out);
+    std::ranges::move(programs(node.interface->value, world), std::back_inserter(out));
     std::ranges::stable_sort(out, std::greater<>(), &Surrounding::effect);
     return out;
 }

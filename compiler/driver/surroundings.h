@@ -32,6 +32,9 @@ Surrounding surrounding(const ForeignChain& chain);
 // That WireGuard listens on a port which that node refuses to all: whoever dials this host can't come in. Of a node that dials its `peer`, where it doesn't keep alive, or others were heard.
 std::optional<Surrounding> refused_tunnel(const Policy& policy, const Node& node, const World& world);
 
+// What sees packets of that interface and is no chain that can be read: programs at it, and tables of iptables-legacy.
+std::vector<Surrounding> programs(const std::string& interface, const World& world);
+
 // The chains of other tables, the tables of iptables-legacy, and the settings of the kernel (networking/ip-sysctl) that matter to that node. The worst first.
 Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& node, Kernel& kernel,
                                               const World& world);

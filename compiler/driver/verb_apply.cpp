@@ -22,6 +22,7 @@ bool nothing_to_do(const Options& options, World& world, Report& report) {
     report.record["changed"] = false;
     report_tunnel(*tunnel, world, report);
     report_neighbours(true, *kernel, report);
+    report_programs(*tunnel, world, report);
     record_difference({}, report);
     report.data += fmt::format("{}: nothing to change\n", tunnel->node);
     return true;

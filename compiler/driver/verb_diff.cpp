@@ -131,6 +131,7 @@ int verb_diff(const Options& options, World& world, Report& report) {
             report.notes.push_back("   = help: " + open->help);
         }
     report_neighbours(!after.empty(), *kernel, report);
+    report_programs(tunnel, world, report);
     if (!before && !after.empty())
         report.notes.emplace_back("the kernel has no table inet policyc: nothing is applied");
     Difference differs = timed("difference", [&] { return difference(before, after, view, origin_of(past)); });

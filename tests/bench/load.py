@@ -89,8 +89,18 @@ class Bench:
             self.runner.measure(cells, "floor, all changed", floored, (self.floor, "replace", str(count)))
             self.runner.measure(cells, "floor, shards", self.clear, (self.floor, "load", str(count), str(SHARD)))
             self.runner.measure(cells, "floor, read", sharded, (self.floor, "read"))
+            for _ in range(2 if count == 10**6 else 5):
+                self.turn(cells, count)
         self.clear()
         return cells
+
+    def turn(self, cells, count):
+        """What is promised of the floor differs by less than one of these machines does from one minute to the next: both of a pair run right after each other, and often."""
+        self.runner.measure(cells, "apply, in turn", self.clear, self.apply("policy.toml"))
+        self.runner.measure(cells, "apply, one changed, in turn", lambda: None, self.apply("changed.toml"))
+        self.runner.measure(cells, "floor, shards, in turn", self.clear, (self.floor, "load", str(count), str(SHARD)))
+        # As cold as the caches are after a policy was compiled.
+        self.runner.measure(cells, "floor, one changed, in turn", lambda: None, (self.floor, "change", "64"))
 
     def one_by_nft(self, count):
         """A file that changes what `changed.toml` changes, for the table that nft loaded."""
@@ -197,12 +207,12 @@ ROWS = (
 BOUNDS = (
     ("policyc apply, from TOML to read back, of the time of nft -f", 1.0, (10**5,), lambda cells: quotient(cells["apply"].seconds, cells["nft -f"].seconds)),
     ("its program phase, of the least that is possible: by hand, sets of 65,536", 1.2, (10**5, 10**6),
-     lambda cells: quotient(cells["apply"].phase("program").seconds, cells["floor, shards"].phase("program").seconds)),
+     lambda cells: quotient(cells["apply, in turn"].phase("program").seconds, cells["floor, shards, in turn"].phase("program").seconds)),
     ("memory that the program phase takes beyond the Ruleset, of that of nft -f", 0.15, (10**6,),
      lambda cells: quotient(cells["program"].memory("program").peak, cells["nft -f"].peak)),
     ("policyc apply, nothing changed, of the time of nft -f", 0.1, (10**5,), lambda cells: quotient(cells["apply again"].seconds, cells["nft -f"].seconds)),
     ("one address changed, what the kernel takes of it, of one deletion and one addition by hand", 1.0, (10**5,),
-     lambda cells: quotient(cells["apply, one changed"].phase("send").seconds, cells["floor, one changed"].phase("send").seconds)),
+     lambda cells: quotient(cells["apply, one changed, in turn"].phase("send").seconds, cells["floor, one changed, in turn"].phase("send").seconds)),
     ("reading back what was applied, of the time of nft list", 0.25, (10**5,),
      lambda cells: quotient(cells["apply"].phase("read-back").seconds, cells["nft list"].seconds)),
 )

@@ -186,6 +186,9 @@ def diff_names_the_devices(house):
 
 def programs_at_the_tunnel_are_named(house):
     def seen(words):
+        for verb in (("diff",), ("apply", "--offline")):
+            told = ran(house.policyc(*verb), 0, verb[0]).stderr
+            check(f"warning: {words}: " in told, f"{verb[0]} does not say it:\n{told}")
         return (1, [("widens", words)])
 
     run_in = house.spaces.run
