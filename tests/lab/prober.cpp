@@ -46,7 +46,8 @@ namespace probe {
 namespace {
 
 constexpr std::uint16_t first_source_port = 32768;
-constexpr std::uint16_t last_source_port = 60999;
+// Below WireGuard's own, from which a host may send what others may not.
+constexpr std::uint16_t last_source_port = 51799;
 constexpr std::size_t chunk = 64;  // packets between two readings: far fewer than any receive queue holds
 
 struct Probe {
