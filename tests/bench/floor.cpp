@@ -3,7 +3,7 @@
 //
 //   floor load N [SHARD]    table inet policyc with N elements `ipv4_addr . ipv4_addr . inet_service`, in sets of SHARD (default: one set)
 //   floor replace N [SHARD] the same where a table is
-//   floor change [MB]       one element goes and another comes, in the table that `load` made; after writing to so much memory
+//   floor change [MB [SET]] one element goes and another comes, in the table that `load` made, or in that set of another; after writing to so much memory
 //   floor read              every element of every set of table inet policyc, one line on stdout: their number
 //
 // On stderr it says how long it all, encoding and the kernel took: `timing: NAME SECONDS`.
@@ -187,14 +187,14 @@ void forget(std::uint32_t megabytes) {
     asm volatile("" : : "r"(room.data()) : "memory");
 }
 
-void change(std::uint32_t megabytes) {
+void change(std::uint32_t megabytes, const std::string& set) {
     forget(megabytes);
     const Timing all("program");
     const Netlink netlink = open_netlink();
     Batch batch(4096);
     constexpr std::uint32_t other = 0x7fffff;
-    batch.elements(NFT_MSG_DELSETELEM, name_of(0), 0, 1);
-    batch.elements(NFT_MSG_NEWSETELEM, name_of(0), other, other + 1);
+    batch.elements(NFT_MSG_DELSETELEM, set, 0, 1);
+    batch.elements(NFT_MSG_NEWSETELEM, set, other, other + 1);
     batch.send(netlink);
 }
 
@@ -265,11 +265,11 @@ int main(int argc, char** argv) {
     if ((verb == "load" || verb == "replace") && count != 0) {
         load(count, shard, verb == "replace");
     } else if (verb == "change") {
-        change(count);
+        change(count, argc > 3 ? argv[3] : name_of(0));
     } else if (verb == "read") {
         read();
     } else {
-        std::fputs("usage: floor load|replace N [SHARD] | change [MEGABYTES] | read\n", stderr);
+        std::fputs("usage: floor load|replace N [SHARD] | change [MEGABYTES [SET]] | read\n", stderr);
         return 2;
     }
     return 0;
