@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 
 #include "compiler/lookups.h"
 #include "compiler/node_sets.h"
@@ -52,7 +51,7 @@ public:
         sides_ = sides_of(policy_, index());
         add_side_sets(sides_, families_, out_);
         if (host_scope()) add_untouched_sets(node_.untouched, out_);
-        add_rate_sets(permissions_.limiters(), limiting(), families_, out_);
+        add_rate_sets(permissions_, families_, out_);
         lookups_.emplace(out_, families_, layout_.shard);
 
         // Regular chains before those that jump to them.
@@ -81,12 +80,6 @@ private:
     [[nodiscard]] const std::string& tunnel() const { return node_.interface->value; }
     [[nodiscard]] bool has_untouched() const {
         return !node_.untouched.interfaces.empty() || !node_.untouched.ranges.empty();
-    }
-    // The limiters that something to limit is left of: what has no address has none.
-    [[nodiscard]] std::set<std::size_t> limiting() const {
-        std::set<std::size_t> all;
-        for (const auto& members : permissions_.limit_classes()) all.insert(members.begin(), members.end());
-        return all;
     }
     [[nodiscard]] std::size_t index() const { return static_cast<std::size_t>(&node_ - policy_.nodes.data()); }
 

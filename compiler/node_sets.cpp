@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 namespace policyc {
 
 namespace {
@@ -66,16 +68,18 @@ std::string rate_set(std::size_t limiter, Family family) {
     return fmt::format("rate{}_{}", limiter + 1, numbered("ip", family));
 }
 
-void add_rate_sets(const std::vector<Limiter>& limiters, const std::set<std::size_t>& used,
-                   const std::vector<Family>& families, ir::Ruleset& out) {
+void add_rate_sets(const PermissionSets& permissions, const std::vector<Family>& families, ir::Ruleset& out) {
+    std::set<std::size_t> used;
+    for (const auto& members : permissions.limit_classes()) used.insert(members.begin(), members.end());
     for (const std::size_t i : used) {
+        const Limiter& limiter = permissions.limiters()[i];
         for (const Family family : families) {
             ir::Set set{.name = rate_set(i, family),
                         .types = {ir::address_type(family)},
                         .dynamic = true,
-                        .timeout = refill_seconds(limiters[i].rate.unit),
+                        .timeout = refill_seconds(limiter.rate.unit),
                         .size = rate_sources,
-                        .comment = fmt::format("{}: {} per source", limiters[i].what, to_string(limiters[i].rate))};
+                        .comment = fmt::format("{}: {} per source", limiter.what, to_string(limiter.rate))};
             set.elements = ir::Elements(set.types, false);
             out.sets.push_back(std::move(set));
         }

@@ -1,7 +1,6 @@
 // The sets of a node's Ruleset that are no permissions: its sides, what is untouched, buckets of rates.
 #pragma once
 
-#include <set>
 #include <string>
 #include <vector>
 
@@ -22,7 +21,7 @@ void add_untouched_sets(const Untouched& untouched, ir::Ruleset& out);
 
 // "rate1_ip4": the buckets of a limiter, one per source.
 std::string rate_set(std::size_t limiter, Family family);
-void add_rate_sets(const std::vector<Limiter>& limiters, const std::set<std::size_t>& used,
-                   const std::vector<Family>& families, ir::Ruleset& out);
+// For the limiters that something to limit is left of: what has no address has none.
+void add_rate_sets(const PermissionSets& permissions, const std::vector<Family>& families, ir::Ruleset& out);
 
 }  // namespace policyc
