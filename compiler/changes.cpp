@@ -10,6 +10,7 @@
 
 #include "compiler/access.h"
 #include "compiler/box_text.h"
+#include "compiler/dns_reason.h"
 #include "compiler/gaps.h"
 #include "compiler/implied.h"
 #include "compiler/limits.h"
@@ -18,8 +19,8 @@
 #include "compiler/own_addresses.h"
 #include "compiler/own_end.h"
 #include "compiler/people.h"
-#include "compiler/time_text.h"
-#include "policy/belief.h"
+#include "compiler/timing.h"
+#include "policy/expiry.h"
 #include "policy/text.h"
 
 namespace policyc {
@@ -305,18 +306,14 @@ private:
         return has(with_old_addresses(), line);
     }
 
+    std::string_view dns_reason(std::string_view service) {
+        return keep(reason_of_answer(now_.view(), std::string(now_.host_name(service))));
+    }
+
     std::span<const Box> all_boxes(const std::vector<Line*>& lines) {
         std::vector<Box> boxes;
         for (const Line* line : lines) boxes.insert(boxes.end(), line->boxes.begin(), line->boxes.end());
         return keep(boxes);
-    }
-
-    std::string_view dns_reason(std::string_view service) {
-        const Lock* lock = now_.view().lock;
-        if (lock == nullptr) return "DNS";
-        const auto entry = lock->find(std::string(now_.host_name(service)));
-        if (entry == lock->end()) return "DNS";
-        return keep(fmt::format("DNS, locked {} ago", about(now_.view().now - entry->second.resolved)));
     }
 
     void place(Change& change, const Compiled& compiled, const Span& span) {
@@ -413,15 +410,15 @@ private:
         if (went_by_dns(line)) {
             const std::string host(last_->host_name(line.words.service));
             change.cause = Cause::dns;
-            if (!is_gone(host)) {
+            if (!is_gone(now_.view(), host)) {
                 change.reason = dns_reason(line.words.service);
                 return change;
             }
             if (const auto still = with_old_addresses().find(*old)) place(change, *with_old_addresses_, still->span);
-            change.reason = keep(reason_gone(host));
+            change.reason = keep(reason_gone(now_.view(), host));
             return change;
         }
-        if (const auto still = now_.find(line.words) ? std::nullopt : before_any_expiry().find(line.words)) {
+        if (const auto still = now_.find(line.words) ? std::nullopt : found_before_expiry(line.words)) {
             place(change, *before_any_expiry_, still->span);
             change.reason = "expired";
             return change;
@@ -432,33 +429,16 @@ private:
         return change;
     }
 
-    [[nodiscard]] bool is_gone(const std::string& host) const {
-        const auto found = now_.view().addresses->find(host);
-        return found == now_.view().addresses->end() || found->second.empty();
-    }
-
-    [[nodiscard]] std::string reason_gone(const std::string& host) const {
-        static const Lock nothing;
-        const View& view = now_.view();
-        switch (
-            absence_of(*view.policy, view.lock != nullptr ? *view.lock : nothing, *view.addresses, host, view.now)) {
-            case Absence::unknown: return fmt::format("no address of {} is known", host);
-            case Absence::none: return fmt::format("{} has no address any more", host);
-            case Absence::too_old: return fmt::format("what is known of {} is older than stale.keep", host);
-            case Absence::denied_family: return fmt::format("{} has only IPv6 addresses now", host);
-        }
-        return {};
-    }
-
-    // The new policy on a day when nothing of it had expired.
-    const Compiled& before_any_expiry() {
+    // In the new policy on a day when nothing of it had expired.
+    std::optional<Words> found_before_expiry(const Words& words) {
+        if (!has_expired(*now_.view().policy, now_.view().today)) return {};
         if (!before_any_expiry_) {
             View view = now_.view();
             view.today = Days{};
             view.ruleset = nullptr;
             compile(before_any_expiry_, view);
         }
-        return *before_any_expiry_;
+        return before_any_expiry_->find(words);
     }
 
     // The new policy with the addresses of the last one.
@@ -493,7 +473,8 @@ private:
 
 Changes changes(const ir::Ruleset& before, const ir::Ruleset& after, const View& new_view,
                 const std::optional<View>& old_view) {
-    return Difference(before, after, new_view, old_view).run(before, after);
+    Difference both = timed("both", [&] { return Difference(before, after, new_view, old_view); });
+    return timed("compare", [&] { return both.run(before, after); });
 }
 
 }  // namespace policyc

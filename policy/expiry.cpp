@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 
 namespace policyc {
@@ -36,6 +37,11 @@ void warn(std::string_view name, const std::optional<Spanned<Days>>& expires, Da
 void warn_expiry(const Policy& policy, Days today, Diagnostics& diagnostics) {
     for (const Service& service : policy.services) warn(service.name, service.expires, today, diagnostics);
     for (const Tier& tier : policy.tiers) warn(tier.name, tier.expires, today, diagnostics);
+}
+
+bool has_expired(const Policy& policy, Days today) {
+    const auto over = [&](const auto& one) { return !holds_on(one.expires, today); };
+    return std::ranges::any_of(policy.services, over) || std::ranges::any_of(policy.tiers, over);
 }
 
 }  // namespace policyc

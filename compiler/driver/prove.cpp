@@ -184,7 +184,7 @@ proof::Effect effect_of(const ir::Ruleset& table, const View& view) {
 }
 
 void check_listed(const ir::Ruleset& table, const View& now, const View* last, const ServerPorts& live,
-                  const World& world, Difference& differs) {
+                  const World& world, Difference& differs, proof::Limits limits) {
     std::vector<proof::Listed> gains;
     std::vector<proof::Listed> losses;
     for (const Change& change : differs.changes) {
@@ -205,8 +205,13 @@ void check_listed(const ir::Ruleset& table, const View& now, const View* last, c
     ServerPorts ports = server_ports_of(table);
     ports.tcp.insert(ports.tcp.end(), live.tcp.begin(), live.tcp.end());
     ports.udp.insert(ports.udp.end(), live.udp.begin(), live.udp.end());
-    const proof::Unlisted found =
-        proof::unlisted(*now.policy, *now.addresses, now.node, today(world), table, servers(ports), gains, losses);
+    const proof::Unlisted found = proof::unlisted(*now.policy, *now.addresses, now.node, today(world), table,
+                                                  servers(ports), gains, losses, limits);
+    if (found.found == proof::Proof::Found::too_large)
+        differs.remarks.push_back(
+            {"may open and close more than is listed, since what both allow is too entangled to be compared: " +
+                 found.error.message,
+             true, true});
     // What is marked says in words what it is about, which may be any packet.
     if (!found.opens.empty() && !differs.opens())
         differs.remarks.push_back({"opens, and nothing above says so: " + found.opens, true, false});

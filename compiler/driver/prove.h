@@ -31,8 +31,8 @@ Result<void> prove_expected(const Policy& policy, const Addresses& addresses, co
 proof::Effect effect_of(const ir::Ruleset& table, const View& view);
 
 // Asks the diagrams whether the changes and remarks are all that opens and closes where the policy takes the place of `table`, which `last` made where it is known, and adds a remark
-// where they are not. Tables with rules that nobody knows, or without a chain that the policy needs, and policies that are too entangled, are not looked at.
+// where they are not, or where that can't be told, since what both allow is too entangled. Tables with rules that nobody knows, or without a chain that the policy needs, are not looked at.
 void check_listed(const ir::Ruleset& table, const View& now, const View* last, const ServerPorts& live,
-                  const World& world, Difference& differs);
+                  const World& world, Difference& differs, proof::Limits limits = {});
 
 }  // namespace policyc

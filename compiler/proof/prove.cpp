@@ -396,12 +396,12 @@ Effect effect(const Policy& policy, const Addresses& addresses, std::size_t node
 
 Unlisted unlisted(const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
                   const ir::Ruleset& table, const Servers& served, std::span<const Listed> gains,
-                  std::span<const Listed> losses) {
+                  std::span<const Listed> losses, Limits limits) {
     Unlisted result;
     if (const Result<void> known = understood(table, policy.nodes[node]); !known)
         return {.found = Proof::Found::not_understood, .error = known.error()};
     for (const Family family : {Family::ipv4, Family::ipv6}) {
-        Space space(family);
+        Space space(family, limits);
         const Meant meant = meaning_of(policy, addresses, node, today, family, space.diagrams());
         if (!meant.meaning) return {.found = Proof::Found::too_large, .error = meant.meaning.error()};
         try {

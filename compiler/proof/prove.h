@@ -65,6 +65,6 @@ struct Unlisted {
 };
 Unlisted unlisted(const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
                   const ir::Ruleset& table, const Servers& served, std::span<const Listed> gains,
-                  std::span<const Listed> losses);
+                  std::span<const Listed> losses, Limits limits = {});
 
 }  // namespace policyc::proof

@@ -187,7 +187,7 @@ void build(const Packet& packet, Bytes& out) {
     if (ipv6) {
         put32(out, 6U << 28U | static_cast<std::uint32_t>(packet.tos << 20U));
         put16(out, static_cast<unsigned>(length));
-        put16(out, static_cast<unsigned>(protocol << 8U | 64U));
+        put16(out, static_cast<unsigned>(protocol) << 8U | 64U);
     } else {
         put16(out, 0x4500U | packet.tos);
         put16(out, static_cast<unsigned>(20 + length));

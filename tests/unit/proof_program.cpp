@@ -430,4 +430,12 @@ TEST_CASE("what a list leaves out is marked as opening") {
     Difference same;
     check_listed(after.ruleset, now, nullptr, {}, world, same);
     CHECK(same.remarks.empty());
+
+    // Where that can't be told it may be anything.
+    Difference entangled;
+    check_listed(after.ruleset, now, nullptr, {}, world, entangled, {.edges = 10});
+    REQUIRE(entangled.remarks.size() == 1);
+    CHECK(entangled.remarks[0].text.starts_with("may open and close more than is listed, since "));
+    CHECK(entangled.widens());
+    CHECK(entangled.narrows());
 }
