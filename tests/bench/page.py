@@ -17,10 +17,12 @@ def text_table(head, rows):
                      for row in [head, *rows]) + "\n"
 
 
+def number(value):
+    return f"{value:.4f}" if value < 0.1 else f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+
+
 def seconds(cell):
-    if cell.seconds is None:
-        return cell.why or "n/a"
-    return f"{cell.seconds:.4f}" if cell.seconds < 0.1 else f"{cell.seconds:.3f}" if cell.seconds < 1 else f"{cell.seconds:.2f}"
+    return cell.why or "n/a" if cell.seconds is None else number(cell.seconds)
 
 
 def megabytes(cell):
@@ -64,6 +66,11 @@ def write_packets(head, rows, shares, columns, costs):
     charts.bars(DOCS / "performance-packets.svg", "Packets a second through the gateway", "share of what a chain gets that only tracks connections and accepts",
                 shares, columns, mark=0.95)
     fill("packets", f"{machine()}\n\n![packets](performance-packets.svg)\n\n{markdown(head, rows)}\n\n```\n{where.text(costs)}\n```")
+
+
+def write_proof(tables):
+    """`tables`: (words, head, rows)."""
+    fill("proof", "\n\n".join([machine(), *(f"{words}\n\n{markdown(head, rows)}" for words, head, rows in tables)]))
 
 
 def write_load(head, times, peaks, bounds_head, bounds_rows, policies_head, policies_rows, phase_rows, sizes):
