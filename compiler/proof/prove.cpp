@@ -23,6 +23,7 @@ constexpr Interval neighbour_discovery{133 * 256, 136 * 256 + 255};
 struct Different {
     Error error;
     std::vector<u128> point;
+    Phase phase;
 };
 
 // Which packets pass: `may` and no others, and all of `must`.
@@ -269,7 +270,8 @@ private:
                                  " would be refused, or not leave with the address it should",
                              {},
                              {}},
-                            *point};
+                            *point,
+                            phase};
     }
 
     const Found found_;
@@ -354,12 +356,13 @@ Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, 
                                          passes ? "let through" : "refused", passes ? "denies" : "allows"),
                              {},
                              passes ? Span{} : line_of(point, family, policy, addresses, node)},
-                            point};
+                            point,
+                            phase};
         };
         try {
             Prover(policy, addresses, node, ruleset, served, space, meant.meaning.value(), different).prove();
         } catch (const Different& found) {
-            Proof::Counterexample example{.family = family};
+            Proof::Counterexample example{.family = family, .phase = found.phase};
             std::ranges::copy(found.point, example.point.begin());
             return {.found = Proof::Found::differs, .error = found.error, .counterexample = example};
         } catch (const Space::TooLarge& large) {

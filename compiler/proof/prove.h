@@ -9,6 +9,7 @@
 
 #include "compiler/ir.h"
 #include "compiler/proof/meaning.h"
+#include "compiler/proof/packet.h"
 #include "compiler/proof/servers.h"
 #include "policy/model.h"
 #include "policy/names.h"
@@ -27,10 +28,11 @@ struct Proof {
     };
     Found found = Found::same;
     Error error;
-    // Of `differs`: the point of that packet, by the levels of meaning.h.
+    // Of `differs`: the point of that packet, by the levels of meaning.h, and what it is.
     struct Counterexample {
         Family family{};
         std::array<u128, flow_fields> point{};
+        Phase phase;
     };
     std::optional<Counterexample> counterexample;
     std::size_t edges = 0;  // of all diagrams

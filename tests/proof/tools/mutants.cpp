@@ -15,6 +15,7 @@
 #include "compiler/plan.h"
 #include "compiler/proof/prove.h"
 #include "damage.h"
+#include "example.h"
 #include "loaded.h"
 #include "probes.h"
 
@@ -37,13 +38,18 @@ std::optional<ir::Ruleset> emitted(const ir::Ruleset& ruleset) {
 class Judge {
 public:
     Judge(const ir::Ruleset& whole, const Node& node, std::uint64_t seed)
-        : whole_(whole), walker_(whole), probes_(whole, interfaces(node), seed) {
+        : whole_(whole), interfaces_(interfaces(node)), walker_(whole), probes_(whole, interfaces(node), seed) {
         rates(whole);
         std::set<Flow> flows;
         for (const ir::Set& set : whole.sets) {
             for (const std::vector<ir::Field>& fields : read_by(whole, set.name))
                 for (std::size_t i = 0; i < set.elements.size(); i += 1 + set.elements.size() / 4)
                     probes_.near(key_of(set.elements, i), set.types, fields, flows);
+        }
+        about_ = {flows.begin(), flows.end()};
+        for (const Family family : {Family::ipv4, Family::ipv6}) {
+            const bool four = family == Family::ipv4;
+            about_.push_back({.family = family, .protocol = four ? 1U : 58U, .port = (four ? 8U : 128U) * 256});
         }
         std::vector<Flow> all(flows.begin(), flows.end());
         std::ranges::shuffle(all, std::mt19937_64(seed));
@@ -62,6 +68,7 @@ public:
                     probes_.near(*key, std::ranges::find(whole_.sets, mutant.set, &ir::Set::name)->types, fields,
                                  first);
         // Where the proof points to: whether a packet shows it is for the packets to say.
+        if (proof.counterexample && shows(*proof.counterexample, changed, other)) return true;
         if (const auto& example = proof.counterexample) {
             const auto at = [&](proof::Field field) { return example->point[proof::place(field)]; };
             Flow flow{example->family, at(proof::Field::source), at(proof::Field::destination),
@@ -115,17 +122,64 @@ private:
         bool found = false;
         probes_.packets(flow, [&](const Packet& packet) {
             if (found) return;
-            const auto compare = [&](const Buckets& buckets) {
-                ++packets;
-                if (walker_.judge(packet, buckets) != other.judge(packet, buckets)) found = true;
-            };
-            compare({});
-            // What is under way, and sends another SYN, may or may not take from a bucket.
-            if (rates_.empty() || (packet.assured && packet.syn)) return;
-            compare({.all_used_up = true});
-            for (const Rate& rate : rates_) compare({.used_up = rate});
+            found = differs(packet, other);
         });
         return found || postrouting(flow, other);
+    }
+
+    bool shows(const proof::Proof::Counterexample& found, const ir::Ruleset& changed, Walker& other) {
+        std::vector<unsigned> ports = ports_of({&whole_, &changed});
+        std::vector<unsigned> clients = ports;
+        const auto at = [&](proof::Field field) { return found.point[proof::place(field)]; };
+        const auto protocol = static_cast<unsigned>(at(proof::Field::protocol));
+        const bool output = at(proof::Field::hook) == static_cast<u128>(proof::Hook::output);
+        const bool tunnel = at(output ? proof::Field::out : proof::Field::in) == static_cast<u128>(proof::Side::tunnel);
+        if (protocol == 6 || tunnel)
+            std::erase_if(clients, [&](unsigned port) { return probes_.served(protocol, port); });
+        const Example example(found, interfaces_, std::move(ports), std::move(clients), about_);
+        bool shown = false;
+        example.packets([&](Packet packet) {
+            if (shown) return;
+            shown = differs(packet, other);
+            if (packet.hook != ir::Hook::forward) return;
+            packet.hook = ir::Hook::postrouting;
+            shown = shown || differs(packet, other);
+        });
+        return shown;
+    }
+
+    // Of either: at and beside what a port is compared with, and a few others.
+    static std::vector<unsigned> ports_of(std::initializer_list<const ir::Ruleset*> rulesets) {
+        std::set<unsigned> ports{0, 511, 512, 1023, 1024, 40000, 65535};
+        const auto add = [&](u128 port) {
+            for (const u128 one : {port - 1, port, port + 1})
+                if (one <= 65535) ports.insert(static_cast<unsigned>(one));
+        };
+        for (const ir::Ruleset* ruleset : rulesets) {
+            for (const ir::Set& set : ruleset->sets)
+                for (std::size_t f = 0; f < set.types.size(); ++f)
+                    for (std::size_t i = 0; set.types[f] == ir::Type::inet_service && i < set.elements.size(); ++i) {
+                        add(set.elements.bound(i, f).lo);
+                        add(set.elements.bound(i, f).hi);
+                    }
+            for (const ir::Chain& chain : ruleset->chains)
+                for (const ir::Rule& rule : chain.rules)
+                    for (const ir::Statement& statement : rule.statements)
+                        if (const auto* match = std::get_if<ir::MatchPort>(&statement)) add(match->value);
+        }
+        return {ports.begin(), ports.end()};
+    }
+
+    bool differs(const Packet& packet, Walker& other) {
+        const auto with = [&](const Buckets& buckets) {
+            ++packets;
+            return walker_.judge(packet, buckets) != other.judge(packet, buckets);
+        };
+        if (with({})) return true;
+        // What is under way, and sends another SYN, may or may not take from a bucket.
+        if (rates_.empty() || (packet.assured && packet.syn)) return false;
+        return with({.all_used_up = true}) ||
+               std::ranges::any_of(rates_, [&](const Rate& rate) { return with({.used_up = rate}); });
     }
 
     // Where masquerade is done.
@@ -140,10 +194,12 @@ private:
     }
 
     const ir::Ruleset& whole_;
+    std::vector<std::string> interfaces_;  // the tunnel, loopback, what is never judged
     Walker walker_;
     Probes probes_;
     std::set<Rate> rates_;
     std::vector<Flow> flows_;
+    std::vector<Flow> about_;  // what ICMP messages may be about
 };
 
 }  // namespace

@@ -113,6 +113,11 @@ public:
         ports_.push_back(443);
     }
 
+    // By what the program knows of it.
+    [[nodiscard]] bool served(unsigned protocol, unsigned port) const {
+        return (protocol == 6 ? served_tcp_ : served_udp_).contains(port);
+    }
+
 private:
     u128 pick(const std::vector<u128>& values) { return values[random_() % values.size()]; }
 
