@@ -75,8 +75,9 @@ public:
             if (!line.moved) out_.push_back(gain(line));
         for (const Line& line : losses.lines)
             if (!line.moved) out_.push_back(loss(line));
-        for (const WideGap& wide : gains.tiers) out_.push_back(together(wide, gain(line_of(wide))));
-        for (const WideGap& wide : losses.tiers) out_.push_back(together(wide, loss(line_of(wide))));
+        for (const WideGap& wide : gains.tiers) out_.push_back(together(wide, gain(line_of(wide, Change::Kind::gain))));
+        for (const WideGap& wide : losses.tiers)
+            out_.push_back(together(wide, loss(line_of(wide, Change::Kind::loss))));
         if (!std::ranges::is_sorted(out_, comes_first)) std::ranges::sort(out_, comes_first);
         return {std::move(memory_), std::move(out_)};
     }
@@ -112,7 +113,8 @@ private:
             std::erase_if(found.boxes, [&](const Gap& gap) { return no_news(gap.box->direction); });
             if (no_news(Direction::forward)) found.tiers.clear();
             memory_->multiplied.push_back(std::move(found.multiplied));
-            return Missing{lines(found.boxes), std::move(found.tiers)};
+            return Missing{lines(found.boxes, &in == &new_reach_ ? Change::Kind::loss : Change::Kind::gain),
+                           std::move(found.tiers)};
         };
         const std::vector<Range> mine = own_addresses(now_.view());
         const std::vector<Range> then = last_ ? own_addresses(last_->view()) : mine;
@@ -134,40 +136,50 @@ private:
     std::string_view keep(std::string_view text) { return memory_->arena.keep(text); }
     std::span<const Box> keep(std::span<const Box> boxes) { return memory_->arena.keep(boxes); }
 
-    [[nodiscard]] std::optional<Words> find(const Box& box) const {
-        std::optional<Words> words = now_.find(box);
-        if (!words && last_) words = last_->find(box);
+    // By the policy that the change is of, or else by the other one, whose lines are none of that.
+    [[nodiscard]] std::optional<Words> find(const Box& box, Change::Kind kind) const {
+        const bool gain = kind == Change::Kind::gain || !last_;
+        std::optional<Words> words = (gain ? now_ : *last_).find(box);
+        if (words || !last_) return words;
+        words = (gain ? *last_ : now_).find(box);
+        if (words) words->span = {};
         return words;
     }
 
-    // By person and service.
-    std::vector<Line> lines(const std::vector<Gap>& gaps) {
+    // By person and service, by why they come or go, and by the line of the policy.
+    std::vector<Line> lines(const std::vector<Gap>& gaps, Change::Kind kind) {
         struct Part {
-            Words words;
+            Line line;
             const Gap* gap;
-            bool known;
+            std::pair<std::uint32_t, std::size_t> place;  // file and line
+            [[nodiscard]] auto key() const {
+                return std::tie(line.words.who, line.words.service, line.known, line.cause, place);
+            }
+            bool operator<(const Part& other) const { return key() < other.key(); }
         };
         std::vector<Part> parts;
         parts.reserve(gaps.size());
         for (const Gap& gap : gaps) {
-            const std::optional<Words> words = find(*gap.box);
-            parts.push_back({words ? *words : guess(*gap.box, now_.view(), memory_->arena), &gap, words.has_value()});
+            const std::optional<Words> words = find(*gap.box, kind);
+            Line line{.words = words ? *words : guess(*gap.box, now_.view(), memory_->arena),
+                      .boxes = gap.missing(),
+                      .known = words.has_value(),
+                      .cut = !gap.pieces.empty()};
+            line.cause = cause_of(line, kind);
+            parts.push_back({line, &gap, words ? place_of(*words, kind) : std::pair<std::uint32_t, std::size_t>()});
         }
-        const auto by_words = [](const Part& a, const Part& b) { return a.words < b.words; };
-        if (!std::ranges::is_sorted(parts, by_words)) std::ranges::stable_sort(parts, by_words);
+        if (!std::is_sorted(parts.begin(), parts.end())) std::stable_sort(parts.begin(), parts.end());
 
         std::vector<Line> out;
         out.reserve(parts.size());
         for (auto part = parts.begin(); part != parts.end();) {
             const Part& first = *part;
-            const auto end = std::find_if(part, parts.end(), [&](const Part& p) { return first.words < p.words; });
-            const bool parts_only = !first.gap->pieces.empty();
+            const auto end = std::find_if(part, parts.end(), [&](const Part& p) { return first < p; });
             const bool person = first.gap->box->source.single() && first.gap->box->direction != Direction::output;
-            if (end - part == 1 && (!parts_only || person)) {
-                out.push_back({.words = first.words,
-                               .boxes = parts_only ? keep(first.gap->missing()) : first.gap->missing(),
-                               .known = first.known,
-                               .cut = parts_only});
+            Line line = first.line;
+            if (end - part == 1 && (!line.cut || person)) {
+                if (line.cut) line.boxes = keep(line.boxes);
+                out.push_back(line);
             } else {
                 std::vector<Box> boxes;
                 bool cut = false;
@@ -176,23 +188,33 @@ private:
                     cut = cut || !part->gap->pieces.empty();
                 }
                 const std::vector<std::vector<Box>> lists = by_sources(boxes);
-                cut = cut || lists.size() > 1 || lists.front() != boxes;
-                for (const std::vector<Box>& list : lists)
-                    out.push_back({.words = first.words, .boxes = keep(list), .known = first.known, .cut = cut});
+                line.cut = cut || lists.size() > 1 || lists.front() != boxes;
+                for (const std::vector<Box>& list : lists) {
+                    line.boxes = keep(list);
+                    out.push_back(line);
+                }
             }
             part = end;
         }
         return out;
     }
 
+    [[nodiscard]] std::pair<std::uint32_t, std::size_t> place_of(const Words& words, Change::Kind kind) const {
+        if (!words.span.valid()) return {};
+        const View& view = (kind == Change::Kind::gain || !last_ ? now_ : *last_).view();
+        return {words.span.file, view.sources->line_number(words.span.file, words.span.begin)};
+    }
+
     // The first of the sources stands for all.
-    Line line_of(const WideGap& wide) {
+    Line line_of(const WideGap& wide, Change::Kind kind) {
         std::vector<Box> boxes;
         for (const Area& area : wide.areas) boxes.push_back(area.from(wide.sources.front()));
-        const std::optional<Words> words = find(boxes.front());
-        return {.words = words ? *words : guess(boxes.front(), now_.view(), memory_->arena),
-                .boxes = keep(boxes),
-                .known = words.has_value()};
+        const std::optional<Words> words = find(boxes.front(), kind);
+        Line line{.words = words ? *words : guess(boxes.front(), now_.view(), memory_->arena),
+                  .boxes = keep(boxes),
+                  .known = words.has_value()};
+        line.cause = cause_of(line, kind);
+        return line;
     }
 
     // "laptop and 499 more" gain "grafana and 999 more".
@@ -200,7 +222,7 @@ private:
         std::set<std::string_view> services;
         for (const Area& area : wide.areas) {
             const Box box = area.from(wide.sources.front());
-            const std::optional<Words> words = find(box);
+            const std::optional<Words> words = find(box, change.kind);
             services.insert(words ? words->service : guess(box, now_.view(), memory_->arena).service);
         }
         const auto more = [&](std::string_view& first, std::size_t all) {
@@ -218,7 +240,7 @@ private:
             const std::string_view old_host = last_->host_name(moved.name);
             const std::string_view new_host = now_.host_name(moved.name);
             const bool same_name = !old_host.empty() && old_host == new_host;
-            const auto by_dns = [&](const Line* line) { return came_by_dns(*line); };
+            const auto by_dns = [](const Line* line) { return line->cause == Cause::dns; };
             if ((same_name && !std::ranges::all_of(moved.reached, by_dns)) || !same_rates(moved)) continue;
             Change change = move(moved, &Box::destination);
             change.service = keep(moved.name);
@@ -271,21 +293,22 @@ private:
         return change;
     }
 
-    // Who gains and loses one service without having moved as a whole would seem to have it before and after.
-    static void mark_other_places(std::vector<Line>& gains, std::vector<Line>& losses) {
-        const auto in_order = [](const Line& a, const Line& b) { return a.words < b.words; };
-        auto loss = losses.begin();
-        for (Line& gain : gains) {
-            loss = std::lower_bound(loss, losses.end(), gain, in_order);
-            for (auto at = loss; at != losses.end() && !in_order(gain, *at); ++at)
-                if (at->boxes.front().source != gain.boxes.front().source) gain.other_place = at->other_place = true;
-        }
-    }
-
     static bool has(const Compiled& compiled, const Line& line) {
         return std::ranges::all_of(line.boxes, [&](const Box& box) {
             return line.cut ? compiled.allows(box) : compiled.find(box).has_value();
         });
+    }
+
+    // The policy had what comes already: either the name got another address, or somebody took it out of the kernel. What goes and was of no policy, somebody put there.
+    Cause cause_of(const Line& line, Change::Kind kind) {
+        if (!last_) return Cause::edit;
+        if (kind == Change::Kind::gain) {
+            if (!now_.find(line.words)) return Cause::edit;
+            if (has(*last_, line)) return Cause::drift;
+            return came_by_dns(line) ? Cause::dns : Cause::edit;
+        }
+        if (!line.known || !last_->find(line.words)) return Cause::drift;
+        return went_by_dns(line) ? Cause::dns : Cause::edit;
     }
 
     // Whether the last policy allows all of it too, with the addresses of now.
@@ -336,7 +359,7 @@ private:
     // Before anything is known of the reason.
     Change begin(Change::Kind kind, const Line& line) {
         Change change{.kind = kind,
-                      .cause = Cause::edit,
+                      .cause = line.cause,
                       .who = keep(line.words.who),
                       .service = keep(line.words.service),
                       .destination = keep(destinations_text(line.boxes, node_name())),
@@ -362,7 +385,7 @@ private:
 
     // Several entries may have the same words: the one that the boxes are of, where it is known.
     static const Span& span_of(const Words& words, const Line& line) {
-        return line.known ? line.words.span : words.span;
+        return line.words.span.valid() ? line.words.span : words.span;
     }
 
     // This host sends from any of its addresses, of which some may be left out.
@@ -385,15 +408,8 @@ private:
         const Span& span = span_of(*mine, line);
         place(change, now_, span);
         change.reason = keep(now_.holder(span));
-        if (!last_) return change;
-        // The policy had this permission already: either the name got another address, or somebody took it out of the kernel.
-        if (has(*last_, line)) {
-            change.cause = Cause::drift;
-            change.reason = "was taken out of the kernel, not by policyc";
-        } else if (came_by_dns(line)) {
-            change.cause = Cause::dns;
-            change.reason = dns_reason(line.words.service);
-        }
+        if (line.cause == Cause::drift) change.reason = "was taken out of the kernel, not by policyc";
+        if (line.cause == Cause::dns) change.reason = dns_reason(line.words.service);
         return change;
     }
 
@@ -401,15 +417,13 @@ private:
         Change change = begin(Change::Kind::loss, line);
         change.reason = "removed";
         if (!last_) return change;
-        const std::optional<Words> old = last_->find(line.words);
-        if (!line.known || !old) {
-            change.cause = Cause::drift;
+        if (line.cause == Cause::drift) {
             change.reason = "in the kernel, not from policyc";
             return change;
         }
-        if (went_by_dns(line)) {
+        const std::optional<Words> old = last_->find(line.words);
+        if (line.cause == Cause::dns) {
             const std::string host(last_->host_name(line.words.service));
-            change.cause = Cause::dns;
             if (!is_gone(now_.view(), host)) {
                 change.reason = dns_reason(line.words.service);
                 return change;

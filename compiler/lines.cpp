@@ -144,4 +144,14 @@ std::vector<Moved> moved_people(std::vector<Line>& gains, std::vector<Line>& los
     return moved;
 }
 
+void mark_other_places(std::vector<Line>& gains, std::vector<Line>& losses) {
+    const auto in_order = [](const Line& a, const Line& b) { return a.words < b.words; };
+    auto loss = losses.begin();
+    for (Line& gain : gains) {
+        loss = std::lower_bound(loss, losses.end(), gain, in_order);
+        for (auto at = loss; at != losses.end() && !in_order(gain, *at); ++at)
+            if (at->boxes.front().source != gain.boxes.front().source) gain.other_place = at->other_place = true;
+    }
+}
+
 }  // namespace policyc

@@ -10,10 +10,11 @@
 
 namespace policyc {
 
-// One person and one service, and the boxes between them that come or go: every source of them has every destination and port of its family.
+// One person and one service, and the boxes between them that come or go for one reason, by one line of the policy: every source of them has every destination and port of its family.
 struct Line {
     Words words;
     std::span<const Box> boxes;
+    Change::Cause cause{};
     bool known = false;        // some policy, the new or the last one, has these words
     bool cut = false;          // its boxes are parts, or several in one, of those that some policy has
     bool moved = false;        // told already, as part of a move
@@ -33,5 +34,7 @@ struct Moved {
 std::vector<Moved> moved_services(std::vector<Line>& gains, std::vector<Line>& losses);
 // People whom all that they keep is taken from at one address and given at another.
 std::vector<Moved> moved_people(std::vector<Line>& gains, std::vector<Line>& losses);
+// Who gains and loses one service without having moved as a whole would seem to have it before and after.
+void mark_other_places(std::vector<Line>& gains, std::vector<Line>& losses);
 
 }  // namespace policyc
