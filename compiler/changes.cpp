@@ -10,7 +10,6 @@
 
 #include "compiler/access.h"
 #include "compiler/box_text.h"
-#include "compiler/dns_reason.h"
 #include "compiler/gaps.h"
 #include "compiler/implied.h"
 #include "compiler/limits.h"
@@ -19,6 +18,7 @@
 #include "compiler/own_addresses.h"
 #include "compiler/own_end.h"
 #include "compiler/people.h"
+#include "compiler/reasons.h"
 #include "compiler/timing.h"
 #include "policy/expiry.h"
 #include "policy/text.h"
@@ -439,7 +439,9 @@ private:
         }
         place(change, *last_, span_of(*old, line));
         const std::optional<Words> mine = now_.find(line.words);
-        if (mine && now_.holder(mine->span) == last_->holder(span_of(*old, line))) change.reason = "edited";
+        const std::string_view holder = last_->holder(span_of(*old, line));
+        if (mine && now_.holder(mine->span) == holder) change.reason = "edited";
+        if (const std::string_view asleep = reason_asleep(now_.view(), holder); !asleep.empty()) change.reason = asleep;
         return change;
     }
 

@@ -106,3 +106,14 @@ TEST_CASE("several entries open one service, each on its own line") {
           Records{"gain 10.1.0.5:24 edit 15", "gain 10.1.0.5:446 edit 14", "loss 10.1.0.5:23 edit 15",
                   "loss 10.1.0.5:445 edit 14"});
 }
+
+TEST_CASE("a tier that waits for a grant from now on") {
+    const auto policy = [](const std::string& more) {
+        return base + "[tiers.vpn]\nwho = [\"phone\"]\nallow = [\"home:22\"]\n" + more;
+    };
+    Gateway gw;
+    gw.apply(policy(""));
+    const std::string grant = "grant = { max = \"4h\", default = \"1h\", by = [\"wheel\"] }\n";
+    CHECK(gw.diff(policy(grant)).says("needs a grant now"));
+    CHECK(gw.diff(base).says("removed"));
+}

@@ -1,5 +1,5 @@
-// The words of diff and apply about a name whose addresses changed: reason_of_answer() and reason_gone().
-#include "compiler/dns_reason.h"
+// The words of diff and apply about a name whose addresses changed, and a tier that waits: reason_of_answer(), reason_gone() and reason_asleep().
+#include "compiler/reasons.h"
 
 #include <fmt/format.h>
 
@@ -27,6 +27,15 @@ std::string reason_gone(const View& view, const std::string& host) {
         case Absence::none: return fmt::format("{} has no address any more", host);
         case Absence::too_old: return fmt::format("what is known of {} is older than stale.keep", host);
         case Absence::denied_family: return fmt::format("{} has only IPv6 addresses now", host);
+    }
+    return {};
+}
+
+std::string_view reason_asleep(const View& view, std::string_view holder) {
+    for (const Tier& tier : view.policy->tiers) {
+        if (holder != "tiers." + tier.name) continue;
+        if (tier.grant) return "needs a grant now";
+        if (tier.bastion) return "needs a session at its bastion now";
     }
     return {};
 }
