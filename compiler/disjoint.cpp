@@ -14,11 +14,19 @@ using Indices =
 struct Sweep {
     const std::vector<Cuboid>& all;
     std::size_t dimensions;
+    std::size_t most;
 
     [[nodiscard]] static bool alike(const Cuboid& a, const Cuboid& b, std::size_t from, std::size_t dimensions) {
         for (std::size_t d = from; d < dimensions; ++d)
             if (a.sides.at(d).lo != b.sides.at(d).lo || a.sides.at(d).hi != b.sides.at(d).hi) return false;
         return a.cause.subject == b.cause.subject && a.cause.object == b.cause.object && a.counter == b.counter;
+    }
+
+    [[noreturn]] void throw_some(const Indices& of) const {
+        TooManyCuboids too_many;
+        for (const std::uint32_t index : of)
+            if (too_many.overlapping.size() < 5) too_many.overlapping.push_back(all[index].cause);
+        throw too_many;
     }
 
     // The cuboids of `active`, cut to be disjoint in dimensions `dim` and later; earlier sides are left for the caller to set.
@@ -41,9 +49,12 @@ struct Sweep {
         std::ranges::sort(events, {}, &Event::at);
 
         std::vector<Cuboid> out;
+        Indices thickest;  // those between two cuts that made the most
+        std::size_t thickness = 0;
         std::vector<Cuboid> previous;  // the slab before, to be joined with an equal one that follows it
         u128 previous_end = 0;
         const auto flush = [&] {
+            if (out.size() + previous.size() > most) throw_some(thickest);
             out.insert(out.end(), previous.begin(), previous.end());
             previous.clear();
         };
@@ -58,7 +69,12 @@ struct Sweep {
             }
             if (open.empty()) continue;
             const u128 end = i < events.size() ? events[i].at - 1 : ~u128{0};
-            std::vector<Cuboid> slab = run(Indices(open.begin(), open.end()), dim + 1);
+            const Indices here(open.begin(), open.end());
+            std::vector<Cuboid> slab = run(here, dim + 1);
+            if (slab.size() > thickness) {
+                thickness = slab.size();
+                thickest = here;
+            }
             const bool joins = !previous.empty() && previous_end + 1 == at && slab.size() == previous.size() &&
                                std::ranges::equal(slab, previous, [&](const Cuboid& a, const Cuboid& b) {
                                    return alike(a, b, dim + 1, dimensions);
@@ -79,11 +95,11 @@ struct Sweep {
 
 }  // namespace
 
-std::vector<Cuboid> disjoint(const std::vector<Cuboid>& cuboids, std::size_t dimensions) {
+std::vector<Cuboid> disjoint(const std::vector<Cuboid>& cuboids, std::size_t dimensions, std::size_t most) {
     Indices every(cuboids.size());
     for (std::uint32_t i = 0; i < every.size(); ++i) every[i] = i;
     if (every.empty()) return {};
-    return Sweep{cuboids, dimensions}.run(every, 0);
+    return Sweep{cuboids, dimensions, most}.run(every, 0);
 }
 
 }  // namespace policyc

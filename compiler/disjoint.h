@@ -17,8 +17,13 @@ struct Cuboid {
     std::uint32_t counter = UINT32_MAX;
 };
 
+// Thrown where they would be more than there is room for.
+struct TooManyCuboids {
+    std::vector<ir::Cause> overlapping;  // of some that overlap there
+};
+
 // The same points as pairwise disjoint cuboids, sorted, neighbours joined where that is a box. A point that several cover gets the
-// cause and counter of the first of them in the order given.
-std::vector<Cuboid> disjoint(const std::vector<Cuboid>& cuboids, std::size_t dimensions);
+// cause and counter of the first of them in the order given. No more than `most`, if need be by an exception.
+std::vector<Cuboid> disjoint(const std::vector<Cuboid>& cuboids, std::size_t dimensions, std::size_t most = SIZE_MAX);
 
 }  // namespace policyc

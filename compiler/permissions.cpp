@@ -7,6 +7,7 @@
 #include <array>
 #include <span>
 
+#include "compiler/lower.h"
 #include "compiler/shards.h"
 
 namespace policyc {
@@ -82,9 +83,9 @@ void PermissionSets::collect(ir::Ruleset& ruleset) {
     add_inputs(policy_.nodes[node_]);
     add_output(policy_.nodes[node_]);
     if (policy_.log.counters) add_counters(ruleset);
+    finish(ruleset);
     ruleset.subjects = labels(subjects_.take());
     ruleset.objects = labels(objects_.take());
-    finish(ruleset);
 }
 
 bool PermissionSets::stands_alone(const Tier& tier) const {
@@ -284,7 +285,37 @@ std::uint32_t PermissionSets::object(const std::string& label, Span span) {
     return objects_.add({label, span}).first;
 }
 
+Error PermissionSets::too_many(const TooManyCuboids& found) const {
+    Error error{fmt::format("this policy is too entangled: what it allows overlaps in so many ways that its sets would "
+                            "hold more than {} ranges",
+                            most_disjoint_ranges),
+                {},
+                {}};
+    std::vector<std::uint32_t> named;
+    for (const ir::Cause& cause : found.overlapping) {
+        if (std::ranges::find(named, cause.object) != named.end()) continue;
+        const auto& [label, span] = objects_[cause.object];
+        error.help += (named.empty() ? "of what overlaps the most: " : ", ") + label;
+        if (named.empty()) error.span = span;
+        named.push_back(cause.object);
+    }
+    error.help +=
+        "; let tiers that allow the same name it once, for all who need it, or name larger networks and ranges of "
+        "ports";
+    return error;
+}
+
 void PermissionSets::finish(ir::Ruleset& ruleset) {
+    std::size_t room = most_disjoint_ranges;
+    const auto cut = [&](const std::vector<Cuboid>& ranges, std::size_t dimensions) {
+        try {
+            std::vector<Cuboid> pieces = disjoint(ranges, dimensions, room);
+            room -= pieces.size();
+            return pieces;
+        } catch (const TooManyCuboids& found) {
+            throw TooEntangled(too_many(found));
+        }
+    };
     for (auto& [name, building] : sets_) {
         const bool counts = name.starts_with("count_");
         const std::vector<ir::Type> types = building.exact.types();
@@ -307,7 +338,7 @@ void PermissionSets::finish(ir::Ruleset& ruleset) {
                     .map_to = counts ? ir::MapTo::counter : ir::MapTo::nothing,
                     .comment = comment};
         set.elements = ir::Elements(types, true);
-        for (const Cuboid& cuboid : disjoint(building.ranges, types.size())) {
+        for (const Cuboid& cuboid : cut(building.ranges, types.size())) {
             set.elements.add(std::span(cuboid.sides.data(), types.size()), cuboid.cause, cuboid.counter);
         }
         set.elements.sort();

@@ -17,6 +17,7 @@
 #include "policy/distinct.h"
 #include "policy/lock.h"
 #include "policy/model.h"
+#include "policy/result.h"
 
 namespace policyc {
 
@@ -77,6 +78,7 @@ private:
     std::size_t limiter(const std::string& what, const Rate& rate, Span span);
     std::uint32_t subject(const Source& source);
     std::uint32_t object(const std::string& label, Span span);
+    [[nodiscard]] Error too_many(const TooManyCuboids& found) const;
     void finish(ir::Ruleset& ruleset);
 
     const Policy& policy_;

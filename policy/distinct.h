@@ -23,6 +23,7 @@ public:
         return {slots_[at], true};
     }
     [[nodiscard]] std::size_t size() const { return values_.size(); }
+    [[nodiscard]] const Value& operator[](std::uint32_t number) const { return values_[number]; }
     [[nodiscard]] std::vector<Value> take() { return std::move(values_); }
 
 private:

@@ -14,6 +14,7 @@
 #include "compiler/driver/report.h"
 #include "compiler/driver/streams.h"
 #include "compiler/driver/world.h"
+#include "compiler/lower.h"
 #include "compiler/timing.h"
 
 namespace {
@@ -21,8 +22,9 @@ namespace {
 using namespace policyc;
 
 // Where the run ends before a verb has begun.
-int trouble(Error error, const Options& options) {
+int trouble(Error error, const Options& options, Sources sources = {}) {
     Report report;
+    report.sources = std::move(sources);
     return print(report, options, report.fail(std::move(error)));
 }
 
@@ -69,6 +71,10 @@ int main(int argc, char** argv) {
     if (asks_for_json(argc, argv)) options.format = "json";
     try {
         return run(argc, argv, options, report);
+    } catch (const TooEntangled& found) {
+        Error error = found.error;
+        if (!report.done.empty()) error.message += "; " + report.done;
+        return trouble(std::move(error), options, std::move(report.sources));
     } catch (const std::exception& error) {
         // What was half said is left out: it may be what can't be said.
         return trouble(unforeseen(error, report), options);

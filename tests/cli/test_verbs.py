@@ -1,7 +1,9 @@
 """init, check and compile, and what all verbs have in common, without a kernel and without a network."""
 
+import ipaddress
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -256,6 +258,26 @@ def every_verb_gives_one_record(folder):
     record_of(run("version", "--format", "json", cwd=folder))
     record_of(run("init", "x.toml", "--format", "json", cwd=folder))
     record_of(run("codes", "--format", "json", cwd=folder))
+
+
+@case
+def what_overlaps_in_too_many_ways_is_refused_and_named(folder):
+    """Each of 4,000 entries is a small line; cut to be disjoint they would be tens of millions of elements, and tens of gigabytes."""
+    draw = random.Random(1)
+
+    def network():
+        return str(ipaddress.ip_network((10 << 24 | draw.getrandbits(24), draw.randint(9, 30)), strict=False))
+
+    lines = ['version = 1\n[nodes.gw]\nrole = "gateway"\naddress = "10.69.50.1"\ninterface = "wg0"\n[tiers]']
+    for number in range(4000):
+        low = draw.randint(1, 60000)
+        lines.append(f't{number} = {{ who = ["{network()}", "{network()}", "{network()}"], allow = ["{network()}:{low}-{low + draw.randint(20, 5000)}"] }}')
+    (folder / "policy.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for verb in ("check", "compile"):
+        result = run(verb, "policy.toml", cwd=folder)
+        expect_exit(2, result)
+        expect_equal("", result.stdout, "stdout")
+        expect(re.match(r"error: this policy is too entangled: .* more than \d+ ranges\n  --> policy.toml:\d+\n   = help: of what overlaps the most: 10\.", result.stderr), result)
 
 
 @case

@@ -66,3 +66,24 @@ TEST_CASE("disjoint: the top of IPv6 does not wrap") {
 TEST_CASE("disjoint: nothing stays nothing") {
     CHECK(disjoint({}, 3).empty());
 }
+
+TEST_CASE("disjoint: more pieces than there is room for are not made, and some that overlap are named") {
+    // Of n in one dimension that cross n in the other, each crossing is a piece.
+    std::vector<Cuboid> given{cuboid(5000, 5000, 5000, 5000, 999)};
+    for (std::uint32_t i = 0; i < 50; ++i) {
+        given.push_back(cuboid(u128{i} * 2, u128{i} * 2, 0, 1000, i));
+        given.push_back(cuboid(0, 1000, u128{i} * 2, u128{i} * 2, 100 + i));
+    }
+    const std::size_t pieces = disjoint(given, 2).size();
+    CHECK(pieces > 2500);
+    CHECK(disjoint(given, 2, pieces).size() == pieces);
+    bool thrown = false;
+    try {
+        static_cast<void>(disjoint(given, 2, 1000));
+    } catch (const TooManyCuboids& found) {
+        thrown = true;
+        CHECK(found.overlapping.size() == 5);
+        for (const ir::Cause& cause : found.overlapping) CHECK(cause.subject != 999);
+    }
+    CHECK(thrown);
+}
