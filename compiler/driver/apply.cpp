@@ -280,7 +280,8 @@ int apply_policy(const Loaded& loaded, const LockFile& lock, std::size_t node, c
             const std::string unjudged = why_unjudged(before);
             const auto judging = unjudged.empty() ? before : std::nullopt;
             if (const auto cut = find_lockout(world.own_sessions(), tunnels, judging, wanted, tracked)) {
-                report_lockout(*cut, policy, node, unjudged, report.diagnostics);
+                const auto last = past ? std::optional<View>(past->view) : std::nullopt;
+                report_lockout(*cut, policy, node, unjudged, report.diagnostics, last);
                 return report.stopped();
             }
         }

@@ -92,8 +92,15 @@ ir::Ruleset rules_of(const ir::Ruleset& ruleset, bool but_limits) {
     return rest;
 }
 
-std::vector<std::string> all_of(const Drift& drift) {
+// What policyc did not make, or not like that.
+std::vector<std::string> foreign_of(const Drift& drift) {
     std::vector<std::string> all = drift.foreign;
+    all.insert(all.end(), drift.otherwise.begin(), drift.otherwise.end());
+    return all;
+}
+
+std::vector<std::string> all_of(const Drift& drift) {
+    std::vector<std::string> all = foreign_of(drift);
     all.insert(all.end(), drift.missing.begin(), drift.missing.end());
     return all;
 }
@@ -130,7 +137,7 @@ void add_drift(const ir::Ruleset& before, const Origin& origin, Difference& resu
     if (origin.other.empty()) {
         result.undoing_opens = undoing.opens;
         result.undoing_closes = undoing.closes;
-        result.foreign = std::move(found.foreign);
+        result.foreign = foreign_of(found);
         result.missing = std::move(found.missing);
         return;
     }
@@ -143,7 +150,7 @@ void add_drift(const ir::Ruleset& before, const Origin& origin, Difference& resu
 void add_dormant(const ir::Ruleset& before, const std::optional<Origin>& origin, Difference& result) {
     const bool known = origin && origin->other.empty();
     Drift found = drift(before, known ? *origin->meant : before, true);
-    result.foreign = std::move(found.foreign);
+    result.foreign = foreign_of(found);
     result.missing = std::move(found.missing);
 }
 
@@ -154,7 +161,7 @@ void add_unrecorded(const ir::Ruleset& before, const ir::Ruleset& after, const V
     known.foreign.clear();
     const Drift found = drift(known, after, false);
     // Of a table that judges nothing all is missing.
-    std::vector<std::string> texts = judges_any(before) ? all_of(found) : found.foreign;
+    std::vector<std::string> texts = judges_any(before) ? all_of(found) : foreign_of(found);
     std::erase_if(
         texts, [](const std::string& text) { return text.starts_with("counter ") || text.starts_with("map count_"); });
     if (texts.empty() && result.foreign.empty()) return;

@@ -28,10 +28,41 @@ bool is_told(const ir::Ruleset& seen, ir::Foreign::Kind kind, const std::string&
     return std::ranges::any_of(seen.foreign, [&](const ir::Foreign& f) { return f.kind == kind && f.name == name; });
 }
 
+// Rules that are alike in all but the comment, of those between two that are the same.
+void compare_comments(const ir::Chain& seen, const ir::Chain& meant,
+                      std::vector<std::pair<std::size_t, std::size_t>>& common, Drift& out) {
+    const auto alike = [](const ir::Rule& a, ir::Rule b) {
+        b.comment = a.comment;
+        return same(a, b);
+    };
+    const auto said = [](const ir::Rule& rule) { return ir::kernel_text(rule.comment, ir::max_comment); };
+    const auto part = [](const ir::Chain& chain, std::size_t begin, std::size_t end) {
+        const auto at = [&](std::size_t i) { return chain.rules.begin() + static_cast<std::ptrdiff_t>(i); };
+        return std::vector<ir::Rule>(at(begin), at(end));
+    };
+    std::vector<std::pair<std::size_t, std::size_t>> found;
+    std::size_t a = 0;
+    std::size_t b = 0;
+    for (std::size_t i = 0; i <= common.size(); ++i) {
+        const auto [end_a, end_b] = i < common.size() ? common[i] : std::pair(seen.rules.size(), meant.rules.size());
+        for (const auto& [x, y] : common_rules(part(seen, a, end_a), part(meant, b, end_b), alike)) {
+            found.emplace_back(a + x, b + y);
+            out.otherwise.push_back(fmt::format("chain {}, rule {}: only the comment differs: \"{}\" instead of \"{}\"",
+                                                seen.name, a + x + 1, said(seen.rules[a + x]),
+                                                said(meant.rules[b + y])));
+        }
+        if (i < common.size()) found.push_back(common[i]);
+        a = end_a + 1;
+        b = end_b + 1;
+    }
+    common = std::move(found);
+}
+
 // Each rule that is there and was not meant, then each that was meant and is not there.
 void compare_rules(const ir::Chain& seen, const ir::Chain& meant, Drift& out) {
     const auto equal = [](const ir::Rule& a, const ir::Rule& b) { return same(a, b); };
-    const auto common = common_rules(seen.rules, meant.rules, equal);
+    auto common = common_rules(seen.rules, meant.rules, equal);
+    compare_comments(seen, meant, common, out);
     const auto add = [&](const ir::Chain& chain, auto place, std::vector<std::string>& to) {
         auto next = common.begin();
         for (std::size_t i = 0; i < chain.rules.size(); ++i) {
@@ -61,7 +92,7 @@ void compare_chains(const ir::Ruleset& seen, const ir::Ruleset& meant, Drift& ou
         }
         const bool based =
             mine->base.has_value() == wanted->base.has_value() && (!mine->base || same(*mine->base, *wanted->base));
-        if (!based) out.foreign.push_back(fmt::format("chain {}: its hook, priority or policy", name));
+        if (!based) out.otherwise.push_back(fmt::format("chain {}: its hook, priority or policy", name));
         compare_rules(*mine, *wanted, out);
     }
 }
@@ -80,7 +111,8 @@ void compare_counters(const ir::Ruleset& seen, const ir::Ruleset& meant, Drift& 
         if (pair.first == nullptr) out.missing.push_back("counter " + name);
         if (pair.second == nullptr) out.foreign.push_back("counter " + name);
         if (pair.first != nullptr && pair.second != nullptr && !same(*pair.first, *pair.second))
-            out.foreign.push_back(fmt::format("counter {}: its comment \"{}\"", name, pair.first->comment));
+            out.otherwise.push_back(fmt::format("counter {}: its comment \"{}\" instead of \"{}\"", name,
+                                                pair.first->comment, pair.second->comment));
     }
 }
 
@@ -149,7 +181,7 @@ void compare_sets(const ir::Ruleset& seen, const ir::Ruleset& meant, bool permis
             continue;
         }
         if (!same_frame(*mine, *wanted)) {
-            out.foreign.push_back(fmt::format("{} {}: its type, flags, timeout or size", what, name));
+            out.otherwise.push_back(fmt::format("{} {}: its type, flags, timeout or size", what, name));
             out.unproved = true;  // how many buckets there is room for, and for how long
             continue;
         }
@@ -161,10 +193,15 @@ void compare_sets(const ir::Ruleset& seen, const ir::Ruleset& meant, bool permis
         a.elements.sort();
         b.elements.sort();
         const bool ranges = a.interval && a.types.size() == 1 && a.map_to == ir::MapTo::nothing;
-        const auto more = ranges ? range_texts(a, b) : element_texts(a, only_in(a, seen.counters, b, meant.counters));
-        const auto less = ranges ? range_texts(b, a) : element_texts(b, only_in(b, meant.counters, a, seen.counters));
+        const auto only_seen = element_texts(a, only_in(a, seen.counters, b, meant.counters));
+        const auto only_meant = element_texts(b, only_in(b, meant.counters, a, seen.counters));
+        const auto more = ranges ? range_texts(a, b) : only_seen;
+        const auto less = ranges ? range_texts(b, a) : only_meant;
         if (!more.empty()) out.foreign.push_back(fmt::format("{} {} holds {} too", what, name, few(more)));
         if (!less.empty()) out.missing.push_back(fmt::format("{} {}: {}", what, name, few(less)));
+        if (more.empty() && less.empty())
+            out.otherwise.push_back(fmt::format("{} {} is cut into other pieces: {} instead of {}", what, name,
+                                                few(only_seen), few(only_meant)));
     }
 }
 

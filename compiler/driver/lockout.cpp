@@ -7,6 +7,7 @@
 #include <array>
 
 #include "compiler/look_up.h"
+#include "policy/reach.h"
 
 namespace policyc {
 
@@ -140,6 +141,28 @@ Span place_of(const Session& session, const Node& node) {
     return input != node.inputs.end() ? input->span : node.span;
 }
 
+// The input or the tier by which the last policy let that in, where the policy still has one of its name.
+std::optional<Span> line_of_last(const FirstPacket& packet, const View& last, const Policy& policy, const Node& node) {
+    const reach::Permissions all = reach::permissions_of(*last.policy, *last.addresses, last.today);
+    const bool udp = packet.protocol == ir::L4::udp;
+    const std::uint32_t number = (udp ? reach::Slots::udp : 0) + packet.port;
+    std::optional<Span> found;
+    for (const reach::Area& area : all.areas.areas()) {
+        const reach::Permission& by = all.list[area.owner];
+        if (by.expired || !area.slots.holds({number, number})) continue;
+        if (!all.sources[by.sources].holds(range_of(packet.source))) continue;
+        if (by.kind == reach::Permission::Kind::input && by.index == last.node) {
+            const auto input = std::ranges::find(node.inputs, by.input->name, &Input::name);
+            if (input != node.inputs.end()) return input->span;
+        } else if (by.kind == reach::Permission::Kind::tier && area.destination.holds(range_of(packet.destination))) {
+            const Tier& was = last.policy->tiers[by.index];
+            const auto tier = std::ranges::find(policy.tiers, was.name, &Tier::name);
+            if (!was.grant && !was.bastion && tier != policy.tiers.end()) found = tier->span;
+        }
+    }
+    return found;
+}
+
 }  // namespace
 
 std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const std::vector<TunnelFlow>& tunnels,
@@ -211,7 +234,7 @@ Grounds grounds_of(const Lockout& lockout) {
 }  // namespace
 
 void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t index, const std::string& unjudged,
-                    Diagnostics& diagnostics) {
+                    Diagnostics& diagnostics, const std::optional<View>& last) {
     const Node& node = policy.nodes[index];
     const bool permitted = lockout.state != State::fresh;
     const std::string now = !unjudged.empty()   ? fmt::format("let through now, where {},", unjudged)
@@ -222,8 +245,10 @@ void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t in
     const bool by_family = !permitted && family == Family::ipv6 && policy.ipv6 == Ipv6::deny;
     if (by_family) grounds.why += ", which denies IPv6 altogether";
     const std::string dual = by_family ? "write ipv6 = \"dual\", and " : "";
-    const auto place = [&](Span otherwise) {
-        return by_family && policy.ipv6_span.valid() ? policy.ipv6_span : otherwise;
+    const auto place = [&](const FirstPacket& packet, Span otherwise) {
+        if (by_family && policy.ipv6_span.valid()) return policy.ipv6_span;
+        const auto line = last && !permitted ? line_of_last(packet, *last, policy, node) : std::nullopt;
+        return line ? *line : otherwise;
     };
     const std::string is = fmt::format("is {} and {}", now, permitted ? "would be cut: " + grounds.why : grounds.why);
     const std::string forced = lockout.state == State::untracked
@@ -237,8 +262,8 @@ void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t in
         const Session& session = *lockout.session;
         if (!permitted) grounds.help = dual + "allow it, as with an `input` of this node";
         diagnostics
-            .report(Code::E0901, place(place_of(session, node)), "apply refused: your own SSH session would be cut",
-                    comes_from(session))
+            .report(Code::E0901, place(packet_of(session), place_of(session, node)),
+                    "apply refused: your own SSH session would be cut", comes_from(session))
             .note(fmt::format("{} -> {}/tcp {}", endpoint(session.client, session.client_port),
                               endpoint(session.here, session.port), is))
             .help(grounds.help + forced);
@@ -259,7 +284,7 @@ void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t in
     // The port is open already, over IPv4.
     if (by_family && wireguard_port(node) == tunnel.port) grounds.help = "write ipv6 = \"dual\"";
     diagnostics
-        .report(Code::E0901, place(node.span),
+        .report(Code::E0901, place(packet_in(tunnel), node.span),
                 lockout.session ? "apply refused: the tunnel that your own SSH session comes through would be cut"
                                 : "apply refused: the tunnel that others come through would be cut",
                 lockout.session ? comes_from(*lockout.session)

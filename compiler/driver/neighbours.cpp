@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "compiler/driver/surroundings.h"
 
 namespace policyc {
@@ -55,8 +57,10 @@ std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report) {
 
 std::size_t report_programs(const Tunnel& tunnel, const World& world, Report& report) {
     if (tunnel.interface.empty()) return 0;
+    std::vector<Surrounding> found = programs(tunnel.interface, world);
+    if (auto routed = source_routing(tunnel.interface, world)) found.push_back(std::move(*routed));
     std::size_t notes = 0;
-    for (const Surrounding& one : programs(tunnel.interface, world)) {
+    for (const Surrounding& one : found) {
         if (one.effect < Surrounding::Effect::widens) continue;
         ++notes;
         report.notes.push_back(fmt::format("warning: {}: {}", one.words, one.why));

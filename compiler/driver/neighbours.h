@@ -14,7 +14,8 @@ namespace policyc {
 // base chains accept it, and those that make policyc refuse it; and warns of those that may let packets past it. Never an error: what can't be read is noted too. Returns the number of notes.
 std::size_t report_neighbours(bool judges, Kernel& kernel, Report& report);
 
-// Warns of what is no chain and may let packets past the policy, as verify does: programs at the tunnel, tables of iptables-legacy. Returns the number of notes.
+// Warns of what is no chain and may let packets past the policy, as verify does: programs at the tunnel, tables of iptables-legacy, source
+// routes that this host takes. Returns the number of notes.
 std::size_t report_programs(const Tunnel& tunnel, const World& world, Report& report);
 
 }  // namespace policyc

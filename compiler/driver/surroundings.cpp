@@ -10,6 +10,7 @@
 
 #include "compiler/driver/lockout.h"
 #include "compiler/driver/pipeline.h"
+#include "policy/text.h"
 
 namespace policyc {
 
@@ -78,6 +79,9 @@ void add_settings(const Policy& policy, const Node& node, const World& world, st
                        "what comes from an address that is not routed back through it is dropped before it is judged"});
 }
 
+// Interfaces, so many of them.
+constexpr std::size_t most_named = 4;
+
 // Filters and BPF programs at the tunnel, which may send packets on wherever they like. (tc-mirred(8), bpf-helpers(7): bpf_redirect)
 void add_programs(const Link& link, std::vector<Surrounding>& out) {
     const char* const why =
@@ -124,16 +128,6 @@ void add_legacy(const World& world, std::vector<Surrounding>& out) {
     }
 }
 
-// At which interfaces; so many of them.
-std::string devices_of(const ForeignChain& chain) {
-    constexpr std::size_t most = 4;
-    const auto shown = static_cast<std::ptrdiff_t>(std::min(most, chain.devices.size()));
-    if (shown == 0) return {};
-    std::string text = fmt::format(" of {}", fmt::join(chain.devices.begin(), chain.devices.begin() + shown, ", "));
-    if (chain.devices.size() > most) text += fmt::format(" and {} more", chain.devices.size() - most);
-    return text;
-}
-
 }  // namespace
 
 const char* word(Surrounding::Effect effect) {
@@ -149,7 +143,7 @@ const char* word(Surrounding::Effect effect) {
 Surrounding surrounding(const ForeignChain& chain) {
     const std::string who = fmt::format("chain {} of table {}", chain.name, chain.table);
     const std::string where =
-        fmt::format("({} hook{}{})", chain.hook, devices_of(chain),
+        fmt::format("({} hook{}{})", chain.hook, chain.devices.empty() ? "" : " of " + few(chain.devices, most_named),
                     chain.rule_in.empty() || chain.rule_in == chain.name ? "" : ", in chain " + chain.rule_in);
     const bool arp = chain.table.starts_with("arp ");
     const bool bridge = chain.table.starts_with("bridge ");
@@ -239,6 +233,27 @@ std::vector<Surrounding> programs(const std::string& interface, const World& wor
     return out;
 }
 
+// The kernel takes them where `all` and the interface that the packet comes in through both say so. Such a packet is for an address of this host
+// until ip_forward() is done with its hook. (ip-sysctl: accept_source_route; RFC 791, 3.1)
+std::optional<Surrounding> source_routing(const std::string& interface, const World& world) {
+    const auto is_on = [&](const std::string& name) {
+        const auto value = line_of("/proc/sys/net/ipv4/conf/" + name + "/accept_source_route", world);
+        return value && *value != "0";
+    };
+    if (!is_on("all")) return {};
+    std::vector<std::string> takers;
+    if (is_on(interface)) takers.push_back(interface);
+    if (const auto links = world.links ? world.links() : std::nullopt)
+        for (const Link& link : *links)
+            if (link.name != "lo" && link.name != interface && is_on(link.name)) takers.push_back(link.name);
+    if (takers.empty()) return {};
+    return Surrounding{
+        Effect::widens,
+        fmt::format("net.ipv4.conf.all.accept_source_route is on, as it is for {}", few(takers, most_named)),
+        "a packet for an address of this host, judged as such, may name another place in its IP options "
+        "(LSRR, SSRR), and goes there; `sysctl -w net.ipv4.conf.all.accept_source_route=0` ends that"};
+}
+
 Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& node, Kernel& kernel,
                                               const World& world) {
     const Result<std::vector<ForeignChain>> chains = kernel.foreign_chains();
@@ -248,6 +263,7 @@ Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& 
     add_interface(node, world, out);
     if (auto refused = refused_tunnel(policy, node, world)) out.push_back(std::move(*refused));
     add_settings(policy, node, world, out);
+    if (auto routed = source_routing(node.interface->value, world)) out.push_back(std::move(*routed));
     std::ranges::move(programs(node.interface->value, world), std::back_inserter(out));
     std::ranges::stable_sort(out, std::greater<>(), &Surrounding::effect);
     return out;

@@ -35,6 +35,10 @@ std::optional<Surrounding> refused_tunnel(const Policy& policy, const Node& node
 // What sees packets of that interface and is no chain that can be read: programs at it, and tables of iptables-legacy.
 std::vector<Surrounding> programs(const std::string& interface, const World& world);
 
+// That this host sends packets on to where their IP options say, after the policy was asked about the address of this host that they came for: by which
+// interfaces they may come in, that one first.
+std::optional<Surrounding> source_routing(const std::string& interface, const World& world);
+
 // The chains of other tables, the tables of iptables-legacy, and the settings of the kernel (networking/ip-sysctl) that matter to that node. The worst first.
 Result<std::vector<Surrounding>> surroundings(const Policy& policy, const Node& node, Kernel& kernel,
                                               const World& world);

@@ -59,6 +59,7 @@ void add_drift(const Drift& found, std::vector<std::string>& wrong) {
         if (texts.size() > shown) wrong.push_back(fmt::format("{}and {} more such", what, texts.size() - shown));
     };
     add("more than the policy compiles to: ", found.foreign);
+    add("other than the policy compiles to: ", found.otherwise);
     add("less than the policy compiles to: ", found.missing);
 }
 

@@ -170,7 +170,8 @@ std::vector<Verb> make_verbs() {
                   "The table must also be what the policy compiles to, rule by rule and element by element.",
                   "Then it names what else has a say: chains of other tables that refuse, rewrite, untrack, set zones "
                   "or offload, "
-                  "tables of iptables-legacy, forwarding, rp_filter and an interface that is not there; of each "
+                  "tables of iptables-legacy, forwarding, rp_filter, source routes and an interface that is not there; "
+                  "of each "
                   "whether it can narrow, could widen or "
                   "breaks the policy.",
                   "What was read is of one moment, which the generation of the rulesets shows.",

@@ -1,4 +1,4 @@
-"""What stands beside the table at the devices, in bridges, in ARP, and what answers in the place of servers: packets show what it can do, and verify, apply and diff say so."""
+"""What stands beside the table at the devices, in bridges, in ARP, what answers in the place of servers, and routes that packets bring along: packets show what it can do, and verify, apply and diff say so."""
 
 import ctypes
 import json
@@ -20,9 +20,11 @@ networks.home = ["10.69.13.0/24"]
 nodes.gw = { role = "gateway", address = "10.69.50.2", interface = "wg0", serves = ["home"] }
 nodes.laptop = { address = "10.69.50.11" }
 nodes.phone = { address = "10.69.50.12" }
-tiers.vpn = { who = ["laptop"], allow = ["10.69.13.20:8000/udp"] }
+tiers.vpn = { who = ["laptop"], allow = ["10.69.13.20:8000/udp", "gw:8002/udp", "10.69.13.1:8003/udp"] }
 """
 LAPTOP, PHONE, SERVER, OTHER = "10.69.50.11", "10.69.50.12", "10.69.13.20", "10.69.13.21"
+GATEWAY, AT_HOME = "10.69.50.2", "10.69.13.1"
+LOOSE, STRICT = 0x83, 0x89  # IPOPT_LSRR, IPOPT_SSRR
 HOLDS, FAILS = "gw: the kernel does what ", "gw: the kernel does not do what "
 FRAME_OF_ALL = 3  # ETH_P_ALL
 
@@ -59,10 +61,12 @@ class House:
         finally:
             self.spaces.run("gw", "nft", "delete", "table", *table.split(), check=True)
 
-    def arrives(self, source, to, port, kind=socket.SOCK_DGRAM):
-        """What comes to the server of a packet: (from, to, protocol, port) of each that is addressed to it."""
+    def arrives(self, source, to, port, kind=socket.SOCK_DGRAM, via=None, option=LOOSE):
+        """What comes to the server of a packet, which may go by way of another host: (from, to, protocol, port) of each that is addressed to it."""
         drain(self.ear)
         with self.spaces.socket("client", kind=kind) as it:
+            if via:
+                go_by_way_of(via, it, option)
             it.bind((source, 0))
             it.setblocking(False)
             it.connect_ex((to, port))
@@ -85,6 +89,10 @@ class House:
         for one in record["beside"]:
             check(one["what"] in words.stdout and one["why"] in words.stdout, f"{one} is not in\n{words.stdout}")
         return done.returncode, [(one["effect"], one["what"]) for one in record["beside"]]
+
+
+def go_by_way_of(via, sender, option=LOOSE):
+    sender.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, struct.pack("!BBB4sx", option, 7, 4, socket.inet_aton(via)))
 
 
 def drain(ear):
@@ -209,6 +217,49 @@ def programs_at_the_tunnel_are_named(house):
     return None
 
 
+def heard(house, to, port, via):
+    """Whether what laptop sends comes to a socket of the gateway itself."""
+    with house.spaces.socket("gw", kind=socket.SOCK_DGRAM, timeout=0.3) as ear, house.spaces.socket("client", kind=socket.SOCK_DGRAM) as it:
+        ear.bind((to, port))
+        it.bind((LAPTOP, 0))
+        if via:
+            go_by_way_of(via, it)
+        it.sendto(b"hello", (to, port))
+        try:
+            return ear.recv(64) == b"hello"
+        except TimeoutError:
+            return False
+
+
+def routes_that_packets_bring_along_are_named(house):
+    def accept(**interfaces):
+        house.spaces.sysctl("gw", **{f"ipv4__conf__{name}__accept_source_route": value for name, value in interfaces.items()})
+
+    def goes(port, via, **more):
+        return house.arrives(LAPTOP, SERVER, port, via=via, **more) == {(LAPTOP, SERVER, 17, port)}
+
+    words = "net.ipv4.conf.all.accept_source_route is on, as it is for "
+    for everywhere, tunnel, lan, named in ((0, 1, 1, None), (1, 0, 0, None), (1, 1, 1, "wg0, lan0"), (1, 1, 0, "wg0"), (1, 0, 1, "lan0"), (0, 1, 1, None)):
+        accept(all=everywhere, wg0=tunnel, lan0=lan)
+        what = f"all={everywhere} wg0={tunnel} lan0={lan}"
+        equal(house.beside(), (1, [("widens", words + named)]) if named else (0, []), what)
+        for verb in (("apply", "--offline"), ("diff",)):
+            told = ran(house.policyc(*verb), 0, verb[0]).stderr
+            equal(told.count("accept_source_route is on"), 1 if named else 0, f"{what}: {verb[0]} says {told}")
+            check(not named or (f"warning: {words}{named}: " in told and "`sysctl -w net.ipv4.conf.all.accept_source_route=0`" in told), told)
+        # The policy denies the server at these ports, and allows the gateway's addresses at them.
+        hole = bool(everywhere and tunnel)
+        equal(goes(8002, GATEWAY), hole, f"{what}: by way of the address in the tunnel")
+        equal(goes(8003, AT_HOME), hole, f"{what}: by way of the address at home")
+        equal(goes(8002, GATEWAY, option=STRICT), hole, f"{what}: strictly, by way of the address in the tunnel")
+        check(goes(8000, None), f"{what}: what the policy allows")
+        for to, via, port in ((AT_HOME, GATEWAY, 8002), (GATEWAY, AT_HOME, 8003)):
+            equal(heard(house, to, port, via), hole, f"{what}: {to}:{port} of the gateway by way of {via}")
+        if hole:
+            check(not goes(8002, None) and not goes(8003, None) and not goes(8001, GATEWAY), f"{what}: what the policy denies")
+            equal([heard(house, AT_HOME, 8002, None), heard(house, GATEWAY, 8003, None)], [False, False], f"{what}: what it denies of the gateway")
+
+
 def attach_xdp(spaces):
     """A program that lets all pass. Returns why there is none."""
     number = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
@@ -240,7 +291,7 @@ def main():
     if why:
         return skipped(why)
     cases = [without_others, what_carries_packets_past_the_policy_is_found, what_answers_for_servers_is_found, what_refuses_is_named,
-             what_writes_into_bridged_frames_and_into_arp_is_found, diff_names_the_devices, programs_at_the_tunnel_are_named]  # fmt: skip
+             what_writes_into_bridged_frames_and_into_arp_is_found, diff_names_the_devices, routes_that_packets_bring_along_are_named, programs_at_the_tunnel_are_named]  # fmt: skip
     with closing(Spaces()) as spaces, tempfile.TemporaryDirectory() as folder:
         return run(cases, House(spaces, folder))
 

@@ -69,6 +69,8 @@ def edits_of_rules_and_chains_by_hand_are_named(folder):
         (["flush chain inet policyc forward"], "! missing from the kernel: chain forward, rule 1: ", True, False),
         (["delete element inet policyc tunnel4 { 10.69.50.11-10.69.50.12 }"],
          "! missing from the kernel: set tunnel4: 10.69.50.11-10.69.50.12", True, False),
+        (["delete element inet policyc tunnel4 { 10.69.50.11-10.69.50.12 }", "add element inet policyc tunnel4 { 10.69.50.11 }", "add element inet policyc tunnel4 { 10.69.50.12 }"],
+         "! not from policyc: set tunnel4 is cut into other pieces: 10.69.50.11, 10.69.50.12 instead of 10.69.50.11-10.69.50.12", False, False),
         (["add element inet policyc tunnel4 { 8.8.8.8 }"], "! not from policyc: set tunnel4 holds 8.8.8.8 too", False, True),
         (["add element inet policyc server_ports { 40000-50000 }"], "! not from policyc: set server_ports holds 40000-50000 too", True, True),
         (["add set inet policyc mine { type ipv4_addr; }"], "! not from policyc: set mine", False, False),

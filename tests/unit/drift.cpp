@@ -153,7 +153,46 @@ TEST_CASE("what meets no packet is named, and opens and closes nothing") {
     }
     gw.table().counters.at(0).comment = "another";
     CHECK(gw.run(verb_diff).says("! not from policyc: counter " + gw.table().counters[0].name +
-                                 ": its comment \"another\"\n"));
+                                 ": its comment \"another\" instead of \"web\"\n"));
+}
+
+TEST_CASE("a rule with another comment is no other rule, and a set cut into other pieces names them") {
+    Gateway gw;
+    gw.apply(policy());
+    auto& rules = gw.chain("forward").rules;
+    REQUIRE(rules.size() == 3);
+    const std::string meant = rules[1].comment;
+    rules[1].comment = "mine";
+    const std::string words = "chain forward, rule 2: only the comment differs: \"mine\" instead of \"" + meant + "\"";
+    Ran ran = gw.run(verb_verify);
+    CHECK(ran.status == 1);
+    CHECK(ran.record.at("wrong") == nlohmann::ordered_json{"other than the policy compiles to: " + words});
+    CHECK(ran.record.at("proof") == "same");
+    ran = gw.run(verb_diff);
+    CHECK(ran.record.at("foreign") == nlohmann::ordered_json{words});
+    CHECK(ran.record.at("missing").empty());
+    CHECK_FALSE(ran.widens());
+    CHECK_FALSE(ran.narrows());
+    // Beside rules that came and went.
+    rules.insert(rules.begin() + 1, ir::Rule{{ir::Count{}}});
+    rules.erase(rules.begin());
+    ran = gw.run(verb_verify);
+    CHECK(ran.says("! other than the policy compiles to: " + words + "\n"));
+    CHECK(ran.says("! more than the policy compiles to: chain forward, rule 1: counter\n"));
+    CHECK(ran.says("! less than the policy compiles to: chain forward, rule 1: "));
+    CHECK_FALSE(ran.says("chain forward, rule 3"));
+
+    gw.apply(policy());
+    ir::Set& far = gw.set("far4");
+    const auto [lo, hi] = far.elements.bound(0, 0);
+    ir::Elements cut(far.types, true);
+    cut.add({{lo, lo}});
+    cut.add({{lo + 1, hi}});
+    far.elements = std::move(cut);
+    const std::string pieces = "set far4 is cut into other pieces: 10.0.0.2, 10.0.0.3 instead of 10.0.0.2/31";
+    ran = gw.run(verb_verify);
+    CHECK(ran.record.at("wrong") == nlohmann::ordered_json{"other than the policy compiles to: " + pieces});
+    CHECK(gw.run(verb_diff).says("! not from policyc: " + pieces + "\n"));
 }
 
 TEST_CASE("without a record, a chain that differs opens and closes what the diagrams say") {

@@ -1,0 +1,83 @@
+// Which line an apply that is refused points at: that which let the session in before, where it was edited.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "backends/sessions.h"
+#include "gateway.h"
+
+using namespace policyc;
+
+namespace {
+
+// The name that is underlined when an apply of that is refused.
+std::string refused(Gateway& gw, const std::string& now) {
+    gw.write(now);
+    Report report;
+    report.talk = false;
+    CHECK(verb_apply(gw.options, gw.world, report) == 1);
+    CAPTURE(render(report.diagnostics, report.sources, false));
+    REQUIRE(report.diagnostics.errors() == 1);
+    const auto found = std::ranges::find(report.diagnostics.all(), Code::E0901, &Diagnostic::code);
+    REQUIRE(found != report.diagnostics.all().end());
+    const Span span = found->primary.span;
+    return std::string(report.sources.text(span.file).substr(span.begin, span.end - span.begin));
+}
+
+std::string refused_at(const std::string& last, const std::string& now, const char* client = "10.0.0.3",
+                       std::uint16_t port = 22) {
+    Gateway gw;
+    gw.apply(last);
+    gw.world.own_sessions = [&] {
+        return std::vector<Session>{
+            {*parse_address(client), 51544, *parse_address("10.0.0.1"), port, Tracked::unknown, "wg0"}};
+    };
+    return refused(gw, now);
+}
+
+std::string admin(const char* target, const char* more = "") {
+    return "[tiers.admin]\nwho = [\"laptop\"]\nallow = [\"gw:" + std::string(target) + "\"]\n" + more;
+}
+
+}  // namespace
+
+TEST_CASE("an apply that would cut the session points at the line that let it in") {
+    const std::string by_input = policy("input.ssh = { from = [\"laptop\"] }");
+    const std::string moved = "input.ssh = { from = [\"laptop\"], ports = 2222 }\n";
+    CHECK(refused_at(by_input, policy(moved)) == "ssh");
+    // Rather than at another that names the port, which it does where that line is gone.
+    const std::string other = "input.backup = { from = [\"phone\"], ports = 22 }\n";
+    CHECK(refused_at(by_input, policy(other + moved)) == "ssh");
+    CHECK(refused_at(by_input, policy(other)) == "backup");
+    CHECK(refused_at(by_input, policy()) == "gw");
+    // Not at one that let in others by that port.
+    const std::string both = "input.ssh = { from = [\"laptop\"] }\n" + other;
+    CHECK(refused_at(policy(both), policy("input.backup = { from = [\"phone\"], ports = 2222 }")) == "gw");
+    CHECK(refused_at(policy(both), policy(moved), "10.0.0.2") == "gw");
+
+    CHECK(refused_at(policy("", admin("22")), policy("", admin("2222"))) == "admin");
+    CHECK(refused_at(policy("", admin("22")), policy()) == "gw");
+    // Tiers that were not in force.
+    for (const char* not_now : {"expires = 2020-01-01\n", "grant = { max = \"4h\" }\n"})
+        CHECK(refused_at(policy("input.ssh = { from = [\"laptop\"] }", admin("22", not_now)),
+                         policy("", admin("2222"))) == "gw");
+}
+
+TEST_CASE("an apply that would cut the tunnel points at the line that let it in") {
+    const auto wg = [](const char* ports) {
+        return policy(host + "input.wg = { from = [\"0.0.0.0/0\"], ports = \"" + ports + "\" }");
+    };
+    Gateway gw;
+    gw.apply(wg("51820/udp"));
+    gw.world.own_sessions = [] { return std::vector<Session>{}; };
+    gw.world.tunnel_flows = [](const std::string& interface) {
+        return std::vector<TunnelFlow>{{.peer = *parse_address("203.0.113.7"),
+                                        .peer_port = 40000,
+                                        .here = *parse_address("192.0.2.1"),
+                                        .port = 51820,
+                                        .interface = "eth0",
+                                        .tunnel = interface}};
+    };
+    CHECK(refused(gw, wg("51821/udp")) == "wg");
+    CHECK(refused(gw, policy(host)) == "gw");
+}
