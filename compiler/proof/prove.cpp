@@ -34,8 +34,8 @@ struct Wanted {
 
 class Prover {
 public:
-    // Is told which packets of a phase would pass (or would be refused) that the policy denies (or allows), where there are any.
-    using Found = std::function<void(Set wrong, const Phase& phase, bool passes)>;
+    // Is told which packets of a phase would pass (or would be refused) that the policy denies (or allows) while there is such room, where there are any.
+    using Found = std::function<void(Set wrong, const Phase& phase, const Room& room, bool passes)>;
 
     Prover(const Policy& policy, const Addresses& addresses, std::size_t node, const ir::Ruleset& ruleset,
            const Servers& served, Space& space, const Meaning& meaning, Found found)
@@ -219,10 +219,10 @@ private:
         const ir::Chain* base = base_of(program_hook);
         const Place place{hook, hook != Hook::output, hook != Hook::input, phase, room};
         const Set denied = space_.subtract(among, wanted.may);
-        refuse(base == nullptr ? denied : execution_.not_surely(Verdict::drop, *base, denied, place), phase, true);
+        refuse(base == nullptr ? denied : execution_.not_surely(Verdict::drop, *base, denied, place), place, true);
         if (base == nullptr) return;
         const Set allowed = space_.intersect(among, wanted.must);
-        refuse(execution_.not_surely(Verdict::pass, *base, allowed, place), phase, false);
+        refuse(execution_.not_surely(Verdict::pass, *base, allowed, place), place, false);
     }
 
     void prove(Hook hook, const Phase& phase) {
@@ -247,8 +247,8 @@ private:
         for (const auto& [rate, passes] : meaning_.without) over({Room::Kind::all_but, rate}, passes);
     }
 
-    void refuse(Set wrong, const Phase& phase, bool passes) const {
-        if (wrong != nothing) found_(wrong, phase, passes);
+    void refuse(Set wrong, const Place& place, bool passes) const {
+        if (wrong != nothing) found_(wrong, place.phase, place.room, passes);
     }
 
     // What comes out of the tunnel and leaves elsewhere, and nothing else.
@@ -325,6 +325,23 @@ Set implied_in_the_tunnel(const Node& node, Space& space) {
     return space.box(box);
 }
 
+// " while its 51/second is used up", of a flow that the policy denies only then, or allows even then; "" where it is the same whatever is used up.
+std::string used_up_words(std::span<const u128> point, const Room& room, bool passes, const Meaning& meaning,
+                          const Diagrams& diagrams) {
+    if (room.kind != Room::Kind::none && room.kind != Room::Kind::all_but) return {};
+    if (!passes)
+        return room.kind == Room::Kind::none ? " while every rate is used up"
+                                             : fmt::format(" while {} is used up", to_string(room.rate));
+    if (!diagrams.contains(meaning.allowed, point)) return {};
+    std::vector<Rate> needed;
+    for (const auto& [rate, still] : meaning.without)
+        if (room.kind == Room::Kind::none ? !diagrams.contains(still, point) : rate == room.rate)
+            needed.push_back(rate);
+    // Of several ways under a rate each, any one of these has room for it.
+    if (needed.size() != 1) return " while its rates are used up";
+    return fmt::format(" while its {} is used up", to_string(needed.front()));
+}
+
 // The diagram of the policy was made, and following the program made too many others. What makes them large is in the policy: with half the room that its own diagram took, making that one
 // names it.
 Error too_large(Error error, const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
@@ -350,12 +367,14 @@ Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, 
         const Meant meant = meaning_of(policy, addresses, node, today, family, space.diagrams());
         if (!meant.meaning) return {.found = Proof::Found::too_large, .error = meant.meaning.error()};
         const std::size_t edges = space.diagrams().edges();
-        const auto different = [&](Set wrong, const Phase& phase, bool passes) {
+        const auto different = [&](Set wrong, const Phase& phase, const Room& room, bool passes) {
             const std::vector<u128> point = *space.diagrams().witness(wrong);
-            throw Different{{fmt::format("{} would be {}, and the policy {} it", words_of(point, phase, family),
-                                         passes ? "let through" : "refused", passes ? "denies" : "allows"),
+            const std::string used_up = used_up_words(point, room, passes, meant.meaning.value(), space.diagrams());
+            throw Different{{fmt::format("{} would be {}{}, and the policy {} it{}", words_of(point, phase, family),
+                                         passes ? "let through" : "refused", used_up, passes ? "denies" : "allows",
+                                         used_up.empty() ? "" : " then"),
                              {},
-                             passes ? Span{} : line_of(point, family, policy, addresses, node)},
+                             passes && used_up.empty() ? Span{} : line_of(point, family, policy, addresses, node)},
                             point,
                             phase};
         };
@@ -384,8 +403,9 @@ Effect effect(const Policy& policy, const Addresses& addresses, std::size_t node
         const Meant meant = meaning_of(policy, addresses, node, today, family, space.diagrams());
         if (!meant.meaning) return {};
         try {
-            Prover prover(policy, addresses, node, table, served, space, meant.meaning.value(),
-                          [&](Set, const Phase&, bool passes) { (passes ? result.closes : result.opens) = true; });
+            Prover prover(
+                policy, addresses, node, table, served, space, meant.meaning.value(),
+                [&](Set, const Phase&, const Room&, bool passes) { (passes ? result.closes : result.opens) = true; });
             prover.prove();
             prover.prove_other_rates();
         } catch (const Different&) {  // of what is masqueraded
@@ -411,7 +431,7 @@ Unlisted unlisted(const Policy& policy, const Addresses& addresses, std::size_t 
             Set opens = nothing;
             Set closes = nothing;
             Prover prover(policy, addresses, node, table, served, space, meant.meaning.value(),
-                          [&](Set wrong, const Phase&, bool passes) {
+                          [&](Set wrong, const Phase&, const Room&, bool passes) {
                               Set& all = passes ? closes : opens;
                               all = space.unite(all, wrong);
                           });

@@ -166,17 +166,24 @@ TEST_CASE("proof: ICMP messages don't take the fast ways") {
 }
 
 TEST_CASE("proof: rates") {
+    const auto set_rate = [](Program& program, const std::string& chain, std::uint32_t count) {
+        for (ir::Rule& rule : program.chain(chain).rules)
+            for (ir::Statement& statement : rule.statements)
+                if (auto* update = std::get_if<ir::UpdateRate>(&statement)) update->rate.count = update->burst = count;
+    };
+    const std::string flow = "differs: the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp";
+    const std::string used_up = " would be let through while its 5/second is used up, and the policy denies it then";
     const std::string policy = tunnel_policy("limit = \"5/second\"");
     Program none(policy);
     for (ir::Rule& rule : none.chain("limit1").rules)
         std::erase_if(rule.statements,
                       [](const ir::Statement& s) { return std::holds_alternative<ir::UpdateRate>(s); });
-    CHECK(none.said().starts_with("differs: the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp"));
+    CHECK(none.said().starts_with(flow));
+    CHECK(none.said().ends_with(used_up + " (line 15)"));
     Program other(policy);
-    for (ir::Rule& rule : other.chain("limit1").rules)
-        for (ir::Statement& statement : rule.statements)
-            if (auto* update = std::get_if<ir::UpdateRate>(&statement)) update->rate.count = update->burst = 6;
-    CHECK(other.said().starts_with("differs: "));
+    set_rate(other, "limit1", 6);
+    CHECK(other.said().starts_with(flow));
+    CHECK(other.said().ends_with(used_up + " (line 15)"));
     Program burst(policy);
     for (ir::Rule& rule : burst.chain("limit1").rules)
         for (ir::Statement& statement : rule.statements)
@@ -192,7 +199,19 @@ TEST_CASE("proof: rates") {
         {{ir::MatchL4{ir::L4::tcp},
           ir::Lookup{{ir::Field::ct_saddr4, ir::Field::ct_daddr4, ir::Field::ct_proto_dst}, "allow_limit2_tcp4"},
           ir::Accept{}}});
-    CHECK(neither.said().starts_with("differs: the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp"));
+    CHECK(neither.said().starts_with(flow));
+    CHECK(neither.said().find(" while its rates are used up, and the policy denies it then") != std::string::npos);
+    // Another rate than its own.
+    Program stranger(base + "ssh = \"10.69.13.80:22\"\n" + tier("\"laptop\"", "\"web\"", "limit = \"5/second\"") +
+                     "\n[tiers.more]\nwho = [\"laptop\"]\nallow = [\"ssh\"]\nlimit = \"6/second\"\n");
+    set_rate(stranger, "limit2", 5);
+    CHECK(stranger.said().find(", 22/tcp, ") != std::string::npos);
+    CHECK(stranger.said().find(" would be refused while 5/second is used up, and the policy allows it then") !=
+          std::string::npos);
+    // What is denied at any time is said as ever.
+    Program wider(policy);
+    wider.set("allow_limit1_tcp4").elements.add({{0x0a45320b, 0x0a45320b}, {0x0a450d50, 0x0a450d50}, {444, 444}});
+    CHECK(wider.said().ends_with(" would be let through, and the policy denies it"));
     // Of what needs no rate, none is taken.
     const std::string unlimited = base + tier("\"laptop\"", "\"web\"") +
                                   "[tiers.slow]\nwho = [\"laptop\"]\nallow = [\"web\"]\nlimit = \"5/second\"\n";
