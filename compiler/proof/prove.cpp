@@ -11,6 +11,7 @@
 
 #include "compiler/proof/counterexample.h"
 #include "compiler/proof/execution.h"
+#include "compiler/proof/places.h"
 #include "compiler/proof/understood.h"
 
 namespace policyc::proof {
@@ -25,6 +26,43 @@ struct Different {
     std::vector<u128> point;
     Phase phase;
 };
+
+// The smallest point of a set, of those that somebody is likely to meet where it has any: of what is forwarded, between the tunnel and another interface; with addresses that the
+// policy places somewhere; to a port that a server may have.
+std::optional<std::vector<u128>> example_of(Set set, Space& space, const Policy& policy, std::size_t node) {
+    if (set == nothing) return std::nullopt;
+    const auto between = [&space](Side in, Side out) {
+        FlowBox box = space.whole();
+        box[place(Field::hook)] = just(Hook::forward);
+        box[place(Field::in)] = just(in);
+        box[place(Field::out)] = just(out);
+        return space.box(box);
+    };
+    const auto no_port = [&space](u128 protocol) {
+        return space.intersect(space.where(Field::protocol, just(protocol)), space.where(Field::port, just(0)));
+    };
+    const auto elsewhere = [&](Field field) {
+        Boxes known(space.diagrams().levels());
+        FlowBox box = space.whole();
+        for (const AddressSet& side : {near_side(policy, node), far_side(policy, node)})
+            for (const Range& range : side.ranges(space.family())) {
+                box[place(field)] = {range.lo, range.hi};
+                known.add(box);
+            }
+        return space.subtract(everything, space.build(known));
+    };
+    try {
+        const Set forwarded = space.where(Field::hook, just(Hook::forward));
+        const Set across = space.unite(between(Side::tunnel, Side::other), between(Side::other, Side::tunnel));
+        for (const Set unlikely : {space.subtract(forwarded, across), elsewhere(Field::destination),
+                                   elsewhere(Field::source), space.where(Field::destination, just(0)),
+                                   space.where(Field::source, just(0)), no_port(tcp_number), no_port(udp_number)})
+            if (const Set likely = space.subtract(set, unlikely); likely != nothing) set = likely;
+    } catch (const Space::TooLarge&) {
+        // As it is, it has a point too.
+    }
+    return space.diagrams().witness(set);
+}
 
 // Which packets pass: `may` and no others, and all of `must`.
 struct Wanted {
@@ -41,6 +79,7 @@ public:
            const Servers& served, Space& space, const Meaning& meaning, Found found)
         : found_(std::move(found)),
           policy_(policy),
+          index_(node),
           node_(policy.nodes[node]),
           ruleset_(ruleset),
           space_(space),
@@ -265,7 +304,7 @@ private:
         const Set wrong =
             space_.unite(execution_.not_surely(Verdict::masquerade, *base, wanted, place),
                          execution_.not_surely(Verdict::pass, *base, space_.subtract(points, wanted), place));
-        if (const auto point = space_.diagrams().witness(wrong))
+        if (const auto point = example_of(wrong, space_, policy_, index_))
             throw Different{{words_of(*point, phase, space_.family()) +
                                  " would be refused, or not leave with the address it should",
                              {},
@@ -276,6 +315,7 @@ private:
 
     const Found found_;
     const Policy& policy_;
+    std::size_t index_;
     const Node& node_;
     const ir::Ruleset& ruleset_;
     Space& space_;
@@ -368,7 +408,7 @@ Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, 
         if (!meant.meaning) return {.found = Proof::Found::too_large, .error = meant.meaning.error()};
         const std::size_t edges = space.diagrams().edges();
         const auto different = [&](Set wrong, const Phase& phase, const Room& room, bool passes) {
-            const std::vector<u128> point = *space.diagrams().witness(wrong);
+            const std::vector<u128> point = *example_of(wrong, space, policy, node);
             const std::string used_up = used_up_words(point, room, passes, meant.meaning.value(), space.diagrams());
             throw Different{{fmt::format("{} would be {}{}, and the policy {} it{}", words_of(point, phase, family),
                                          passes ? "let through" : "refused", used_up, passes ? "denies" : "allows",
@@ -439,8 +479,8 @@ Unlisted unlisted(const Policy& policy, const Addresses& addresses, std::size_t 
             const Set untold = space.subtract(everything, implied_in_the_tunnel(policy.nodes[node], space));
             const auto note = [&](Set changed, std::span<const Listed> listed, std::string& words) {
                 const Set unlisted = space.subtract(space.intersect(changed, untold), cover(listed, space));
-                const auto point = space.diagrams().witness(unlisted);
-                if (point && words.empty()) words = words_of(*point, prover.first_packet(), family);
+                const auto point = words.empty() ? example_of(unlisted, space, policy, node) : std::nullopt;
+                if (point) words = words_of(*point, prover.first_packet(), family);
             };
             note(opens, gains, result.opens);
             note(closes, losses, result.closes);

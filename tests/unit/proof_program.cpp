@@ -101,13 +101,35 @@ TEST_CASE("proof: an element less, one more") {
     remove_element(program.set("allow_tcp4"), 0);
     CHECK(program.said() ==
           "differs: the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp, forwarded from the tunnel to "
-          "the tunnel would be refused, and the policy allows "
+          "another interface would be refused, and the policy allows "
           "it (line 15)");
     Program wider(tunnel_policy());
     wider.set("allow_tcp4").elements.add({{0x0a45320b, 0x0a45320b}, {0x0a450d50, 0x0a450d50}, {444, 444}});
     CHECK(wider.said() ==
           "differs: the first packet of a flow from 10.69.50.11 to 10.69.13.80, 444/tcp, forwarded from the tunnel to "
-          "the tunnel would be let through, and the policy denies it");
+          "another interface would be let through, and the policy denies it");
+}
+
+TEST_CASE("proof: what is shown is a packet that somebody meets, where there is one") {
+    const auto first = [](const std::string& chain, std::vector<ir::Statement> statements) {
+        Program program(tunnel_policy());
+        auto& rules = program.chain(chain).rules;
+        rules.insert(rules.begin(), {std::move(statements)});
+        return program.said();
+    };
+    const std::string across = "forwarded from the tunnel to another interface would be let through";
+    CHECK(first("judged", {ir::MatchL4{ir::L4::tcp}, ir::Accept{}})
+              .starts_with("differs: the first packet of a flow from 10.69.50.11 to 10.69.13.0, 1/tcp, " + across));
+    CHECK(first("judged", {ir::MatchL4{ir::L4::udp}, ir::Accept{}})
+              .starts_with("differs: the first packet of a flow from 10.69.50.11 to 10.69.13.0, 1/udp, " + across));
+    // An ICMP message may well be of type 0, and what leaves by the tunnel comes from elsewhere first.
+    CHECK(first("judged", {ir::MatchIcmp{Family::ipv4, {0}}, ir::Accept{}}).find(", ICMP type 0 code 0, " + across) !=
+          std::string::npos);
+    CHECK(first("judged", {ir::MatchName{ir::Field::oifname, "wg0"}, ir::MatchL4{ir::L4::tcp}, ir::Accept{}})
+              .find("1/tcp, forwarded from another interface to the tunnel would be let through") != std::string::npos);
+    // Where there is no other, it is what there is.
+    CHECK(first("from_tunnel", {ir::MatchName{ir::Field::oifname, "wg0"}, ir::MatchL4{ir::L4::tcp}, ir::Accept{}})
+              .find("1/tcp, forwarded from the tunnel to the tunnel would be let through") != std::string::npos);
 }
 
 TEST_CASE("proof: chains that let through too much") {
@@ -405,12 +427,12 @@ TEST_CASE("a list of what comes and goes is complete, or a packet shows what it 
     CHECK(whole.found == Found::same);
     CHECK(whole.opens == "");
     CHECK(whole.closes == "");
-    CHECK(
-        ask({}, losses).opens ==
-        "the first packet of a flow from 10.69.50.11 to 10.69.13.0, 8080/udp, forwarded from the tunnel to the tunnel");
-    CHECK(
-        ask(gains, {}).closes ==
-        "the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp, forwarded from the tunnel to the tunnel");
+    CHECK(ask({}, losses).opens ==
+          "the first packet of a flow from 10.69.50.11 to 10.69.13.0, 8080/udp, forwarded from the tunnel to another "
+          "interface");
+    CHECK(ask(gains, {}).closes ==
+          "the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp, forwarded from the tunnel to another "
+          "interface");
     // A port too few, and one that begins in the wrong place.
     proof::Listed less = udp;
     narrow(less, proof::Field::destination, {bits("10.69.13.0"), bits("10.69.13.254")});
