@@ -140,13 +140,18 @@ private:
         return less.whole + (more ? ", " : " but ") + few(less.holes, items_shown);
     }
 
+    // Of what this host receives, both families have one text.
+    void say(std::string item) {
+        if (std::ranges::find(items_, item) == items_.end()) items_.push_back(std::move(item));
+    }
+
     void add_runs(Runs runs) {
         const auto range_of = [](std::span<const Box> run) { return run.front().destination; };
         const std::span<const Box> boxes(runs.front().data(), &runs.back().back() + 1);
         if (const std::optional<Less> less = whole_but(boxes)) {
-            items_.push_back(text_of(*less));
+            say(text_of(*less));
         } else if (runs.size() == 1) {
-            for (const Box& box : boxes) items_.push_back(box_text(box, here_));
+            for (const Box& box : boxes) say(box_text(box, here_));
         } else {
             const std::size_t at = widest_gap(runs, range_of);
             add_runs(runs.first(at));

@@ -1,6 +1,8 @@
 // Reads the limits out of a policy; entry points in buckets.h.
 #include "compiler/buckets.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -43,8 +45,9 @@ public:
             take_from(through.name, tier.limit, buckets);
             if (target.service)
                 take_from(services_[*target.service], view_.policy->services[*target.service].limit, buckets);
+            const std::string_view label = label_of(target);
             for (const Range& to : ranges(target.host))
-                (to.single() ? through.hosts : through.networks).push_back({to, target.ports, buckets, target.label});
+                (to.single() ? through.hosts : through.networks).push_back({to, target.ports, buckets, label});
         }
         Giver to_host{through.name, Direction::input, through.people, through.sources, {}, {}};
         for (const Range& own : own_)
@@ -75,8 +78,9 @@ public:
         Giver giver = begin("output", Direction::output, own_among(AddressSet(own_)));
         for (const Target& target : output) {
             if (!holds_on(target.expires, view_.today)) continue;
+            const std::string_view label = label_of(target);
             for (const Range& to : ranges(target.host))
-                (to.single() ? giver.hosts : giver.networks).push_back({to, target.ports, {}, target.label});
+                (to.single() ? giver.hosts : giver.networks).push_back({to, target.ports, {}, label});
         }
         add(std::move(giver));
     }
@@ -88,6 +92,13 @@ private:
 
     [[nodiscard]] std::vector<Range> ranges(const Host& host) const {
         return ranges_of(*view_.policy, *view_.addresses, host);
+    }
+    // The name of a service stands for its own ports, and nothing else does.
+    [[nodiscard]] std::string_view label_of(const Target& target) const {
+        if (target.service) return target.label;
+        const bool bracketed = target.label.find(':') != std::string::npos;
+        return texts_.keep(fmt::format("{}{}{}:{}", bracketed ? "[" : "", target.label, bracketed ? "]" : "",
+                                       to_string(target.ports)));
     }
     [[nodiscard]] bool is_own(const Range& range) const { return std::ranges::find(own_, range) != own_.end(); }
 

@@ -27,7 +27,7 @@ struct Opening {
     Range destination;  // of an input an own address, or the others: as in Box
     Ports ports;
     Buckets buckets;
-    std::string_view label;
+    std::string_view label;  // "films", "10.69.13.3:5500/tcp", "home:*"
 
     [[nodiscard]] Box from(Direction direction, const Range& source) const {
         return {direction, source, destination, ports};

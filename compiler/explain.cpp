@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "compiler/near_misses.h"
 #include "compiler/passages.h"
@@ -47,10 +48,8 @@ public:
     // The lines that were found, whole where they hold each of the areas that were asked for.
     [[nodiscard]] std::vector<Line> lines() const {
         std::vector<Line> found;
-        for (const auto& [owner, wholes] : lines_) {
-            const Permission& permission = permissions_.list[owner];
-            found.push_back({permission, wholes == areas_});
-        }
+        for (const auto& [key, noted] : lines_)
+            found.push_back({permissions_.list[noted.owner], noted.wholes == areas_});
         std::ranges::stable_sort(found, {}, [](const Line& line) { return line.permission.span; });
         return found;
     }
@@ -157,6 +156,8 @@ private:
         for (std::size_t i = 0; hook == Direction::input && i < permissions_.list.size(); ++i) {
             const Permission& permission = permissions_.list[i];
             if (permission.kind != Permission::Kind::input || permission.index != asked_.node) continue;
+            // There is a permission for each item of its ports: the first stands for all.
+            if (i > 0 && permissions_.list[i - 1].input == permission.input) continue;
             for (const Ports& ports : permission.input->ports)
                 if (reach::slots_of(ports).meets(area.slots))
                     covers.push_back({area.destination, reach::slots_of(ports), i});
@@ -190,21 +191,44 @@ private:
         return permissions_.sources[permissions_.list[owner].sources];
     }
 
+    // What is printed of a line. Permissions that are alike in it are one: a service has as many as its ports have items.
+    using Terms = std::tuple<Permission::Kind, std::size_t, Span, std::optional<Rate>, bool, std::optional<Days>>;
+    struct Noted {
+        std::size_t owner = 0;   // the first of its permissions
+        std::size_t wholes = 0;  // how many of the areas that were asked for they hold whole
+    };
+
+    [[nodiscard]] Terms terms_of(const Permission& permission) const {
+        Terms terms{permission.kind, permission.index, permission.span, {}, false, {}};
+        if (permission.target == nullptr) return terms;
+        if (permission.target->service) {
+            const Service& service = policy_.services[*permission.target->service];
+            std::get<std::optional<Rate>>(terms) = service.limit;
+            std::get<bool>(terms) = service.log_new;
+        }
+        if (permission.target->expires) std::get<std::optional<Days>>(terms) = permission.target->expires->value;
+        return terms;
+    }
+
     void note_lines(const Area& area, const std::vector<Area>& covers, const AddressSet& sources) {
-        std::map<std::size_t, bool> whole;
-        for (const Area& cover : covers) {
-            if (cover.owner == implied) continue;
-            const AddressSet& open = sources_of(cover.owner);
+        std::map<Terms, std::vector<Area>> lines;
+        for (const Area& cover : covers)
+            if (cover.owner != implied) lines[terms_of(permissions_.list[cover.owner])].push_back(cover);
+        for (const auto& [terms, of_line] : lines) {
+            const std::size_t owner = std::ranges::min_element(of_line, {}, &Area::owner)->owner;
+            const AddressSet& open = sources_of(owner);  // they are of one tier, input or output
             const bool some =
                 std::ranges::any_of(sources.ranges(), [&](const Range& range) { return open.meets(range); });
             if (!some) continue;
-            const bool all = cover.holds(area) && std::ranges::all_of(sources.ranges(), [&](const Range& range) {
-                                 return open.holds(range);
-                             });
-            const auto [at, fresh] = whole.try_emplace(cover.owner, all);
-            at->second = at->second || all;
+            bool whole = std::ranges::all_of(sources.ranges(), [&](const Range& range) { return open.holds(range); });
+            if (whole && std::ranges::none_of(of_line, [&](const Area& cover) { return cover.holds(area); }))
+                reach::cut(area, of_line, budget_, [&](const Area&, const std::vector<std::size_t>& owners) {
+                    whole = whole && !owners.empty();
+                });
+            Noted& noted = lines_.try_emplace(terms, Noted{owner, 0}).first->second;
+            noted.owner = std::min(noted.owner, owner);
+            noted.wholes += whole ? 1 : 0;
         }
-        for (const auto& [owner, all] : whole) lines_[owner] += all ? 1 : 0;
     }
 
     static Flow flow(const Part& part, const AddressSet& sources, const Range& destination, Slots slots) {
@@ -242,8 +266,8 @@ private:
     Passages passages_;
     AddressSet untouched_;
     reach::Budget budget_{most_work};
-    std::size_t areas_ = 0;                     // that were asked for
-    std::map<std::size_t, std::size_t> lines_;  // how many of them the permission holds whole
+    std::size_t areas_ = 0;  // that were asked for
+    std::map<Terms, Noted> lines_;
 };
 
 AddressSet set_of(const Asked& asked, const Host& host, Family family) {

@@ -179,13 +179,15 @@ public:
           people_(after),
           beside_(after.policy->nodes[after.node].scope == Scope::tunnel ? Beside(before, &after) : Beside()),
           givers_{givers(before, texts_), givers(after, texts_)} {
+        std::set<std::pair<std::string_view, Place>> named;
         for (const Side side : {is, was})
             for (const Giver& giver : givers_.at(side)) {
                 labels_.insert(giver.people.begin(), giver.people.end());
                 for (const auto* ways : {&giver.hosts, &giver.networks})
-                    for (const Opening& way : *ways) name(giver, way);
+                    for (const Opening& way : *ways)
+                        if (name(giver, way)) named.emplace(way.label, place_of(giver, way));
             }
-        for (const auto& [place, service] : services_) ++sizes_[service.first];
+        for (const auto& [label, place] : named) ++sizes_[label];
     }
 
     std::vector<Term> run() {
@@ -208,14 +210,19 @@ private:
     };
     using Abouts = std::vector<About>;
 
-    // Who limits a service knows its name best.
-    void name(const Giver& giver, const Opening& way) {
+    using Place = std::tuple<Direction, Range, Ports>;
+    static Place place_of(const Giver& giver, const Opening& way) {
+        return {giver.direction, way.destination, way.ports};
+    }
+
+    // Who limits a service knows its name best. False where none of the giver's people can go there.
+    bool name(const Giver& giver, const Opening& way) {
         const auto alike = [&](const auto& person) { return person.first.family == way.destination.family; };
-        if (std::ranges::none_of(giver.people, alike)) return;
+        if (std::ranges::none_of(giver.people, alike)) return false;
         const bool limits = !way.buckets.empty();
-        const auto [at, fresh] =
-            services_.try_emplace({giver.direction, way.destination, way.ports}, way.label, limits);
+        const auto [at, fresh] = services_.try_emplace(place_of(giver, way), way.label, limits);
         if (!fresh && limits && !at->second.second) at->second = {way.label, true};
+        return true;
     }
 
     // Of a tier or an input: the ways and the people that it has on this side alone.
@@ -389,7 +396,7 @@ private:
     Arena texts_;
     std::array<std::vector<Giver>, 2> givers_;
     std::map<Range, std::string_view> labels_;
-    std::map<std::tuple<Direction, Range, Ports>, std::pair<std::string_view, bool>> services_;
+    std::map<Place, std::pair<std::string_view, bool>> services_;
     std::map<std::string_view, std::size_t> sizes_;  // how many places have that name
     Saying saying_;
 };

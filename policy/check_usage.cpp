@@ -72,11 +72,40 @@ void warn_unused_groups(const Context& context, const Lists& lists) {
             context.diagnostics
                 .report(Code::W0503, group.span, fmt::format("nothing uses group `{}`", group.name), "no list names it")
                 .help("name it in a tier, or remove it");
-        } else if (group.members.empty()) {
+        } else if (lists.is_empty(i)) {
             context.diagnostics
-                .report(Code::W0504, group.span, fmt::format("group `{}` is empty", group.name), "nothing is in it")
+                .report(Code::W0504, group.span, fmt::format("group `{}` is empty", group.name),
+                        group.members.empty() ? "nothing is in it" : "only empty groups are in it")
                 .help("an empty group is nobody, or nothing, and never everything");
         }
+    }
+}
+
+// Lists of empty groups alone; one without an entry has been told where it was read.
+void warn_empty_lists(const Context& context) {
+    const auto look = [&](bool empty, const Value& table, std::string_view key, const std::string& where,
+                          std::string_view so) {
+        const Value& list = table.table()->find(key)->value;
+        if (!empty || list.array() == nullptr || list.array()->items.empty()) return;
+        context.diagnostics
+            .report(Code::W0504, list.span, fmt::format("`{}` of {} is empty", key, where),
+                    fmt::format("only empty groups: {}", so))
+            .help("an empty group is nobody, or nothing, and never everything");
+    };
+    const Policy& policy = context.policy;
+    for (std::size_t i = 0; i < policy.tiers.size(); ++i) {
+        const Tier& tier = policy.tiers[i];
+        const Value& written = context.ast.root.find("tiers")->value.table()->entries[i].value;
+        const std::string where = fmt::format("[tiers.{}]", tier.name);
+        look(tier.who.empty(), written, "who", where, "this tier is for nobody");
+        look(tier.allow.empty(), written, "allow", where, "this tier allows nothing");
+    }
+    for (std::size_t i = 0; i < policy.nodes.size(); ++i) {
+        const Node& node = policy.nodes[i];
+        for (std::size_t k = 0; k < node.inputs.size(); ++k)
+            look(node.inputs[k].from.empty(),
+                 context.node_values[i]->table()->find("input")->value.table()->entries[k].value, "from",
+                 fmt::format("input.{} of `{}`", node.inputs[k].name, node.name), "nobody reaches it");
     }
 }
 
@@ -210,6 +239,7 @@ void check_usage(Context& context, const Lists& lists) {
     warn_redundant(context, lists);
     warn_unused_services(context, lists);
     warn_unused_groups(context, lists);
+    warn_empty_lists(context);
     warn_undialled(context);
     warn_tunnel_refused(context);
     warn_served_twice(context);

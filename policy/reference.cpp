@@ -80,6 +80,7 @@ private:
 Lists::Lists(Context& context)
     : context_(context),
       groups_(context.policy.groups.size()),
+      empty_groups_(context.policy.groups.size()),
       used_groups_(context.policy.groups.size()),
       used_services_(context.policy.services.size()),
       for_nobody_(context.policy.services.size()) {
@@ -161,6 +162,9 @@ void Lists::find_cycles() {
             auto& [group, next] = path.back();
             if (next == groups_[group].size()) {
                 states[group] = State::done;
+                empty_groups_[group] = std::ranges::all_of(groups_[group], [&](const ListMember& member) {
+                    return member.what == ListMember::What::group && empty_groups_[member.index];
+                });
                 path.pop_back();
                 continue;
             }

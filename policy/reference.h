@@ -80,6 +80,8 @@ public:
     void now_for(For reader) { for_ = reader; }
     // Whether some list names it, by itself or through a group.
     [[nodiscard]] bool uses_group(std::size_t group) const { return used_groups_.at(group); }
+    // Whether nothing is in it, or only what is itself empty.
+    [[nodiscard]] bool is_empty(std::size_t group) const { return empty_groups_.at(group); }
     // A service, in a list that is for somebody; in one that is for nobody.
     [[nodiscard]] bool uses_service(std::size_t service) const { return used_services_.at(service); }
     [[nodiscard]] bool names_for_nobody(std::size_t service) const { return for_nobody_.at(service); }
@@ -112,6 +114,7 @@ private:
 
     Context& context_;
     std::vector<std::vector<ListMember>> groups_;
+    std::vector<bool> empty_groups_;
     std::vector<bool> used_groups_;
     std::vector<bool> used_services_;
     std::vector<bool> for_nobody_;  // services

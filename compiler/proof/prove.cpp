@@ -11,6 +11,7 @@
 
 #include "compiler/proof/counterexample.h"
 #include "compiler/proof/execution.h"
+#include "compiler/proof/places.h"
 #include "compiler/proof/understood.h"
 
 namespace policyc::proof {
@@ -26,6 +27,43 @@ struct Different {
     Phase phase;
 };
 
+// The smallest point of a set, of those that somebody is likely to meet where it has any: of what is forwarded, between the tunnel and another interface; with addresses that the
+// policy places somewhere; to a port that a server may have.
+std::optional<std::vector<u128>> example_of(Set set, Space& space, const Policy& policy, std::size_t node) {
+    if (set == nothing) return std::nullopt;
+    const auto between = [&space](Side in, Side out) {
+        FlowBox box = space.whole();
+        box[place(Field::hook)] = just(Hook::forward);
+        box[place(Field::in)] = just(in);
+        box[place(Field::out)] = just(out);
+        return space.box(box);
+    };
+    const auto no_port = [&space](u128 protocol) {
+        return space.intersect(space.where(Field::protocol, just(protocol)), space.where(Field::port, just(0)));
+    };
+    const auto elsewhere = [&](Field field) {
+        Boxes known(space.diagrams().levels());
+        FlowBox box = space.whole();
+        for (const AddressSet& side : {near_side(policy, node), far_side(policy, node)})
+            for (const Range& range : side.ranges(space.family())) {
+                box[place(field)] = {range.lo, range.hi};
+                known.add(box);
+            }
+        return space.subtract(everything, space.build(known));
+    };
+    try {
+        const Set forwarded = space.where(Field::hook, just(Hook::forward));
+        const Set across = space.unite(between(Side::tunnel, Side::other), between(Side::other, Side::tunnel));
+        for (const Set unlikely : {space.subtract(forwarded, across), elsewhere(Field::destination),
+                                   elsewhere(Field::source), space.where(Field::destination, just(0)),
+                                   space.where(Field::source, just(0)), no_port(tcp_number), no_port(udp_number)})
+            if (const Set likely = space.subtract(set, unlikely); likely != nothing) set = likely;
+    } catch (const Space::TooLarge&) {
+        return space.diagrams().witness(set);  // as it is, it has a point too
+    }
+    return space.diagrams().witness(set);
+}
+
 // Which packets pass: `may` and no others, and all of `must`.
 struct Wanted {
     Set may;
@@ -34,13 +72,14 @@ struct Wanted {
 
 class Prover {
 public:
-    // Is told which packets of a phase would pass (or would be refused) that the policy denies (or allows), where there are any.
-    using Found = std::function<void(Set wrong, const Phase& phase, bool passes)>;
+    // Is told which packets of a phase would pass (or would be refused) that the policy denies (or allows) while there is such room, where there are any.
+    using Found = std::function<void(Set wrong, const Phase& phase, const Room& room, bool passes)>;
 
     Prover(const Policy& policy, const Addresses& addresses, std::size_t node, const ir::Ruleset& ruleset,
            const Servers& served, Space& space, const Meaning& meaning, Found found)
         : found_(std::move(found)),
           policy_(policy),
+          index_(node),
           node_(policy.nodes[node]),
           ruleset_(ruleset),
           space_(space),
@@ -219,10 +258,10 @@ private:
         const ir::Chain* base = base_of(program_hook);
         const Place place{hook, hook != Hook::output, hook != Hook::input, phase, room};
         const Set denied = space_.subtract(among, wanted.may);
-        refuse(base == nullptr ? denied : execution_.not_surely(Verdict::drop, *base, denied, place), phase, true);
+        refuse(base == nullptr ? denied : execution_.not_surely(Verdict::drop, *base, denied, place), place, true);
         if (base == nullptr) return;
         const Set allowed = space_.intersect(among, wanted.must);
-        refuse(execution_.not_surely(Verdict::pass, *base, allowed, place), phase, false);
+        refuse(execution_.not_surely(Verdict::pass, *base, allowed, place), place, false);
     }
 
     void prove(Hook hook, const Phase& phase) {
@@ -247,8 +286,8 @@ private:
         for (const auto& [rate, passes] : meaning_.without) over({Room::Kind::all_but, rate}, passes);
     }
 
-    void refuse(Set wrong, const Phase& phase, bool passes) const {
-        if (wrong != nothing) found_(wrong, phase, passes);
+    void refuse(Set wrong, const Place& place, bool passes) const {
+        if (wrong != nothing) found_(wrong, place.phase, place.room, passes);
     }
 
     // What comes out of the tunnel and leaves elsewhere, and nothing else.
@@ -265,7 +304,7 @@ private:
         const Set wrong =
             space_.unite(execution_.not_surely(Verdict::masquerade, *base, wanted, place),
                          execution_.not_surely(Verdict::pass, *base, space_.subtract(points, wanted), place));
-        if (const auto point = space_.diagrams().witness(wrong))
+        if (const auto point = example_of(wrong, space_, policy_, index_))
             throw Different{{words_of(*point, phase, space_.family()) +
                                  " would be refused, or not leave with the address it should",
                              {},
@@ -276,6 +315,7 @@ private:
 
     const Found found_;
     const Policy& policy_;
+    std::size_t index_;
     const Node& node_;
     const ir::Ruleset& ruleset_;
     Space& space_;
@@ -325,6 +365,23 @@ Set implied_in_the_tunnel(const Node& node, Space& space) {
     return space.box(box);
 }
 
+// " while its 51/second is used up", of a flow that the policy denies only then, or allows even then; "" where it is the same whatever is used up.
+std::string used_up_words(std::span<const u128> point, const Room& room, bool passes, const Meaning& meaning,
+                          const Diagrams& diagrams) {
+    if (room.kind != Room::Kind::none && room.kind != Room::Kind::all_but) return {};
+    if (!passes)
+        return room.kind == Room::Kind::none ? " while every rate is used up"
+                                             : fmt::format(" while {} is used up", to_string(room.rate));
+    if (!diagrams.contains(meaning.allowed, point)) return {};
+    std::vector<Rate> needed;
+    for (const auto& [rate, still] : meaning.without)
+        if (room.kind == Room::Kind::none ? !diagrams.contains(still, point) : rate == room.rate)
+            needed.push_back(rate);
+    // Of several ways under a rate each, any one of these has room for it.
+    if (needed.size() != 1) return " while its rates are used up";
+    return fmt::format(" while its {} is used up", to_string(needed.front()));
+}
+
 // The diagram of the policy was made, and following the program made too many others. What makes them large is in the policy: with half the room that its own diagram took, making that one
 // names it.
 Error too_large(Error error, const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
@@ -350,12 +407,14 @@ Proof prove(const Policy& policy, const Addresses& addresses, std::size_t node, 
         const Meant meant = meaning_of(policy, addresses, node, today, family, space.diagrams());
         if (!meant.meaning) return {.found = Proof::Found::too_large, .error = meant.meaning.error()};
         const std::size_t edges = space.diagrams().edges();
-        const auto different = [&](Set wrong, const Phase& phase, bool passes) {
-            const std::vector<u128> point = *space.diagrams().witness(wrong);
-            throw Different{{fmt::format("{} would be {}, and the policy {} it", words_of(point, phase, family),
-                                         passes ? "let through" : "refused", passes ? "denies" : "allows"),
+        const auto different = [&](Set wrong, const Phase& phase, const Room& room, bool passes) {
+            const std::vector<u128> point = *example_of(wrong, space, policy, node);
+            const std::string used_up = used_up_words(point, room, passes, meant.meaning.value(), space.diagrams());
+            throw Different{{fmt::format("{} would be {}{}, and the policy {} it{}", words_of(point, phase, family),
+                                         passes ? "let through" : "refused", used_up, passes ? "denies" : "allows",
+                                         used_up.empty() ? "" : " then"),
                              {},
-                             passes ? Span{} : line_of(point, family, policy, addresses, node)},
+                             passes && used_up.empty() ? Span{} : line_of(point, family, policy, addresses, node)},
                             point,
                             phase};
         };
@@ -384,8 +443,9 @@ Effect effect(const Policy& policy, const Addresses& addresses, std::size_t node
         const Meant meant = meaning_of(policy, addresses, node, today, family, space.diagrams());
         if (!meant.meaning) return {};
         try {
-            Prover prover(policy, addresses, node, table, served, space, meant.meaning.value(),
-                          [&](Set, const Phase&, bool passes) { (passes ? result.closes : result.opens) = true; });
+            Prover prover(
+                policy, addresses, node, table, served, space, meant.meaning.value(),
+                [&](Set, const Phase&, const Room&, bool passes) { (passes ? result.closes : result.opens) = true; });
             prover.prove();
             prover.prove_other_rates();
         } catch (const Different&) {  // of what is masqueraded
@@ -411,7 +471,7 @@ Unlisted unlisted(const Policy& policy, const Addresses& addresses, std::size_t 
             Set opens = nothing;
             Set closes = nothing;
             Prover prover(policy, addresses, node, table, served, space, meant.meaning.value(),
-                          [&](Set wrong, const Phase&, bool passes) {
+                          [&](Set wrong, const Phase&, const Room&, bool passes) {
                               Set& all = passes ? closes : opens;
                               all = space.unite(all, wrong);
                           });
@@ -419,8 +479,8 @@ Unlisted unlisted(const Policy& policy, const Addresses& addresses, std::size_t 
             const Set untold = space.subtract(everything, implied_in_the_tunnel(policy.nodes[node], space));
             const auto note = [&](Set changed, std::span<const Listed> listed, std::string& words) {
                 const Set unlisted = space.subtract(space.intersect(changed, untold), cover(listed, space));
-                const auto point = space.diagrams().witness(unlisted);
-                if (point && words.empty()) words = words_of(*point, prover.first_packet(), family);
+                const auto point = words.empty() ? example_of(unlisted, space, policy, node) : std::nullopt;
+                if (point) words = words_of(*point, prover.first_packet(), family);
             };
             note(opens, gains, result.opens);
             note(closes, losses, result.closes);

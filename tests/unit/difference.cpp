@@ -247,7 +247,7 @@ TEST_CASE("an edit that opens or closes without a permission is said in the poli
         {policy(), policy("", "", "[log]\ncounters = \"none\""), "connections are no longer counted", false, false},
         {policy("", "[tiers.wide]\nwho = [\"10.0.0.0/24\"]\nallow = [\"lan:*\"]\nlimit = \"3/minute\""),
          policy("", "[tiers.wide]\nwho = [\"10.0.0.0/24\"]\nallow = [\"lan:*\"]\n"),
-         "new connections to lan: no limit instead of 3/minute, for 10.0.0.0/24", true, false},
+         "new connections to lan:*: no limit instead of 3/minute, for 10.0.0.0/24", true, false},
     };
     for (const Edit& edit : edits) {
         CAPTURE(edit.words);

@@ -163,7 +163,7 @@ TEST_CASE("nor does the rate of what is never judged change anything") {
     gw.apply(with("2/minute", "10.1.0.0/23", "10.1.0.0/23:22"));
     ran = gw.diff(with("3/minute", "10.1.0.0/23", "10.1.0.0/23:22"));
     CHECK(ran.says("new connections to 10.1.1.0/24:22/tcp: 3/minute instead of 2/minute, for 10.1.0.0/24"));
-    CHECK(ran.says("new connections to 10.1.0.0/23: 3/minute instead of 2/minute, for 10.1.1.0/24"));
+    CHECK(ran.says("new connections to 10.1.0.0/23:22/tcp: 3/minute instead of 2/minute, for 10.1.1.0/24"));
     const auto sent = [&](const char* rate, const char* what) {
         return policy("output = []\n", std::string("[tiers.own]\nwho = [\"gw\"]\nallow = [\"") + what +
                                            "\"]\nlimit = \"" + rate + "\"\n");

@@ -22,7 +22,7 @@ TEST_CASE("at this host's own address a tier's rate and an input's add up") {
     Gateway gw;
     gw.apply(policy(slow_ssh));
     Ran ran = gw.diff(policy(slow_ssh, tier_of("phone", "gw:22", "10/minute")));
-    CHECK(ran.says("! new connections to gw: 10/minute plus 6/minute instead of 6/minute, for phone\n"));
+    CHECK(ran.says("! new connections to gw:22/tcp: 10/minute plus 6/minute instead of 6/minute, for phone\n"));
     CHECK(ran.widens());
     ran = gw.diff(policy(slow_ssh, tier_of("phone", "gw:22", "")));
     CHECK(ran.says("! new connections to input.ssh (10.0.0.1:22/tcp): no limit instead of 6/minute, for phone\n"));
@@ -46,7 +46,7 @@ TEST_CASE("what this host may send by its output has no limit") {
     Gateway gw;
     gw.apply(policy("output = [\"10.0.0.2:22\"]\n", own));
     Ran ran = gw.diff(policy("output = [\"10.0.0.2:22\", \"10.0.0.2:80\"]\n", own));
-    CHECK(ran.says("! new connections to phone: no limit instead of 5/minute, for gw\n"));
+    CHECK(ran.says("! new connections to phone:80/tcp: no limit instead of 5/minute, for gw\n"));
     CHECK(ran.widens());
     // Without output nothing of it is judged, and a limit is none.
     gw.apply(policy("", own));
@@ -107,4 +107,44 @@ TEST_CASE("of a service whose ports have other rates, those that are meant are t
     gw.apply(wide("10.1.0.5:8080"));
     CHECK(gw.diff(wide("10.1.0.5:443\", \"10.1.0.5:8080"))
               .says("! new connections to web (10.1.0.5:443/tcp): no limit instead of 2/minute, for phone\n"));
+}
+
+TEST_CASE("an entry that is no service is told with its ports") {
+    const auto beside = [](const std::string& top, const std::string& allow) {
+        return policy("", "[tiers.own]\nwho = [\"phone\"]\nallow = [\"10.1.0.9:1\"" + allow + "]\n", top,
+                      ", limit = \"5/second\"");
+    };
+    const auto wide = [](std::string text) {
+        text.replace(text.find("[443, 8080]"), 11, "[\"5000-6000\", \"*/udp\"]");
+        return text;
+    };
+    Gateway gw;
+    gw.apply(wide(beside("", "")));
+    CHECK(gw.diff(wide(beside("", ", \"10.1.0.5:5500\"")))
+              .says("! new connections to 10.1.0.5:5500/tcp: no limit instead of 5/second, for phone\n"));
+    CHECK(gw.diff(wide(beside("", ", \"web:53/udp\"")))
+              .says("! new connections to web:53/udp: no limit instead of 5/second, for phone\n"));
+    CHECK(gw.diff(wide(beside("", ", \"web:*\"")))
+              .says("! new connections to web: no limit instead of 5/second, for phone\n"));
+
+    const auto dual = [](const std::string& limit) {
+        return "version = 1\nipv6 = \"dual\"\n"
+               "[nodes.gw]\nrole = \"gateway\"\naddress = [\"10.0.0.1\", \"fd00::1\"]\ninterface = \"wg0\"\n"
+               "serves = [\"10.1.0.0/24\", \"fd01::/64\"]\n"
+               "[nodes.phone]\naddress = [\"10.0.0.2\", \"fd00::2\"]\n" +
+               tier_of("phone", "[fd01::5]:443", limit);
+    };
+    gw.apply(dual("5/second"));
+    CHECK(gw.diff(dual("")).says("! new connections to [fd01::5]:443/tcp: no limit instead of 5/second, for phone\n"));
+}
+
+TEST_CASE("of a service that another entry names in part, the rest is told by its ports") {
+    const auto both = [](const std::string& rate) {
+        return policy("", "limit = \"" + rate + "\"\n", tier_of("phone\", \"laptop", "10.1.0.5:443", "5/minute"));
+    };
+    Gateway gw;
+    gw.apply(both("2/minute"));
+    const Ran ran = gw.diff(both("3/minute"));
+    CAPTURE(ran.out);
+    CHECK(ran.says("! new connections to web (10.1.0.5:8080/tcp): 3/minute instead of 2/minute, for "));
 }

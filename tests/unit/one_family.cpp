@@ -168,3 +168,14 @@ TEST_CASE("diff says over which families WireGuard's ports come and go") {
     gw.apply(text_of({.ipv6 = "deny", .gw = with, .hub = "[2001:db8::1]:51821"}));
     CHECK(gw.diff(text_of({.gw = with, .hub = "[2001:db8::1]:51821"})).says("! " + there + "2001:db8::1\n"));
 }
+
+TEST_CASE("what an input opens in both families is said once") {
+    Gateway gw;
+    const std::string policy = text_of({.gw = "input.all = { from = [\"phone\"], ports = [\"*\"] }\n"
+                                              "input.some = { from = [\"laptop\"], ports = [\"*/tcp\", \"ping\"] }\n"});
+    gw.options.node = "gw";
+    const Ran ran = gw.diff(policy);
+    CAPTURE(ran.out);
+    CHECK(ran.says("gains  input.all   gw:*  "));
+    CHECK(ran.says("gains  input.some  gw:*/tcp, gw:ping  "));
+}

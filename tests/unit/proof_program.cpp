@@ -101,13 +101,35 @@ TEST_CASE("proof: an element less, one more") {
     remove_element(program.set("allow_tcp4"), 0);
     CHECK(program.said() ==
           "differs: the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp, forwarded from the tunnel to "
-          "the tunnel would be refused, and the policy allows "
+          "another interface would be refused, and the policy allows "
           "it (line 15)");
     Program wider(tunnel_policy());
     wider.set("allow_tcp4").elements.add({{0x0a45320b, 0x0a45320b}, {0x0a450d50, 0x0a450d50}, {444, 444}});
     CHECK(wider.said() ==
           "differs: the first packet of a flow from 10.69.50.11 to 10.69.13.80, 444/tcp, forwarded from the tunnel to "
-          "the tunnel would be let through, and the policy denies it");
+          "another interface would be let through, and the policy denies it");
+}
+
+TEST_CASE("proof: what is shown is a packet that somebody meets, where there is one") {
+    const auto first = [](const std::string& chain, std::vector<ir::Statement> statements) {
+        Program program(tunnel_policy());
+        auto& rules = program.chain(chain).rules;
+        rules.insert(rules.begin(), {std::move(statements)});
+        return program.said();
+    };
+    const std::string across = "forwarded from the tunnel to another interface would be let through";
+    CHECK(first("judged", {ir::MatchL4{ir::L4::tcp}, ir::Accept{}})
+              .starts_with("differs: the first packet of a flow from 10.69.50.11 to 10.69.13.0, 1/tcp, " + across));
+    CHECK(first("judged", {ir::MatchL4{ir::L4::udp}, ir::Accept{}})
+              .starts_with("differs: the first packet of a flow from 10.69.50.11 to 10.69.13.0, 1/udp, " + across));
+    // An ICMP message may well be of type 0, and what leaves by the tunnel comes from elsewhere first.
+    CHECK(first("judged", {ir::MatchIcmp{Family::ipv4, {0}}, ir::Accept{}}).find(", ICMP type 0 code 0, " + across) !=
+          std::string::npos);
+    CHECK(first("judged", {ir::MatchName{ir::Field::oifname, "wg0"}, ir::MatchL4{ir::L4::tcp}, ir::Accept{}})
+              .find("1/tcp, forwarded from another interface to the tunnel would be let through") != std::string::npos);
+    // Where there is no other, it is what there is.
+    CHECK(first("from_tunnel", {ir::MatchName{ir::Field::oifname, "wg0"}, ir::MatchL4{ir::L4::tcp}, ir::Accept{}})
+              .find("1/tcp, forwarded from the tunnel to the tunnel would be let through") != std::string::npos);
 }
 
 TEST_CASE("proof: chains that let through too much") {
@@ -166,17 +188,24 @@ TEST_CASE("proof: ICMP messages don't take the fast ways") {
 }
 
 TEST_CASE("proof: rates") {
+    const auto set_rate = [](Program& program, const std::string& chain, std::uint32_t count) {
+        for (ir::Rule& rule : program.chain(chain).rules)
+            for (ir::Statement& statement : rule.statements)
+                if (auto* update = std::get_if<ir::UpdateRate>(&statement)) update->rate.count = update->burst = count;
+    };
+    const std::string flow = "differs: the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp";
+    const std::string used_up = " would be let through while its 5/second is used up, and the policy denies it then";
     const std::string policy = tunnel_policy("limit = \"5/second\"");
     Program none(policy);
     for (ir::Rule& rule : none.chain("limit1").rules)
         std::erase_if(rule.statements,
                       [](const ir::Statement& s) { return std::holds_alternative<ir::UpdateRate>(s); });
-    CHECK(none.said().starts_with("differs: the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp"));
+    CHECK(none.said().starts_with(flow));
+    CHECK(none.said().ends_with(used_up + " (line 15)"));
     Program other(policy);
-    for (ir::Rule& rule : other.chain("limit1").rules)
-        for (ir::Statement& statement : rule.statements)
-            if (auto* update = std::get_if<ir::UpdateRate>(&statement)) update->rate.count = update->burst = 6;
-    CHECK(other.said().starts_with("differs: "));
+    set_rate(other, "limit1", 6);
+    CHECK(other.said().starts_with(flow));
+    CHECK(other.said().ends_with(used_up + " (line 15)"));
     Program burst(policy);
     for (ir::Rule& rule : burst.chain("limit1").rules)
         for (ir::Statement& statement : rule.statements)
@@ -192,7 +221,19 @@ TEST_CASE("proof: rates") {
         {{ir::MatchL4{ir::L4::tcp},
           ir::Lookup{{ir::Field::ct_saddr4, ir::Field::ct_daddr4, ir::Field::ct_proto_dst}, "allow_limit2_tcp4"},
           ir::Accept{}}});
-    CHECK(neither.said().starts_with("differs: the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp"));
+    CHECK(neither.said().starts_with(flow));
+    CHECK(neither.said().find(" while its rates are used up, and the policy denies it then") != std::string::npos);
+    // Another rate than its own.
+    Program stranger(base + "ssh = \"10.69.13.80:22\"\n" + tier("\"laptop\"", "\"web\"", "limit = \"5/second\"") +
+                     "\n[tiers.more]\nwho = [\"laptop\"]\nallow = [\"ssh\"]\nlimit = \"6/second\"\n");
+    set_rate(stranger, "limit2", 5);
+    CHECK(stranger.said().find(", 22/tcp, ") != std::string::npos);
+    CHECK(stranger.said().find(" would be refused while 5/second is used up, and the policy allows it then") !=
+          std::string::npos);
+    // What is denied at any time is said as ever.
+    Program wider(policy);
+    wider.set("allow_limit1_tcp4").elements.add({{0x0a45320b, 0x0a45320b}, {0x0a450d50, 0x0a450d50}, {444, 444}});
+    CHECK(wider.said().ends_with(" would be let through, and the policy denies it"));
     // Of what needs no rate, none is taken.
     const std::string unlimited = base + tier("\"laptop\"", "\"web\"") +
                                   "[tiers.slow]\nwho = [\"laptop\"]\nallow = [\"web\"]\nlimit = \"5/second\"\n";
@@ -386,12 +427,12 @@ TEST_CASE("a list of what comes and goes is complete, or a packet shows what it 
     CHECK(whole.found == Found::same);
     CHECK(whole.opens == "");
     CHECK(whole.closes == "");
-    CHECK(
-        ask({}, losses).opens ==
-        "the first packet of a flow from 10.69.50.11 to 10.69.13.0, 8080/udp, forwarded from the tunnel to the tunnel");
-    CHECK(
-        ask(gains, {}).closes ==
-        "the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp, forwarded from the tunnel to the tunnel");
+    CHECK(ask({}, losses).opens ==
+          "the first packet of a flow from 10.69.50.11 to 10.69.13.0, 8080/udp, forwarded from the tunnel to another "
+          "interface");
+    CHECK(ask(gains, {}).closes ==
+          "the first packet of a flow from 10.69.50.11 to 10.69.13.80, 443/tcp, forwarded from the tunnel to another "
+          "interface");
     // A port too few, and one that begins in the wrong place.
     proof::Listed less = udp;
     narrow(less, proof::Field::destination, {bits("10.69.13.0"), bits("10.69.13.254")});
