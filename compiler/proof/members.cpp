@@ -27,14 +27,9 @@ bool exact(const KeyReading& key) {
     return std::ranges::all_of(key.fields, [](const Reading& r) { return r.from == Reading::From::point; });
 }
 
-std::vector<std::uint32_t> numbers(const KeyReading& key) {
-    std::vector<std::uint32_t> all{static_cast<std::uint32_t>(key.way_out)};
-    for (const Reading& reading : key.fields) {
-        const auto protocol = static_cast<std::uint32_t>(reading.protocol.value_or(256));
-        all.push_back(protocol << 8U | static_cast<std::uint32_t>(reading.field) << 4U |
-                      static_cast<std::uint32_t>(reading.from));
-    }
-    return all;
+std::uint32_t number(const Reading& reading) {
+    const auto protocol = static_cast<std::uint32_t>(reading.protocol.value_or(256));
+    return protocol << 8U | static_cast<std::uint32_t>(reading.field) << 4U | static_cast<std::uint32_t>(reading.from);
 }
 
 }  // namespace
@@ -67,7 +62,8 @@ bool Interfaces::all(Side side, const std::vector<std::string>& names) const {
 }
 
 bool KeyReading::operator<(const KeyReading& other) const {
-    return numbers(*this) < numbers(other);
+    if (way_out != other.way_out) return way_out < other.way_out;
+    return std::ranges::lexicographical_compare(fields, other.fields, {}, number, number);
 }
 
 Members::Members(Space& space, const ir::Ruleset& ruleset, Servers servers)
