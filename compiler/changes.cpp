@@ -10,6 +10,7 @@
 
 #include "compiler/access.h"
 #include "compiler/box_text.h"
+#include "compiler/causes.h"
 #include "compiler/gaps.h"
 #include "compiler/implied.h"
 #include "compiler/limits.h"
@@ -20,7 +21,6 @@
 #include "compiler/people.h"
 #include "compiler/reasons.h"
 #include "compiler/timing.h"
-#include "policy/expiry.h"
 #include "policy/text.h"
 
 namespace policyc {
@@ -63,8 +63,9 @@ public:
         const ir::Ruleset& meant = lowered(*last);
         const Reach& meant_reach = reached(meant);
         last_.emplace(*last, meant, meant_reach);
-        old_reach_ = same(before, meant) ? &meant_reach : &reached(before);
-        addresses_changed_ = *last->addresses != *view.addresses;
+        const bool drifted = !same(before, meant);
+        old_reach_ = drifted ? &reached(before) : &meant_reach;
+        causes_.emplace(now_, *last_, drifted, memory_->arena);
     }
 
     Changes run(const ir::Ruleset& before, const ir::Ruleset& after) {
@@ -75,10 +76,12 @@ public:
             if (!line.moved) out_.push_back(gain(line));
         for (const Line& line : losses.lines)
             if (!line.moved) out_.push_back(loss(line));
-        for (const WideGap& wide : gains.tiers) out_.push_back(together(wide, gain(line_of(wide, Change::Kind::gain))));
-        for (const WideGap& wide : losses.tiers)
-            out_.push_back(together(wide, loss(line_of(wide, Change::Kind::loss))));
+        tell_together(gains.tiers, Change::Kind::gain);
+        tell_together(losses.tiers, Change::Kind::loss);
         if (!std::ranges::is_sorted(out_, comes_first)) std::ranges::sort(out_, comes_first);
+        // Two entries of a tier may come to the same.
+        const auto alike = [](const Change& a, const Change& b) { return !comes_first(a, b) && !comes_first(b, a); };
+        out_.erase(std::unique(out_.begin(), out_.end(), alike), out_.end());
         return {std::move(memory_), std::move(out_)};
     }
 
@@ -89,11 +92,6 @@ private:
     }
 
     const Reach& reached(const ir::Ruleset& ruleset) { return memory_->reaches.emplace_back(reach_of(ruleset)); }
-
-    void compile(std::optional<Compiled>& compiled, const View& view) {
-        const ir::Ruleset& ruleset = lowered(view);
-        compiled.emplace(view, ruleset, reached(ruleset));
-    }
 
     // What comes and what goes.
     std::pair<Missing, Missing> compare(const ir::Ruleset& before, const ir::Ruleset& after) {
@@ -150,10 +148,10 @@ private:
     std::vector<Line> lines(const std::vector<Gap>& gaps, Change::Kind kind) {
         struct Part {
             Line line;
-            const Gap* gap;
+            const Box* whole;
             std::pair<std::uint32_t, std::size_t> place;  // file and line
             [[nodiscard]] auto key() const {
-                return std::tie(line.words.who, line.words.service, line.known, line.cause, place);
+                return std::tie(line.words.who, line.words.service, line.known, line.cause, line.expired, place);
             }
             bool operator<(const Part& other) const { return key() < other.key(); }
         };
@@ -165,8 +163,8 @@ private:
                       .boxes = gap.missing(),
                       .known = words.has_value(),
                       .cut = !gap.pieces.empty()};
-            line.cause = cause_of(line, kind);
-            parts.push_back({line, &gap, words ? place_of(*words, kind) : std::pair<std::uint32_t, std::size_t>()});
+            const auto place = words ? place_of(*words, kind) : std::pair<std::uint32_t, std::size_t>();
+            for (const Line& one : by_cause(line, kind)) parts.push_back({one, gap.box, place});
         }
         if (!std::is_sorted(parts.begin(), parts.end())) std::stable_sort(parts.begin(), parts.end());
 
@@ -175,8 +173,8 @@ private:
         for (auto part = parts.begin(); part != parts.end();) {
             const Part& first = *part;
             const auto end = std::find_if(part, parts.end(), [&](const Part& p) { return first < p; });
-            const bool person = first.gap->box->source.single() && first.gap->box->direction != Direction::output;
             Line line = first.line;
+            const bool person = first.whole->source.single() && first.whole->direction != Direction::output;
             if (end - part == 1 && (!line.cut || person)) {
                 if (line.cut) line.boxes = keep(line.boxes);
                 out.push_back(line);
@@ -184,8 +182,8 @@ private:
                 std::vector<Box> boxes;
                 bool cut = false;
                 for (; part != end; ++part) {
-                    std::ranges::copy(part->gap->missing(), std::back_inserter(boxes));
-                    cut = cut || !part->gap->pieces.empty();
+                    std::ranges::copy(part->line.boxes, std::back_inserter(boxes));
+                    cut = cut || part->line.cut;
                 }
                 const std::vector<std::vector<Box>> lists = by_sources(boxes);
                 line.cut = cut || lists.size() > 1 || lists.front() != boxes;
@@ -205,16 +203,37 @@ private:
         return {words.span.file, view.sources->line_number(words.span.file, words.span.begin)};
     }
 
-    // The first of the sources stands for all.
-    Line line_of(const WideGap& wide, Change::Kind kind) {
-        std::vector<Box> boxes;
-        for (const Area& area : wide.areas) boxes.push_back(area.from(wide.sources.front()));
-        const std::optional<Words> words = find(boxes.front(), kind);
-        Line line{.words = words ? *words : guess(boxes.front(), now_.view(), memory_->arena),
-                  .boxes = keep(boxes),
-                  .known = words.has_value()};
-        line.cause = cause_of(line, kind);
-        return line;
+    // For each reason one line; the first of the sources stands for all.
+    void tell_together(const std::vector<WideGap>& gaps, Change::Kind kind) {
+        for (const WideGap& wide : gaps) {
+            std::map<std::pair<Cause, bool>, WideGap> reasons;
+            for (const Area& area : wide.areas) {
+                const std::vector<Line> parts = by_cause(line_of(area.from(wide.sources.front()), kind), kind);
+                const bool one = parts.size() == 1;
+                WideGap& part = reasons[{one ? parts.front().cause : Cause::edit, one && parts.front().expired}];
+                part.areas.push_back(area);
+            }
+            for (auto& [reason, part] : reasons) {
+                part.sources = wide.sources;
+                std::vector<Box> boxes;
+                for (const Area& area : part.areas) boxes.push_back(area.from(wide.sources.front()));
+                Line line = line_of(boxes.front(), kind);
+                std::tie(line.cause, line.expired) = reason;
+                line.boxes = keep(boxes);
+                out_.push_back(together(part, kind == Change::Kind::gain ? gain(line) : loss(line)));
+            }
+        }
+    }
+
+    Line line_of(const Box& box, Change::Kind kind) {
+        const std::optional<Words> words = find(box, kind);
+        return {.words = words ? *words : guess(box, now_.view(), memory_->arena),
+                .boxes = keep(std::span(&box, 1)),
+                .known = words.has_value()};
+    }
+
+    std::vector<Line> by_cause(const Line& line, Change::Kind kind) {
+        return causes_ ? causes_->split(line, kind) : std::vector{line};
     }
 
     // "laptop and 499 more" gain "grafana and 999 more".
@@ -293,42 +312,6 @@ private:
         return change;
     }
 
-    static bool has(const Compiled& compiled, const Line& line) {
-        return std::ranges::all_of(line.boxes, [&](const Box& box) {
-            return line.cut ? compiled.allows(box) : compiled.find(box).has_value();
-        });
-    }
-
-    // The policy had what comes already: either the name got another address, or somebody took it out of the kernel. What goes and was of no policy, somebody put there.
-    Cause cause_of(const Line& line, Change::Kind kind) {
-        if (!last_) return Cause::edit;
-        if (kind == Change::Kind::gain) {
-            if (!now_.find(line.words)) return Cause::edit;
-            if (has(*last_, line)) return Cause::drift;
-            return came_by_dns(line) ? Cause::dns : Cause::edit;
-        }
-        if (!line.known || !last_->find(line.words)) return Cause::drift;
-        return went_by_dns(line) ? Cause::dns : Cause::edit;
-    }
-
-    // Whether the last policy allows all of it too, with the addresses of now.
-    bool came_by_dns(const Line& line) {
-        if (!last_ || now_.host_name(line.words.service).empty() || !addresses_changed_) return false;
-        if (!last_with_new_addresses_) {
-            View view = last_->view();
-            view.addresses = now_.view().addresses;
-            view.ruleset = nullptr;
-            compile(last_with_new_addresses_, view);
-        }
-        return has(*last_with_new_addresses_, line);
-    }
-
-    // Whether the new policy would allow all of it, with the addresses of the last one.
-    bool went_by_dns(const Line& line) {
-        if (last_->host_name(line.words.service).empty() || !addresses_changed_) return false;
-        return has(with_old_addresses(), line);
-    }
-
     std::string_view dns_reason(std::string_view service) {
         return keep(reason_of_answer(now_.view(), std::string(now_.host_name(service))));
     }
@@ -403,11 +386,11 @@ private:
 
     Change gain(const Line& line) {
         Change change = begin(Change::Kind::gain, line);
-        const std::optional<Words> mine = now_.find(line.words);
-        if (!mine) return change;
-        const Span& span = span_of(*mine, line);
-        place(change, now_, span);
-        change.reason = keep(now_.holder(span));
+        if (const std::optional<Words> mine = now_.find(line.words)) {
+            const Span& span = span_of(*mine, line);
+            place(change, now_, span);
+            change.reason = keep(now_.holder(span));
+        }
         if (line.cause == Cause::drift) change.reason = "was taken out of the kernel, not by policyc";
         if (line.cause == Cause::dns) change.reason = dns_reason(line.words.service);
         return change;
@@ -422,19 +405,24 @@ private:
             return change;
         }
         const std::optional<Words> old = last_->find(line.words);
+        if (!old) return change;
         if (line.cause == Cause::dns) {
             const std::string host(last_->host_name(line.words.service));
             if (!is_gone(now_.view(), host)) {
                 change.reason = dns_reason(line.words.service);
                 return change;
             }
-            if (const auto still = with_old_addresses().find(*old)) place(change, *with_old_addresses_, still->span);
+            if (const auto still = causes_->with_old_addresses().find(*old))
+                place(change, causes_->with_old_addresses(), still->span);
             change.reason = keep(reason_gone(now_.view(), host));
             return change;
         }
-        if (const auto still = now_.find(line.words) ? std::nullopt : found_before_expiry(line.words)) {
-            place(change, *before_any_expiry_, still->span);
+        if (line.expired) {
             change.reason = "expired";
+            if (const auto still = causes_->before_any_expiry().find(line.boxes.front()))
+                place(change, causes_->before_any_expiry(), still->span);
+            else
+                place(change, *last_, span_of(*old, line));
             return change;
         }
         place(change, *last_, span_of(*old, line));
@@ -445,29 +433,6 @@ private:
         return change;
     }
 
-    // In the new policy on a day when nothing of it had expired.
-    std::optional<Words> found_before_expiry(const Words& words) {
-        if (!has_expired(*now_.view().policy, now_.view().today)) return {};
-        if (!before_any_expiry_) {
-            View view = now_.view();
-            view.today = Days{};
-            view.ruleset = nullptr;
-            compile(before_any_expiry_, view);
-        }
-        return before_any_expiry_->find(words);
-    }
-
-    // The new policy with the addresses of the last one.
-    const Compiled& with_old_addresses() {
-        if (!with_old_addresses_) {
-            View view = now_.view();
-            view.addresses = last_->view().addresses;
-            view.ruleset = nullptr;
-            compile(with_old_addresses_, view);
-        }
-        return *with_old_addresses_;
-    }
-
     std::shared_ptr<Memory> memory_ = std::make_shared<Memory>();
     std::string_view file_;        // the last one that was kept there
     std::string_view one_person_;  // the last one that was found to be a node
@@ -475,13 +440,10 @@ private:
     const Reach& new_reach_;
     const Reach* old_reach_ = nullptr;
     Compiled now_;
-    std::optional<Compiled> with_old_addresses_;       // made when it is first asked
-    std::optional<Compiled> last_with_new_addresses_;  // likewise
     std::optional<Compiled> last_;
-    bool addresses_changed_ = false;                  // since last_
+    std::optional<Causes> causes_;                    // where there is a last one
     std::optional<People> now_people_, last_people_;  // made when they are first asked
     std::optional<Rates> now_rates_, last_rates_;     // likewise
-    std::optional<Compiled> before_any_expiry_;
     std::vector<Change> out_;
 };
 

@@ -16,7 +16,7 @@ namespace {
 
 using HookFamily = std::pair<Direction, Family>;
 
-// Which of two ends of a box may differ.
+// Which of two ends of a box may lie elsewhere.
 enum class End : std::uint8_t { source, destination };
 
 Box without(Box box, End end) {
@@ -25,11 +25,20 @@ Box without(Box box, End end) {
     return box;
 }
 
+// Of the size that it has: what grows has not moved.
+Box moved_to_zero(Box box, End end) {
+    Range& range = end == End::source ? box.source : box.destination;
+    range.hi -= range.lo;
+    range.lo = 0;
+    return box;
+}
+
 bool same_but_for(End end, const std::vector<Line*>& left, const std::vector<Line*>& reached) {
     const auto shape = [&](const std::vector<Line*>& lines) {
         std::multiset<std::tuple<std::string_view, std::string_view, Box>> all;
         for (const Line* line : lines)
-            for (const Box& box : line->boxes) all.insert({line->words.who, line->words.service, without(box, end)});
+            for (const Box& box : line->boxes)
+                all.insert({line->words.who, line->words.service, moved_to_zero(box, end)});
         return all;
     };
     return shape(left) == shape(reached);

@@ -15,6 +15,7 @@ struct Line {
     Words words;
     std::span<const Box> boxes;
     Change::Cause cause{};
+    bool expired = false;      // goes by that
     bool known = false;        // some policy, the new or the last one, has these words
     bool cut = false;          // its boxes are parts, or several in one, of those that some policy has
     bool moved = false;        // told already, as part of a move

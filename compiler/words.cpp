@@ -108,6 +108,26 @@ bool Compiled::allows(const Box& box) const {
     return coverage_->uncovered(whole).empty();
 }
 
+std::vector<Box> Compiled::take(std::vector<Box>& boxes) const {
+    if (!coverage_) coverage_.emplace(reach_);
+    std::vector<Box> taken;
+    std::vector<Box> left;
+    for (const Box& box : boxes) {
+        if (find(box) || (of_some_addresses(box) && allows(box))) {
+            taken.push_back(box);
+            continue;
+        }
+        const std::vector<Box> rest = of_some_addresses(box) ? std::vector{box} : coverage_->uncovered(box);
+        left.insert(left.end(), rest.begin(), rest.end());
+        if (rest == std::vector{box}) continue;
+        std::vector<LabelledBox> labelled;
+        for (const Box& one : rest) labelled.push_back({.box = one});
+        std::ranges::copy(BoxIndex(labelled).uncovered(box), std::back_inserter(taken));
+    }
+    boxes = std::move(left);
+    return taken;
+}
+
 std::string_view Compiled::host_name(std::string_view service) const {
     if (const std::string_view* found = host_names_.find(service)) return *found;
     return view_.addresses->contains(std::string(service)) ? service : std::string_view();

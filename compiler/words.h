@@ -36,6 +36,8 @@ public:
     [[nodiscard]] std::optional<Words> find(const Words& words) const;
     // Whether it lets all of the box through, whatever lets it.
     [[nodiscard]] bool allows(const Box& box) const;
+    // Takes what it lets through out of the boxes, and gives it.
+    std::vector<Box> take(std::vector<Box>& boxes) const;
     [[nodiscard]] const View& view() const { return view_; }
 
     // The host name behind a service's label, or "".

@@ -158,7 +158,10 @@ def edited_and_resolved(folder, target, addresses):
 def an_edit_is_an_edit_and_dns_is_dns(folder):
     was = ("loss", "edit", "10.69.13.30", "3000")
     expect_equal(([("gain", "edit", "10.69.13.30", "22"), was], True, True), edited_and_resolved(folder, "mon.home.example:22", ["10.69.13.30"]), "a port")
-    expect_equal(([("gain", "edit", "10.69.13.31", "*"), was], True, True), edited_and_resolved(folder, "mon.home.example:*", ["10.69.13.31"]), "a port and an address")
+    both, widens, narrows = edited_and_resolved(folder, "mon.home.example:*", ["10.69.13.31"])
+    expect_equal(([("gain", "dns", "10.69.13.31", "3000"), ("loss", "dns", "10.69.13.30", "3000")], True, True),
+                 ([one for one in both if one[1] == "dns"], widens, narrows), "a port and an address")
+    expect_equal([("gain", "edit", "10.69.13.31", port) for port in ("", "*", "*", "0-2999", "3001-65535")], [one for one in both if one[1] != "dns"], "the other ports")
     expect_equal(([("gain", "edit", "10.69.13.30", "3001-3010")], True, False), edited_and_resolved(folder, "mon.home.example:3000-3010", ["10.69.13.30"]), "more ports")
     expect_equal(([("move", "dns", "10.69.13.31", "3000")], True, True), edited_and_resolved(folder, "mon.home.example:3000", ["10.69.13.31"]), "an address")
     more = [("gain", "dns", "10.69.13.31", "3000"), ("gain", "dns", "10.69.13.32", "3000"), ("loss", "dns", "10.69.13.30", "3000")]

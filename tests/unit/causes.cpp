@@ -36,9 +36,9 @@ void lock(Gateway& gw, const std::string& addresses) {
 Records records(const Ran& ran, bool with_line = false) {
     Records all;
     for (const auto& one : ran.record.at("changes")) {
-        std::string text = fmt::format("{} {}:{} {}", one.at("change").get<std::string>(),
-                                       one.at("destination").get<std::string>(), one.at("port").get<std::string>(),
-                                       one.at("cause").get<std::string>());
+        std::string text =
+            fmt::format("{} {}:{} {}", one.at("change").get<std::string>(), one.at("destination").get<std::string>(),
+                        one.at("port").get<std::string>(), one.at("cause").get<std::string>());
         if (with_line) text += fmt::format(" {}", one.at("line").get<int>());
         all.push_back(text);
     }
@@ -93,11 +93,12 @@ TEST_CASE("somebody took an element out of the kernel, and the policy was edited
 
 TEST_CASE("several entries open one service, each on its own line") {
     const auto tiers = [](const std::string& x, const std::string& y, const std::string& z) {
-        return base + fmt::format("[services]\nnas = {{ host = \"10.1.0.5\", ports = [1] }}\n"
-                                  "[tiers]\nx = {{ who = [\"phone\"], allow = [\"nas:{}\"] }}\n"
-                                  "y = {{ who = [\"phone\"], allow = [\"nas:{}\"] }}\n"
-                                  "z = {{ who = [\"phone\"], allow = [\"nas:{}\"] }}\n",
-                                  x, y, z);
+        return base + fmt::format(
+                          "[services]\nnas = {{ host = \"10.1.0.5\", ports = [1] }}\n"
+                          "[tiers]\nx = {{ who = [\"phone\"], allow = [\"nas:{}\"] }}\n"
+                          "y = {{ who = [\"phone\"], allow = [\"nas:{}\"] }}\n"
+                          "z = {{ who = [\"phone\"], allow = [\"nas:{}\"] }}\n",
+                          x, y, z);
     };
     Gateway gw;
     CHECK(records(gw.apply(tiers("22", "445", "23")), true) ==
@@ -116,4 +117,61 @@ TEST_CASE("a tier that waits for a grant from now on") {
     const std::string grant = "grant = { max = \"4h\", default = \"1h\", by = [\"wheel\"] }\n";
     CHECK(gw.diff(policy(grant)).says("needs a grant now"));
     CHECK(gw.diff(base).says("removed"));
+}
+
+TEST_CASE("a range of ports that grows while its name moves") {
+    Gateway gw;
+    lock(gw, five);
+    gw.apply(nas("\"85-90\""));
+    lock(gw, R"("10.1.0.6")");
+    CHECK(records(gw.diff(nas("\"85-95\""))) ==
+          Records{"gain 10.1.0.6:85-90 dns", "gain 10.1.0.6:91-95 edit", "loss 10.1.0.5:85-90 dns"});
+    // An element that is gone from the kernel, of a range that the new policy has as another one.
+    lock(gw, five);
+    put(gw, base, five);
+    CHECK(records(gw.diff(nas("\"84-91\""))) ==
+          Records{"gain 10.1.0.5:84 edit", "gain 10.1.0.5:85-90 drift", "gain 10.1.0.5:91 edit"});
+}
+
+TEST_CASE("a name moves, and an entry beside it is cut otherwise than before") {
+    Gateway gw;
+    lock(gw, five);
+    const std::string wide = "\"10.0.0.0/29\"";
+    const auto policy = [&](const std::string& more) {
+        std::string text = nas("\"85-90\"");
+        text.replace(text.find("\"phone\"]"), 7, wide);
+        return text + more;
+    };
+    gw.apply(policy(""));
+    lock(gw, R"("10.1.0.6")");
+    const Ran ran = gw.diff(policy("[tiers.u]\nwho = [\"phone\"]\nallow = [\"10.1.0.0/29:85\"]\n"));
+    for (const auto& one : ran.record.at("changes"))
+        if (one.at("service") == "nas") CHECK(one.at("cause") == "dns");
+    CHECK(ran.says("DNS, locked 2 h ago"));
+}
+
+TEST_CASE("what has expired is told by what goes, not by whom it is of") {
+    const auto tiers = [](const std::string& expiry, const std::string& entries) {
+        return base + "[services]\nweb = \"10.1.0.5:80\"\n[tiers.t]\nwho = [\"phone\"]\nallow = [" + entries + "]\n" +
+               expiry + "[tiers.u]\nwho = [\"phone\"]\nallow = [\"10.1.0.9:50-60\"]\n";
+    };
+    Gateway gw;
+    gw.apply(tiers("", "\"web\", \"10.1.0.9:1-100\""));
+    const Ran ran = gw.diff(tiers("expires = 2026-11-02\n", "\"web\", \"10.1.0.9:1-100\""));
+    CHECK_FALSE(ran.says("removed"));
+    const Ran both = gw.diff(tiers("expires = 2026-11-02\n", "\"web\""));
+    CHECK(both.says("expired"));
+    CHECK(both.says("removed"));
+}
+
+TEST_CASE("what grows has not moved") {
+    const auto at = [](const std::string& host) {
+        return base + "[services]\nnas = \"" + host + ":22\"\n[tiers.vpn]\nwho = [\"phone\"]\nallow = [\"nas\"]\n";
+    };
+    Gateway gw;
+    gw.apply(at("10.1.0.4"));
+    CHECK(gw.diff(at("10.1.0.5")).says("~ nas"));
+    const Ran ran = gw.diff(at("10.1.1.0/24"));
+    CHECK_FALSE(ran.says("~ nas"));
+    CHECK(ran.says("1 wider"));
 }
