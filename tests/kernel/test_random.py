@@ -159,6 +159,7 @@ class Probes:
 
         if not sources or not destinations:
             return list(self.found)
+        items = items or item_boundaries("80")  # of a policy that names no port
         # Every boundary of the policy at least once on its own, then as they fall together.
         longest = max(len(sources), len(destinations), len(items))
         for values in (sources, destinations, items):
