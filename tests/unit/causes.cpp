@@ -10,16 +10,7 @@ namespace {
 
 using Records = std::vector<std::string>;
 
-const std::string base = R"(version = 1
-[networks]
-home = ["10.1.0.0/16"]
-[nodes.gw]
-role = "gateway"
-address = "10.0.0.1"
-interface = "wg0"
-[nodes.phone]
-address = "10.0.0.2"
-)";
+const std::string& base = one_person;
 
 std::string nas(const std::string& ports) {
     return base + "[services]\nnas = { host = \"nas.example\", ports = [" + ports +
@@ -27,9 +18,7 @@ std::string nas(const std::string& ports) {
 }
 
 void lock(Gateway& gw, const std::string& addresses) {
-    gw.write("version = 1\n\n[names.\"nas.example\"]\naddresses = [" + addresses +
-                 "]\nttl = 300\nresolved = \"2026-11-24T10:00:00Z\"\n",
-             "policy.lock");
+    gw.write(lock_of("nas.example", addresses), "policy.lock");
 }
 
 // "gain 10.1.0.5:22 dns", sorted; with the line of the policy where that is asked for.

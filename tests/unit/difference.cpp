@@ -57,16 +57,7 @@ TEST_CASE("a table that is gone, as after a reboot, is nobody's doing") {
 }
 
 TEST_CASE("a name that loses its address closes what it opened, and DNS is named; a test that names it waits") {
-    const std::string text = R"(version = 1
-[networks]
-home = ["10.1.0.0/16"]
-[nodes.gw]
-role = "gateway"
-address = "10.0.0.1"
-interface = "wg0"
-[nodes.phone]
-address = "10.0.0.2"
-[services]
+    const std::string text = one_person + R"([services]
 web = "web.example:443"
 [tiers.vpn]
 who = ["phone"]
@@ -76,10 +67,7 @@ name = "phone has web"
 from = ["phone"]
 allow = ["web"]
 )";
-    const auto lock = [](const std::string& addresses) {
-        return "version = 1\n\n[names.\"web.example\"]\naddresses = [" + addresses +
-               "]\nttl = 300\nresolved = \"2026-11-24T10:00:00Z\"\n";
-    };
+    const auto lock = [](const std::string& addresses) { return lock_of("web.example", addresses); };
     Gateway gw;
     gw.write(lock("\"10.1.0.9\""), "policy.lock");
     CHECK(gw.apply(text).says("+ phone  gains  web"));

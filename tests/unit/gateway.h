@@ -54,6 +54,24 @@ inline std::string policy(const std::string& node = "", const std::string& tier 
 
 inline const std::string host = "scope = \"host\"\n";
 
+// A policy of one person, to which services and tiers are added.
+inline const std::string one_person = R"(version = 1
+[networks]
+home = ["10.1.0.0/16"]
+[nodes.gw]
+role = "gateway"
+address = "10.0.0.1"
+interface = "wg0"
+[nodes.phone]
+address = "10.0.0.2"
+)";
+
+// A policy.lock that knows one name; `addresses` as a list of TOML has them.
+inline std::string lock_of(const std::string& name, const std::string& addresses) {
+    return "version = 1\n\n[names.\"" + name + "\"]\naddresses = [" + addresses +
+           "]\nttl = 300\nresolved = \"2026-11-24T10:00:00Z\"\n";
+}
+
 // A Kernel that outlives the run that owns it.
 class Borrowed : public Kernel {
 public:
