@@ -115,6 +115,14 @@ TEST_CASE("a range of ports that grows while its name moves") {
     lock(gw, R"("10.1.0.6")");
     CHECK(records(gw.diff(nas("\"85-95\""))) ==
           Records{"gain 10.1.0.6:85-90 dns", "gain 10.1.0.6:91-95 edit", "loss 10.1.0.5:85-90 dns"});
+    // Likewise of a range that is one element, and not one for each port.
+    lock(gw, five);
+    gw.apply(nas("\"1000-2000\""));
+    lock(gw, R"("10.1.0.6")");
+    CHECK(records(gw.diff(nas("\"1000-3000\""))) ==
+          Records{"gain 10.1.0.6:1000-2000 dns", "gain 10.1.0.6:2001-3000 edit", "loss 10.1.0.5:1000-2000 dns"});
+    lock(gw, five);
+    gw.apply(nas("\"85-90\""));
     // An element that is gone from the kernel, of a range that the new policy has as another one.
     lock(gw, five);
     put(gw, base, five);
