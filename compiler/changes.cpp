@@ -102,7 +102,9 @@ private:
             for (const Direction direction : directions)
                 if (judges(before, direction) != judges(after, direction)) one_sided.push_back(direction);
         const auto missing = [&](const Reach& from, const Reach& in, const OwnAddresses& own) {
-            Gaps found = gaps(from, in, own);
+            const Compiled& names = &from == &new_reach_ || !last_ ? now_ : *last_;
+            Gaps found =
+                gaps(from, in, own, [&](std::uint32_t tier, const Range& source) { return names.cut(tier, source); });
             const View* last = last_ ? &last_->view() : nullptr;
             if (&in == &new_reach_) take_out_unlisted(now_.view(), last, found);
             if (&in != &new_reach_ && last != nullptr) take_out_unlisted(*last, &now_.view(), found);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,12 @@ public:
     [[nodiscard]] const Value* find(const Key& key) const {
         const auto at = std::ranges::lower_bound(entries_, key, {}, &std::pair<Key, Value>::first);
         return at != entries_.end() && at->first == key ? &at->second : nullptr;
+    }
+    // Those from the first key to the last, which may be there or not.
+    [[nodiscard]] std::span<const std::pair<Key, Value>> between(const Key& first, const Key& last) const {
+        const auto key = &std::pair<Key, Value>::first;
+        const auto begin = std::ranges::lower_bound(entries_, first, {}, key);
+        return {begin, std::ranges::upper_bound(begin, entries_.end(), last, {}, key)};
     }
 
 private:

@@ -46,7 +46,8 @@ Rest rest_of(const Areas& areas, const std::vector<const TierReach*>& others) {
 
 class Comparison {
 public:
-    Comparison(const Reach& from, const Reach& in, const OwnAddresses& own) : from_(from), in_(in), own_(in, own) {}
+    Comparison(const Reach& from, const Reach& in, const OwnAddresses& own, const CutSource& cut_source)
+        : from_(from), in_(in), own_(in, own), cut_source_(cut_source) {}
 
     Gaps run() {
         for (const LabelledBox& labelled : from_.boxes)
@@ -97,6 +98,12 @@ private:
     void look_at(const TierReach& tier, const Range& source) {
         const auto& [others, partly] = in_.holders(source);
         const Rest& rest = rest_of_tier(tier, others);
+        if (rest.whole.empty() && rest.parts.empty()) return;
+        if (cut_source_ == nullptr) return add_rest(tier, source, rest, partly);
+        for (const Range& one : cut_source_(tier.tier, source)) add_rest(tier, one, rest, partly);
+    }
+
+    void add_rest(const TierReach& tier, const Range& source, const Rest& rest, bool partly) {
         const auto one_by_one = [&](const Areas& areas, bool covered) {
             for (const Area& area : areas)
                 if (area.destination.family == source.family) {
@@ -146,6 +153,7 @@ private:
     const Reach& from_;
     Coverage in_;
     OwnCoverage own_;
+    const CutSource& cut_source_;
     Gaps result_;
     std::map<std::tuple<const Rest*, Family, bool>, WideGap> wide_;
     std::map<std::pair<const TierReach*, const TierReach*>, Areas> rest_by_one_;
@@ -154,8 +162,8 @@ private:
 
 }  // namespace
 
-Gaps gaps(const Reach& from, const Reach& in, const OwnAddresses& own) {
-    return Comparison(from, in, own).run();
+Gaps gaps(const Reach& from, const Reach& in, const OwnAddresses& own, const CutSource& cut_source) {
+    return Comparison(from, in, own, cut_source).run();
 }
 
 }  // namespace policyc

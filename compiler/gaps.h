@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -37,9 +38,13 @@ struct Gaps {
 inline constexpr std::size_t most_boxes = 100'000;
 inline constexpr std::size_t few_boxes = 1'000;
 
+// A source of a tier, which may be several neighbours, cut into whom it stands for.
+using CutSource = std::function<std::vector<Range>(std::uint32_t tier, const Range& source)>;
+
 // What `from`, which must outlive this, lets through and `in` doesn't. Sources that are in the same tiers on either side are compared once, so that it takes time with what
 // differs and with the size of the sets, not with what they stand for.
+// Sources are cut by `cut_source` where something of them is missing.
 // At an own address of this host, what a tier of `in` lets through is not missing of an input or output, nor the other way round.
-Gaps gaps(const Reach& from, const Reach& in, const OwnAddresses& own = {});
+Gaps gaps(const Reach& from, const Reach& in, const OwnAddresses& own = {}, const CutSource& cut_source = {});
 
 }  // namespace policyc

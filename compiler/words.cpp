@@ -64,6 +64,12 @@ void Compiled::add_people(const Tier& tier, Own& own) const {
     }
 }
 
+const std::string_view* Compiled::Own::find(const Range& source) const {
+    if (const std::string_view* host = hosts.find(source)) return host;
+    const auto network = std::ranges::find_if(networks, [&](const Entry& one) { return one.first.holds(source); });
+    return network != networks.end() ? &network->second : nullptr;
+}
+
 Words Compiled::words_of(const LabelledBox& labelled) const {
     const auto [subject, object] = labelled.cause;
     return words_of(subject == ir::Cause::none ? view_.policy->nodes[view_.node].name : ruleset_.subjects[subject].name,
@@ -80,13 +86,35 @@ std::optional<Words> Compiled::find(const Box& box) const {
     if (box.direction != Direction::forward) return std::nullopt;
     for (const auto& [tier, own] : tiers_) {
         const std::uint32_t* area = own.areas.find({box.destination, box.ports});
-        if (area == nullptr) continue;
-        if (const std::string_view* host = own.hosts.find(box.source)) return words_of(*host, *area);
-        const auto network =
-            std::ranges::find_if(own.networks, [&](const auto& one) { return one.first.holds(box.source); });
-        if (network != own.networks.end()) return words_of(network->second, *area);
+        const std::string_view* who = area != nullptr ? own.find(box.source) : nullptr;
+        if (who != nullptr) return words_of(*who, *area);
     }
     return std::nullopt;
+}
+
+std::vector<Range> Compiled::cut(std::uint32_t tier, const Range& source) const {
+    const auto at = tiers_.find(tier);
+    if (source.single() || at == tiers_.end() || at->second.find(source) != nullptr) return {source};
+    std::vector<u128> begins{source.lo};
+    const auto cut_at = [&](const Range& entry) {
+        if (entry.lo > source.lo) begins.push_back(entry.lo);
+        if (entry.hi < source.hi) begins.push_back(entry.hi + 1);
+    };
+    std::vector<Range> wide;
+    for (const auto& [network, who] : at->second.networks)
+        if (network.meets(source)) wide.push_back(network);
+    std::ranges::for_each(wide, cut_at);
+    const AddressSet networks(std::move(wide));
+    const auto address = [&](u128 bits) { return Range{source.family, bits, bits}; };
+    for (const auto& [host, who] : at->second.hosts.between(address(source.lo), address(source.hi)))
+        if (!networks.holds(host)) cut_at(host);
+    std::ranges::sort(begins);
+    const auto repeated = std::ranges::unique(begins);
+    begins.erase(repeated.begin(), repeated.end());
+    std::vector<Range> parts;
+    for (std::size_t i = 0; i < begins.size(); ++i)
+        parts.push_back({source.family, begins[i], i + 1 < begins.size() ? begins[i + 1] - 1 : source.hi});
+    return parts;
 }
 
 std::optional<Words> Compiled::find(const Words& words) const {

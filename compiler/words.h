@@ -32,6 +32,8 @@ public:
 
     // The words of this very box. Quickest where they are asked for in order.
     [[nodiscard]] std::optional<Words> find(const Box& box) const;
+    // A source of a tier, cut where it is several neighbours that lowering joined: what each entry of the policy holds of it, by networks first, and what none does.
+    [[nodiscard]] std::vector<Range> cut(std::uint32_t tier, const Range& source) const;
     // The same person and service, at whatever address.
     [[nodiscard]] std::optional<Words> find(const Words& words) const;
     // Whether it lets all of the box through, whatever lets it.
@@ -46,13 +48,17 @@ public:
     [[nodiscard]] std::string_view holder(const Span& span) const;
 
 private:
+    using Entry = std::pair<Range, std::string_view>;
     // A tier with sets of its own.
     struct Own {
         Flat<Range, std::string_view> hosts;  // who is in it, by single address
-        std::vector<std::pair<Range, std::string_view>> networks;
+        std::vector<Entry> networks;
         Flat<std::string_view, bool> people;
         Flat<std::pair<Range, Ports>, std::uint32_t> areas;  // to objects
         Flat<std::string_view, std::uint32_t> services;      // the first object of that name
+
+        // Whoever all of it is of; null where it is several, or nobody.
+        [[nodiscard]] const std::string_view* find(const Range& source) const;
     };
 
     void add_tier(const TierReach& tier);

@@ -172,3 +172,37 @@ TEST_CASE("what grows has not moved") {
     CHECK_FALSE(ran.says("~ nas"));
     CHECK(ran.says("1 wider"));
 }
+
+TEST_CASE("neighbours that a wider entry joins to one source") {
+    const auto policy = [](const std::string& staff) {
+        std::string services;
+        std::string some;
+        std::string more;
+        for (int i = 0; i < 20; ++i) {
+            services += fmt::format("s{} = {{ host = \"10.1.0.{}\", ports = [80, \"1000-1005\"] }}\n", i, 20 + i);
+            (i < 10 ? some : more) += fmt::format("\"s{}\", ", i);
+        }
+        return base + "[services]\ndns = { host = \"10.1.0.5\", ports = [53] }\n" + services +
+               "[tiers.everybody]\nwho = [\"10.8.0.0/16\"]\nallow = [" + some +
+               "]\n[tiers.staff]\nwho = [\"10.8.0.0/25\", \"10.8.0.128/25\"]\nallow = [" + more + staff + "]\n";
+    };
+    const auto told = [](const Ran& ran) {
+        Records all;
+        for (const auto& one : ran.record.at("changes"))
+            all.push_back(fmt::format("{} {} {} {} {}", one.at("change").get<std::string>(),
+                                      one.at("who").get<std::string>(), one.at("sources").at(0).get<std::string>(),
+                                      one.at("service").dump(), one.at("line").is_number()));
+        std::ranges::sort(all);
+        return all;
+    };
+    Gateway gw;
+    gw.apply(policy("\"dns\""));
+    const Ran lost = gw.diff(policy(""));
+    CHECK(told(lost) ==
+          Records{"loss 10.8.0.0/25 10.8.0.0/25 \"dns\" true", "loss 10.8.0.128/25 10.8.0.128/25 \"dns\" true"});
+    CHECK(lost.says("removed"));
+    put(gw, policy(""), five);
+    CHECK(told(gw.diff(policy("\"dns\""))) ==
+          Records{"gain 10.8.0.0/25 10.8.0.0/25 \"dns\" true", "gain 10.8.0.128/25 10.8.0.128/25 \"dns\" true"});
+    CHECK(gw.run(verb_diff).says("was taken out of the kernel, not by policyc"));
+}
