@@ -37,37 +37,45 @@ std::vector<Line> Causes::split(const Line& line, Change::Kind kind) {
         add(allowed, Cause::drift);
     }
     if (!rest.empty() && addresses_changed_ && !(line.known && own.host_name(line.words.service).empty()))
-        add((gain ? last_with_new_addresses() : with_old_addresses()).take(rest), Cause::dns);
+        if (const Compiled* other = gain ? last_with_new_addresses() : with_old_addresses())
+            add(other->take(rest), Cause::dns);
     if (!rest.empty() && !gain && has_expired(*now_.view().policy, now_.view().today))
-        add(before_any_expiry().take(rest), Cause::edit, true);
+        if (const Compiled* earlier = before_any_expiry()) add(earlier->take(rest), Cause::edit, true);
     add(rest, Cause::edit);
     return out;
 }
 
-const Compiled& Causes::with_old_addresses() {
+const Compiled* Causes::with_old_addresses() {
     View view = now_.view();
     view.addresses = last_.view().addresses;
     return compiled(with_old_addresses_, view);
 }
 
-const Compiled& Causes::before_any_expiry() {
+const Compiled* Causes::before_any_expiry() {
     View view = now_.view();
     view.today = Days{};
     return compiled(before_any_expiry_, view);
 }
 
-const Compiled& Causes::last_with_new_addresses() {
+const Compiled* Causes::last_with_new_addresses() {
     View view = last_.view();
     view.addresses = now_.view().addresses;
     return compiled(last_with_new_addresses_, view);
 }
 
-const Compiled& Causes::compiled(std::optional<Compiled>& there, View view) {
-    if (there) return *there;
-    view.ruleset = nullptr;
-    const ir::Ruleset& ruleset =
-        lowered_.emplace_back(lower(*view.policy, *view.addresses, view.node, view.today, view.layout));
-    return there.emplace(view, ruleset, reaches_.emplace_back(reach_of(ruleset)));
+const Compiled* Causes::compiled(WhatIf& there, View view) {
+    if (!there.asked) {
+        there.asked = true;
+        view.ruleset = nullptr;
+        try {
+            const ir::Ruleset& ruleset =
+                lowered_.emplace_back(lower(*view.policy, *view.addresses, view.node, view.today, view.layout));
+            there.compiled.emplace(view, ruleset, reaches_.emplace_back(reach_of(ruleset)));
+        } catch (const TooEntangled&) {
+            // The policies themselves are not, and are told with fewer causes.
+        }
+    }
+    return there.compiled ? &*there.compiled : nullptr;
 }
 
 }  // namespace policyc

@@ -19,13 +19,20 @@ public:
     // there. By DNS comes what it allows with the addresses of now, and goes what the new one allows with those of then; what the new one would allow had nothing expired has.
     [[nodiscard]] std::vector<Line> split(const Line& line, Change::Kind kind);
 
-    // The new policy with the addresses of the last one, and on a day when nothing of it had expired.
-    const Compiled& with_old_addresses();
-    const Compiled& before_any_expiry();
+    // The new policy with the addresses of the last one, and on a day when nothing of it had expired. Null where that is too entangled to be compiled: nothing is found to
+    // have such a cause then.
+    const Compiled* with_old_addresses();
+    const Compiled* before_any_expiry();
 
 private:
-    const Compiled& last_with_new_addresses();
-    const Compiled& compiled(std::optional<Compiled>& there, View view);
+    // What a policy would be that nobody has: made when it is first asked.
+    struct WhatIf {
+        bool asked = false;
+        std::optional<Compiled> compiled;
+    };
+
+    const Compiled* last_with_new_addresses();
+    const Compiled* compiled(WhatIf& there, View view);
 
     const Compiled& now_;
     const Compiled& last_;
@@ -34,8 +41,7 @@ private:
     Arena& arena_;
     std::deque<ir::Ruleset> lowered_;
     std::deque<Reach> reaches_;
-    std::optional<Compiled> with_old_addresses_, last_with_new_addresses_,
-        before_any_expiry_;  // made when they are first asked
+    WhatIf with_old_addresses_, last_with_new_addresses_, before_any_expiry_;
 };
 
 }  // namespace policyc

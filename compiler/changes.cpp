@@ -414,15 +414,16 @@ private:
                 change.reason = dns_reason(line.words.service);
                 return change;
             }
-            if (const auto still = causes_->with_old_addresses().find(*old))
-                place(change, causes_->with_old_addresses(), still->span);
+            const Compiled& then = *causes_->with_old_addresses();
+            if (const auto still = then.find(*old)) place(change, then, still->span);
             change.reason = keep(reason_gone(now_.view(), host));
             return change;
         }
         if (line.expired) {
             change.reason = "expired";
-            if (const auto still = causes_->before_any_expiry().find(line.boxes.front()))
-                place(change, causes_->before_any_expiry(), still->span);
+            const Compiled& earlier = *causes_->before_any_expiry();
+            if (const auto still = earlier.find(line.boxes.front()))
+                place(change, earlier, still->span);
             else
                 place(change, *last_, span_of(*old, line));
             return change;

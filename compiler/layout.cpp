@@ -35,6 +35,8 @@ std::optional<Layout> parse_layout(std::string_view text) {
             layout.shard = number;
         else if (word.starts_with("jumps="))
             layout.jumps = number;
+        else if (word.starts_with("ranges="))
+            layout.ranges = number;
         else
             return std::nullopt;
     }

@@ -18,6 +18,8 @@ struct Layout {
     std::size_t shard = 65536;
     // Sources that are in the same tiers share a chain of jumps to these. With more jumps in all, there is a rule and a set for each tier instead.
     std::size_t jumps = 1024;
+    // What all sets of ranges may hold together: about 1 GB while they are made. Without overlaps a range is one element.
+    std::size_t ranges = 4'000'000;
 };
 
 // "pairs", "tuples,shard=4", "automatic,jumps=0": for tests.

@@ -39,7 +39,7 @@ public:
           node_(policy.nodes[node]),
           layout_(layout),
           addresses_(addresses),
-          permissions_(policy, addresses, node, today, layout.form) {
+          permissions_(policy, addresses, node, today, layout) {
         if (policy.ipv6 == Ipv6::dual) families_.push_back(Family::ipv6);
     }
 

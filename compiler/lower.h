@@ -12,14 +12,11 @@
 
 namespace policyc {
 
-// Thrown by lower() where a policy overlaps in so many ways that its sets would be too large. `error` names entries that do.
+// Thrown by lower() where a policy overlaps in so many ways that its sets would hold more than Layout::ranges. `error` names entries that do.
 struct TooEntangled : std::runtime_error {
     explicit TooEntangled(Error trouble) : std::runtime_error(trouble.message), error(std::move(trouble)) {}
     Error error;
 };
-
-// What all sets of ranges may hold together: about 1 GB while they are made. Without overlaps a range is one element.
-inline constexpr std::size_t most_disjoint_ranges = 4'000'000;
 
 // The Ruleset of `node` (an index into policy.nodes, whose scope and interface check() has seen to) on that day. Same inputs, same
 // Ruleset. Nothing else can go wrong here: a name without an address yields no element. In scope none the Ruleset is empty.

@@ -43,8 +43,8 @@ People::Called People::called(std::string_view label, const AddressSet& sources,
     std::string who = person || of_more ? std::string(label) : text(label, sources);
     // Of a network of one family what is said by the names of nodes is half of these.
     if (of_more || (half && !who.starts_with(label)) || (elsewhere && who == label)) {
-        const auto as_it_is = [](const Range& range) { return to_string(range); };
-        return {std::move(who), fmt::format("({})", ranges_text(sources, as_it_is))};
+        const std::string ranges = ranges_text(sources, [](const Range& range) { return to_string(range); });
+        return {std::move(who), ranges == label ? "" : fmt::format("({})", ranges)};
     }
     return {std::move(who), person ? std::string() : among(label, sources)};
 }

@@ -72,8 +72,8 @@ std::vector<ir::Label> PermissionSets::labels(std::vector<Named> named) {
 }
 
 PermissionSets::PermissionSets(const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
-                               Layout::Form form)
-    : policy_(policy), addresses_(addresses), node_(node), today_(today), form_(form) {}
+                               const Layout& layout)
+    : policy_(policy), addresses_(addresses), node_(node), today_(today), layout_(layout) {}
 
 void PermissionSets::collect(ir::Ruleset& ruleset) {
     for (std::uint32_t i = 0; i < policy_.tiers.size(); ++i) {
@@ -89,7 +89,7 @@ void PermissionSets::collect(ir::Ruleset& ruleset) {
 }
 
 bool PermissionSets::stands_alone(const Tier& tier) const {
-    switch (form_) {
+    switch (layout_.form) {
         case Layout::Form::tuples: return false;
         case Layout::Form::pairs: return true;
         case Layout::Form::automatic: break;
@@ -288,7 +288,7 @@ std::uint32_t PermissionSets::object(const std::string& label, Span span) {
 Error PermissionSets::too_many(const TooManyCuboids& found) const {
     Error error{fmt::format("this policy is too entangled: what it allows overlaps in so many ways that its sets would "
                             "hold more than {} ranges",
-                            most_disjoint_ranges),
+                            layout_.ranges),
                 {},
                 {}};
     std::vector<std::uint32_t> named;
@@ -306,7 +306,7 @@ Error PermissionSets::too_many(const TooManyCuboids& found) const {
 }
 
 void PermissionSets::finish(ir::Ruleset& ruleset) {
-    std::size_t room = most_disjoint_ranges;
+    std::size_t room = layout_.ranges;
     const auto cut = [&](const std::vector<Cuboid>& ranges, std::size_t dimensions) {
         try {
             std::vector<Cuboid> pieces = disjoint(ranges, dimensions, room);

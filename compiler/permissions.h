@@ -34,7 +34,8 @@ struct Limiter {
 // Collects permissions into sets: exact ones into hash sets as they come, ranges aside, to be cut into disjoint intervals by finish().
 class PermissionSets {
 public:
-    PermissionSets(const Policy& policy, const Addresses& addresses, std::size_t node, Days today, Layout::Form form);
+    PermissionSets(const Policy& policy, const Addresses& addresses, std::size_t node, Days today,
+                   const Layout& layout);
 
     // Adds every permission of the policy to the Ruleset's sets, with its subjects, objects and counters.
     void collect(ir::Ruleset& ruleset);
@@ -85,7 +86,7 @@ private:
     const Addresses& addresses_;
     std::size_t node_;
     Days today_;
-    Layout::Form form_;
+    Layout layout_;
     Members members_;
     std::vector<Limiter> limiters_;
     std::vector<std::vector<std::size_t>> classes_;

@@ -127,13 +127,18 @@ proof::Effect undoing_effect(const ir::Ruleset& table, const View& view) {
 }
 
 // What somebody else did to the table since policyc made it, or what another version made otherwise.
-void add_drift(const ir::Ruleset& before, const Origin& origin, Difference& result) {
+void add_drift(const ir::Ruleset& before, const Origin& origin, const View& now, Difference& result) {
     // Permissions that came or went by hand are among the changes; where those show none, the sets are named.
     const bool told =
         std::ranges::any_of(result.changes, [](const Change& change) { return change.cause == Change::Cause::drift; });
     Drift found = drift(before, *origin.meant, !told);
     if (found.empty()) return;
-    const proof::Effect undoing = found.unproved ? proof::Effect{} : undoing_effect(before, *origin.view);
+    proof::Effect undoing = found.unproved ? proof::Effect{} : undoing_effect(before, *origin.view);
+    // Of what the new policy undoes no more than the old one did, nothing opens or closes.
+    if (!found.unproved && (undoing.opens || undoing.closes)) {
+        const proof::Effect all = undoing_effect(before, now);
+        undoing = {.opens = undoing.opens && all.opens, .closes = undoing.closes && all.closes};
+    }
     if (origin.other.empty()) {
         result.undoing_opens = undoing.opens;
         result.undoing_closes = undoing.closes;
@@ -214,7 +219,7 @@ Difference difference(const std::optional<ir::Ruleset>& before, const ir::Rulese
         if (before) add_dormant(table, origin, result);
     } else if (origin) {
         result.remarks = compare_terms(last, now);
-        add_drift(table, *origin, result);
+        add_drift(table, *origin, now, result);
         // What begins to be judged outside the tunnel passed before, whether it is allowed now or not.
         const bool judges_more = scope_of(*last) == Scope::tunnel && scope_of(now) == Scope::host;
         if (judges_more && !result.undoing_opens && result.widens())

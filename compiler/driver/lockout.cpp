@@ -141,23 +141,48 @@ Span place_of(const Session& session, const Node& node) {
     return input != node.inputs.end() ? input->span : node.span;
 }
 
-// The input or the tier by which the last policy let that in, where the policy still has one of its name.
-std::optional<Span> line_of_last(const FirstPacket& packet, const View& last, const Policy& policy, const Node& node) {
+// By what the last policy let that in.
+struct LetIn {
+    std::optional<Span> still;  // where the policy has an input or a tier of that name
+    std::string was;            // "input.ssh at policy.toml:14", where it has not
+};
+
+// The entry of the tier for the same host, where that is what was edited; else the tier.
+Span place_in(const Tier& tier, const Target& was, const FirstPacket& packet) {
+    Span edited;
+    for (const Target& target : tier.allow) {
+        if (target.label != was.label) continue;
+        const bool all = target.ports.protocol == Protocol::any;
+        if (all || (target.ports.lo <= packet.port && packet.port <= target.ports.hi)) return tier.span;
+        if (!edited.valid()) edited = target.span;
+    }
+    return edited.valid() ? edited : tier.span;
+}
+
+std::optional<LetIn> let_in_by(const FirstPacket& packet, const View& last, const Policy& policy, const Node& node) {
     const reach::Permissions all = reach::permissions_of(*last.policy, *last.addresses, last.today);
     const bool udp = packet.protocol == ir::L4::udp;
     const std::uint32_t number = (udp ? reach::Slots::udp : 0) + packet.port;
-    std::optional<Span> found;
+    std::optional<LetIn> found;
+    const auto take = [&](const std::string& name, const Span& was, const std::optional<Span>& still) {
+        const auto line = [&] { return last.sources->line_number(was.file, was.begin); };
+        if (!found || (still && !found->still))
+            found = LetIn{still, fmt::format("`{}` at {}:{}", name, last.sources->name(was.file), line())};
+    };
     for (const reach::Area& area : all.areas.areas()) {
         const reach::Permission& by = all.list[area.owner];
         if (by.expired || !area.slots.holds({number, number})) continue;
         if (!all.sources[by.sources].holds(range_of(packet.source))) continue;
         if (by.kind == reach::Permission::Kind::input && by.index == last.node) {
             const auto input = std::ranges::find(node.inputs, by.input->name, &Input::name);
-            if (input != node.inputs.end()) return input->span;
+            take("input." + by.input->name, by.span,
+                 input != node.inputs.end() ? std::optional(input->span) : std::nullopt);
         } else if (by.kind == reach::Permission::Kind::tier && area.destination.holds(range_of(packet.destination))) {
             const Tier& was = last.policy->tiers[by.index];
+            if (was.grant || was.bastion) continue;
             const auto tier = std::ranges::find(policy.tiers, was.name, &Tier::name);
-            if (!was.grant && !was.bastion && tier != policy.tiers.end()) found = tier->span;
+            take("tiers." + was.name, by.span,
+                 tier != policy.tiers.end() ? std::optional(place_in(*tier, *by.target, packet)) : std::nullopt);
         }
     }
     return found;
@@ -245,15 +270,26 @@ void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t in
     const bool by_family = !permitted && family == Family::ipv6 && policy.ipv6 == Ipv6::deny;
     if (by_family) grounds.why += ", which denies IPv6 altogether";
     const std::string dual = by_family ? "write ipv6 = \"dual\", and " : "";
-    const auto place = [&](const FirstPacket& packet, Span otherwise) {
-        if (by_family && policy.ipv6_span.valid()) return policy.ipv6_span;
-        const auto line = last && !permitted ? line_of_last(packet, *last, policy, node) : std::nullopt;
-        return line ? *line : otherwise;
+    const bool whole_family = by_family && policy.ipv6_span.valid();
+    const auto before =
+        last && !permitted && !whole_family
+            ? let_in_by(lockout.tunnel ? packet_in(*lockout.tunnel) : packet_of(*lockout.session), *last, policy, node)
+            : std::nullopt;
+    const auto place = [&](Span otherwise) {
+        if (whole_family) return policy.ipv6_span;
+        if (!before) return otherwise;
+        return before->still ? *before->still : node.span;
     };
-    const std::string is = fmt::format("is {} and {}", now, permitted ? "would be cut: " + grounds.why : grounds.why);
     const std::string forced = lockout.state == State::untracked
                                    ? "; where they do already, `policyc apply --force-lockout` goes on"
                                    : "; or `policyc apply --force-lockout` cuts it";
+    const auto finish = [&](Diagnostic& told, const std::string& help) {
+        if (before && !before->still)
+            told.note(fmt::format("it came in by {} of the policy that was applied last, and that line is gone",
+                                  before->was));
+        told.help(help + forced);
+    };
+    const std::string is = fmt::format("is {} and {}", now, permitted ? "would be cut: " + grounds.why : grounds.why);
     const auto comes_from = [](const Session& session) {
         const std::string over = session.interface.empty() ? "" : " over " + session.interface;
         return fmt::format("your session comes from {}{}", to_string(session.client), over);
@@ -261,12 +297,12 @@ void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t in
     if (!lockout.tunnel) {
         const Session& session = *lockout.session;
         if (!permitted) grounds.help = dual + "allow it, as with an `input` of this node";
-        diagnostics
-            .report(Code::E0901, place(packet_of(session), place_of(session, node)),
-                    "apply refused: your own SSH session would be cut", comes_from(session))
-            .note(fmt::format("{} -> {}/tcp {}", endpoint(session.client, session.client_port),
-                              endpoint(session.here, session.port), is))
-            .help(grounds.help + forced);
+        finish(diagnostics
+                   .report(Code::E0901, place(place_of(session, node)),
+                           "apply refused: your own SSH session would be cut", comes_from(session))
+                   .note(fmt::format("{} -> {}/tcp {}", endpoint(session.client, session.client_port),
+                                     endpoint(session.here, session.port), is)),
+               grounds.help);
         return;
     }
     const TunnelFlow& tunnel = *lockout.tunnel;
@@ -283,15 +319,16 @@ void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t in
         grounds.help += "; where this host dials that peer, name it as `peer`";
     // The port is open already, over IPv4.
     if (by_family && wireguard_port(node) == tunnel.port) grounds.help = "write ipv6 = \"dual\"";
-    diagnostics
-        .report(Code::E0901, place(packet_in(tunnel), node.span),
-                lockout.session ? "apply refused: the tunnel that your own SSH session comes through would be cut"
-                                : "apply refused: the tunnel that others come through would be cut",
-                lockout.session ? comes_from(*lockout.session)
-                                : fmt::format("a peer of {} comes from {}", tunnel.tunnel, to_string(tunnel.peer)))
-        .note(fmt::format("{} -> {}/udp, which carries {}, {}", endpoint(tunnel.peer, tunnel.peer_port),
-                          endpoint(tunnel.here, tunnel.port), tunnel.tunnel, is))
-        .help(grounds.help + forced);
+    finish(
+        diagnostics
+            .report(Code::E0901, place(node.span),
+                    lockout.session ? "apply refused: the tunnel that your own SSH session comes through would be cut"
+                                    : "apply refused: the tunnel that others come through would be cut",
+                    lockout.session ? comes_from(*lockout.session)
+                                    : fmt::format("a peer of {} comes from {}", tunnel.tunnel, to_string(tunnel.peer)))
+            .note(fmt::format("{} -> {}/udp, which carries {}, {}", endpoint(tunnel.peer, tunnel.peer_port),
+                              endpoint(tunnel.here, tunnel.port), tunnel.tunnel, is)),
+        grounds.help);
 }
 
 }  // namespace policyc

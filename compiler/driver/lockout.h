@@ -48,8 +48,9 @@ bool is_dialled(const TunnelFlow& tunnel, const std::vector<TunnelFlow>& all, co
 // Of the tunnels, those whose peer may not begin them and this host may: where connection tracking has one as begun by its peer, it has to be forgotten.
 std::vector<TunnelFlow> begun_here_only(const std::vector<TunnelFlow>& tunnels, const ir::Ruleset& wanted);
 
-// E0901, at the line of the policy that should have allowed it: the input or tier by whose name the `last` policy did, else the input of that port, else the
-// node; where IPv6 is denied and the flow is of that family, where that is written. `unjudged`: as why_unjudged() (compiler/dormant.h) says of the table that is there.
+// E0901, at the line of the policy that should have allowed it: the input or the tier's entry by which the `last` policy did, or the node where that is gone, with where it was; where
+// no last policy is known or it didn't, the input of that port, else the node; where IPv6 is denied and the flow is of that family, where that is written. `unjudged`: as why_unjudged()
+// (compiler/dormant.h) says of the table that is there.
 void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t node, const std::string& unjudged,
                     Diagnostics& diagnostics, const std::optional<View>& last = {});
 

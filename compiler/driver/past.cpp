@@ -45,7 +45,11 @@ Result<std::unique_ptr<Past>> past_of(const Result<Applied>& record, const std::
                   .today = day,
                   .layout = layout,
                   .ruleset = &past->meant};
-    past->meant = lower(past->policy, past->addresses, index, day, layout);
+    try {
+        past->meant = lower(past->policy, past->addresses, index, day, layout);
+    } catch (const TooEntangled&) {
+        return Error{fmt::format("the policy in {} is too entangled for this policyc", path), {}};
+    }
     // A record without these ports was written before they were kept: then the table is believed.
     add_server_ports(past->meant, applied->server_ports ? *applied->server_ports : server_ports_of(table));
     return past;

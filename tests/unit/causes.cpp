@@ -206,3 +206,35 @@ TEST_CASE("neighbours that a wider entry joins to one source") {
           Records{"gain 10.8.0.0/25 10.8.0.0/25 \"dns\" true", "gain 10.8.0.128/25 10.8.0.128/25 \"dns\" true"});
     CHECK(gw.run(verb_diff).says("was taken out of the kernel, not by policyc"));
 }
+
+TEST_CASE("what is gone from the kernel, and the new policy doesn't want either, opens nothing") {
+    Gateway gw;
+    lock(gw, five);
+    gw.apply(nas("22, 23, 445"));
+    put(gw, nas("22, 23"), five);
+    const Ran ran = gw.diff(nas("22"));
+    CHECK(records(ran) == Records{"loss 10.1.0.5:23 edit"});
+    CHECK(ran.says("missing from the kernel: "));
+    CHECK_FALSE(ran.widens());
+    CHECK(ran.narrows());
+    CHECK(gw.diff(nas("22, 445")).widens());
+}
+
+TEST_CASE("a policy of the record, or one that was never in force, that is too entangled to be compiled") {
+    const std::string plain = base + "[tiers.vpn]\nwho = [\"phone\"]\nallow = [\"10.1.0.9:22\", \"10.1.0.9:80\"]\n";
+    const std::string fewer = base + "[tiers.vpn]\nwho = [\"phone\"]\nallow = [\"10.1.0.9:22\"]\n";
+    const auto wide = [](const std::string& expires) {
+        return "[tiers.a]\nwho = [\"10.0.0.0/24\"]\nallow = [\"10.1.0.0/24:1-10000\"]\n" + expires +
+               "[tiers.b]\nwho = [\"10.0.0.0/25\"]\nallow = [\"10.1.0.0/25:5000-20000\"]\n" + expires;
+    };
+    Gateway gw;
+    gw.apply(plain + wide(""));
+    gw.world.layout = parse_layout("ranges=2").value();
+    const Ran ran = gw.diff(fewer);
+    CHECK(ran.status == 1);
+    CHECK(ran.notes.find("is too entangled for this policyc; without the record") != std::string::npos);
+    gw.apply(plain);
+    const Ran lost = gw.diff(fewer + wide("expires = 2020-01-01\n"));
+    CHECK(records(lost) == Records{"loss 10.1.0.9:80 edit"});
+    CHECK_FALSE(lost.says("expired "));
+}

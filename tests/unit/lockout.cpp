@@ -10,7 +10,7 @@ using namespace policyc;
 
 namespace {
 
-// The name that is underlined when an apply of that is refused.
+// The name that is underlined when an apply of that is refused, and the line that is said to be gone.
 std::string refused(Gateway& gw, const std::string& now) {
     gw.write(now);
     Report report;
@@ -21,7 +21,14 @@ std::string refused(Gateway& gw, const std::string& now) {
     const auto found = std::ranges::find(report.diagnostics.all(), Code::E0901, &Diagnostic::code);
     REQUIRE(found != report.diagnostics.all().end());
     const Span span = found->primary.span;
-    return std::string(report.sources.text(span.file).substr(span.begin, span.end - span.begin));
+    std::string at(report.sources.text(span.file).substr(span.begin, span.end - span.begin));
+    for (const Remark& remark : found->remarks)
+        if (remark.text.starts_with("it came in by ")) {
+            const std::string& text = remark.text;
+            const std::string line = text.substr(text.find(".toml:") + 5);
+            at += ", " + text.substr(14, text.find(" at ") - 14) + line.substr(0, line.find(' '));
+        }
+    return at;
 }
 
 std::string refused_at(const std::string& last, const std::string& now, const char* client = "10.0.0.3",
@@ -45,22 +52,26 @@ TEST_CASE("an apply that would cut the session points at the line that let it in
     const std::string by_input = policy("input.ssh = { from = [\"laptop\"] }");
     const std::string moved = "input.ssh = { from = [\"laptop\"], ports = 2222 }\n";
     CHECK(refused_at(by_input, policy(moved)) == "ssh");
-    // Rather than at another that names the port, which it does where that line is gone.
+    // Rather than at another that names the port, and never let that in.
     const std::string other = "input.backup = { from = [\"phone\"], ports = 22 }\n";
     CHECK(refused_at(by_input, policy(other + moved)) == "ssh");
-    CHECK(refused_at(by_input, policy(other)) == "backup");
-    CHECK(refused_at(by_input, policy()) == "gw");
+    CHECK(refused_at(by_input, policy(other)) == "gw, `input.ssh`:8");
+    CHECK(refused_at(by_input, policy()) == "gw, `input.ssh`:8");
     // Not at one that let in others by that port.
     const std::string both = "input.ssh = { from = [\"laptop\"] }\n" + other;
-    CHECK(refused_at(policy(both), policy("input.backup = { from = [\"phone\"], ports = 2222 }")) == "gw");
-    CHECK(refused_at(policy(both), policy(moved), "10.0.0.2") == "gw");
+    CHECK(refused_at(policy(both), policy("input.backup = { from = [\"phone\"], ports = 2222 }")) ==
+          "gw, `input.ssh`:8");
+    CHECK(refused_at(policy(both), policy(moved), "10.0.0.2") == "gw, `input.backup`:9");
 
-    CHECK(refused_at(policy("", admin("22")), policy("", admin("2222"))) == "admin");
-    CHECK(refused_at(policy("", admin("22")), policy()) == "gw");
+    CHECK(refused_at(policy("", admin("22")), policy("", admin("2222"))) == "\"gw:2222\"");
+    CHECK(refused_at(policy("", admin("22")), policy("", admin("80\", \"gw:2222"))) == "\"gw:80\"");
+    CHECK(refused_at(policy("", admin("22")), policy("", "[tiers.admin]\nwho = [\"phone\"]\nallow = [\"gw:22\"]\n")) ==
+          "admin");
+    CHECK(refused_at(policy("", admin("22")), policy()) == "gw, `tiers.admin`:20");
     // Tiers that were not in force.
     for (const char* not_now : {"expires = 2020-01-01\n", "grant = { max = \"4h\" }\n"})
         CHECK(refused_at(policy("input.ssh = { from = [\"laptop\"] }", admin("22", not_now)),
-                         policy("", admin("2222"))) == "gw");
+                         policy("", admin("2222"))) == "gw, `input.ssh`:8");
 }
 
 TEST_CASE("an apply that would cut the tunnel points at the line that let it in") {
@@ -79,5 +90,5 @@ TEST_CASE("an apply that would cut the tunnel points at the line that let it in"
                                         .tunnel = interface}};
     };
     CHECK(refused(gw, wg("51821/udp")) == "wg");
-    CHECK(refused(gw, policy(host)) == "gw");
+    CHECK(refused(gw, policy(host)) == "gw, `input.wg`:9");
 }
