@@ -42,14 +42,21 @@ struct Missing {
     std::vector<WideGap> tiers;
 };
 
+auto text_of(const Change& c) {
+    return std::tie(c.kind, c.cause, c.who, c.service, c.destination, c.file, c.line, c.reason);
+}
+
 bool comes_first(const Change& a, const Change& b) {
-    const auto key = [](const Change& c) {
-        return std::tie(c.kind, c.cause, c.who, c.service, c.destination, c.file, c.line, c.reason);
-    };
-    if (key(a) != key(b)) return key(a) < key(b);
+    if (text_of(a) != text_of(b)) return text_of(a) < text_of(b);
     if (!std::ranges::equal(a.boxes, b.boxes)) return std::ranges::lexicographical_compare(a.boxes, b.boxes);
     if (!std::ranges::equal(a.left, b.left)) return std::ranges::lexicographical_compare(a.left, b.left);
     return std::ranges::lexicographical_compare(a.people, b.people);
+}
+
+// Whether both say the same of the same flows, which may be in a range of ports here and in single ones there.
+bool alike(const Change& a, const Change& b) {
+    return text_of(a) == text_of(b) && std::ranges::equal(a.left, b.left) && std::ranges::equal(a.people, b.people) &&
+           (std::ranges::equal(a.boxes, b.boxes) || disjoint(a.boxes) == disjoint(b.boxes));
 }
 
 class Difference {
@@ -80,7 +87,6 @@ public:
         tell_together(losses.tiers, Change::Kind::loss);
         if (!std::ranges::is_sorted(out_, comes_first)) std::ranges::sort(out_, comes_first);
         // Two entries of a tier may come to the same.
-        const auto alike = [](const Change& a, const Change& b) { return !comes_first(a, b) && !comes_first(b, a); };
         out_.erase(std::unique(out_.begin(), out_.end(), alike), out_.end());
         return {std::move(memory_), std::move(out_)};
     }
