@@ -255,10 +255,34 @@ private:
         const auto more = [&](std::string_view& first, std::size_t all) {
             if (all > 1) first = keep(fmt::format("{} and {} more", first, all - 1));
         };
+        place_at_tier(wide, change);
         more(change.who, wide.sources.size());
         more(change.service, services.size());
         change.people = memory_->arena.keep(std::span<const Range>(wide.sources));
         return change;
+    }
+
+    // Entries of several lines are told with the line of the tier that holds them all, or with none.
+    void place_at_tier(const WideGap& wide, Change& change) {
+        if (change.file.empty()) return;
+        std::set<std::pair<std::uint32_t, std::size_t>> lines;
+        std::set<std::string_view> holders;
+        const Compiled& in = change.kind == Change::Kind::gain || !last_ ? now_ : *last_;
+        for (const Area& area : wide.areas)
+            if (const std::optional<Words> words = find(area.from(wide.sources.front()), change.kind)) {
+                lines.insert(place_of(*words, change.kind));
+                holders.insert(in.holder(words->span));
+            }
+        if (lines.size() < 2) return;
+        change.file = {};
+        change.line = 0;
+        if (holders.size() != 1) return;
+        // Of what is in the new policy and not in force, that is the line: it was said to be there.
+        const bool still = change.cause == Cause::dns || change.reason == "expired";
+        for (const Compiled* compiled : {still ? &now_ : &in, &in})
+            for (const Tier& tier : compiled->view().policy->tiers)
+                if (change.file.empty() && "tiers." + tier.name == *holders.begin())
+                    place(change, *compiled, tier.span);
     }
 
     void take_moves(std::vector<Line>& gains, std::vector<Line>& losses) {

@@ -163,14 +163,41 @@ void make_a_set(Ways& ways) {
 
 enum Side : std::uint8_t { was, is };
 
-// What is said of one service, its rates after and before.
+// What is said of one service, its rates after and before: of some people, at the same places.
 struct Said {
     std::vector<Range> sources;
-    std::set<Box> places;  // without their sources
+    std::array<std::set<Box>, 2> places;  // by family, without their sources
     bool opens = false;
     bool closes = false;
+
+    // Whether each has all that the other has, of the families that both have.
+    [[nodiscard]] bool alike(const Said& other) const {
+        return std::ranges::equal(places, other.places,
+                                  [](const auto& a, const auto& b) { return a.empty() || b.empty() || a == b; });
+    }
+    void add(const Said& other) {
+        sources.insert(sources.end(), other.sources.begin(), other.sources.end());
+        for (std::size_t family = 0; family < places.size(); ++family)
+            places.at(family).insert(other.places.at(family).begin(), other.places.at(family).end());
+        opens = opens || other.opens;
+        closes = closes || other.closes;
+    }
 };
-using Saying = std::map<std::tuple<std::string, std::string, std::string>, Said>;
+// By service and rates; and by who was looked at together.
+using Saying = std::map<std::tuple<std::string, std::string, std::string>, std::map<std::vector<Range>, Said>>;
+
+template <typename Parts>
+std::vector<Said> join_alike(const Parts& parts) {
+    std::vector<Said> out;
+    for (const auto& [who, part] : parts) {
+        const auto found = std::ranges::find_if(out, [&](const Said& said) { return said.alike(part); });
+        if (found != out.end())
+            found->add(part);
+        else
+            out.push_back(part);
+    }
+    return out;
+}
 
 class Limits {
 public:
@@ -194,11 +221,15 @@ public:
         for (const Side side : {is, was})
             for (const Giver& giver : givers_.at(side)) look_at(side, giver);
         std::vector<Term> out;
-        for (const auto& [key, said] : saying_) {
+        for (const auto& [key, parts] : saying_) {
             const auto& [what, now, then] = key;
-            out.push_back({fmt::format("new connections to {}: {} instead of {}, for {}", name_of(what, said.places),
-                                       now, then, people(said.sources)),
-                           said.opens, said.closes});
+            for (const Said& said : told_together(parts)) {
+                std::set<Box> places = said.places[0];
+                places.insert(said.places[1].begin(), said.places[1].end());
+                out.push_back({fmt::format("new connections to {}: {} instead of {}, for {}", name_of(what, places),
+                                           now, then, people(said.sources)),
+                               said.opens, said.closes});
+            }
         }
         return out;
     }
@@ -223,6 +254,21 @@ private:
         const auto [at, fresh] = services_.try_emplace(place_of(giver, way), way.label, limits);
         if (!fresh && limits && !at->second.second) at->second = {way.label, true};
         return true;
+    }
+
+    // Nobody is named with a port that is another's: mostly all have the same ones, else who has others is told apart.
+    [[nodiscard]] std::vector<Said> told_together(const std::map<std::vector<Range>, Said>& parts) const {
+        std::vector<Said> all = join_alike(parts);
+        if (all.size() == 1) return all;
+        std::map<std::pair<std::string_view, Range>, Said> by_person;
+        for (const auto& [who, part] : parts)
+            for (const Range& source : part.sources) {
+                Said one = part;
+                one.sources = {source};
+                const auto label = labels_.find(source);
+                by_person[label != labels_.end() ? std::pair(label->second, Range{}) : std::pair("", source)].add(one);
+            }
+        return join_alike(by_person);
     }
 
     // Of a tier or an input: the ways and the people that it has on this side alone.
@@ -343,14 +389,12 @@ private:
         place.source = {box.source.family, 0, 0};
         std::string what(known ? service->second.first : "");
         if (!known) what = destinations_text(std::span(&place, 1), node_);
-        Said& said = saying_[{std::move(what), text_of(ways[is]), text_of(ways[was])}];
-        said.places.insert(place);
+        const std::vector<Range> who = box.source == members.front() ? members : std::vector{box.source};
+        Said& said = saying_[{std::move(what), text_of(ways[is]), text_of(ways[was])}][who];
+        said.sources = who;
+        said.places.at(static_cast<std::size_t>(box.source.family)).insert(place);
         said.opens = said.opens || opens;
         said.closes = said.closes || closes;
-        if (box.source == members.front())
-            said.sources.insert(said.sources.end(), members.begin(), members.end());
-        else
-            said.sources.push_back(box.source);
     }
 
     // A service of which something else is said at other ports or addresses is told with those that are meant.

@@ -14,23 +14,23 @@ constexpr std::size_t most_united = 100'000;
 class Cursor {
 public:
     Cursor(const Arena& arena, Id id, std::size_t level)
-        : arena_(arena), id_(id), count_(arena.level(id) == level ? arena.degree(id) : 0) {}
+        : row_(arena.row(id)), id_(id), count_(arena.level(id) == level ? arena.degree(id) : 0) {}
 
-    [[nodiscard]] Id to() const { return count_ == 0 ? id_ : arena_.to(id_, at_); }
+    [[nodiscard]] Id to() const { return count_ == 0 ? id_ : row_.to(at_); }
     [[nodiscard]] bool more() const { return at_ + 1 < count_; }
-    [[nodiscard]] u128 next() const { return arena_.low(id_, at_ + 1); }
+    [[nodiscard]] u128 next() const { return row_.low(at_ + 1); }
     void advance() { ++at_; }
     // To the edge that this value takes, which is this one or a later one.
     void seek(u128 value) {
         std::uint32_t step = 1;
-        const auto passes = [&] { return step < count_ - at_ && arena_.low(id_, at_ + step) <= value; };
+        const auto passes = [&] { return step < count_ - at_ && row_.low(at_ + step) <= value; };
         for (; count_ != 0 && passes(); step *= 2) at_ += step;
         for (step /= 2; step > 0; step /= 2)
             if (passes()) at_ += step;
     }
 
 private:
-    const Arena& arena_;
+    Arena::Row row_;
     Id id_;
     std::uint32_t count_;
     std::uint32_t at_ = 0;
@@ -74,11 +74,19 @@ Id Algebra::apply(Operation operation, Id a, Id b) {
         case Operation::none: break;
     }
     if (operation != Operation::subtract && a > b) std::swap(a, b);
-    const Memo& known = memo_[slot(operation, a, b)];
-    if (known.operation == operation && known.a == a && known.b == b) return known.result;
+    const auto is_of = [&](const Memo& memo) { return memo.operation == operation && memo.a == a && memo.b == b; };
+    if (const Memo& known = memo_[slot(operation, a, b, memo_)]; is_of(known)) return known.result;
+    Memo* const kept = large(a) || large(b) ? &large_memo_[slot(operation, a, b, large_memo_)] : nullptr;
+    if (kept != nullptr && is_of(*kept)) return kept->result;
     const Id result = merge(operation, a, b);
-    memo_[slot(operation, a, b)] = {operation, a, b, result};
+    memo_[slot(operation, a, b, memo_)] = {operation, a, b, result};  // elsewhere than before, where it has grown
+    if (kept != nullptr) *kept = {operation, a, b, result};
     return result;
+}
+
+bool Algebra::large(Id id) const {
+    constexpr std::uint32_t many = 64;
+    return arena_.degree(id) >= many;
 }
 
 bool Algebra::decides(Operation operation, Id id, bool first) {
@@ -124,7 +132,9 @@ Id Algebra::merge(Operation operation, Id a, Id b) {
         if (go_one) one.advance();
         if (go_other) other.advance();
     }
-    const Id result = make(level, std::span(scratch_).subspan(begin));
+    const auto edges = std::span(scratch_).subspan(begin);
+    // Mostly it is one of the two, and then it need not be looked for among all nodes.
+    const Id result = arena_.is(a, level, edges) ? a : arena_.is(b, level, edges) ? b : make(level, edges);
     scratch_.resize(begin);
     return result;
 }
@@ -215,17 +225,17 @@ Id Algebra::unite(std::vector<Id> all) {
     return result;
 }
 
-std::size_t Algebra::slot(Operation operation, Id a, Id b) const {
+std::size_t Algebra::slot(Operation operation, Id a, Id b, const std::vector<Memo>& memo) {
     std::uint64_t key = (std::uint64_t{a} << 32U | b) + static_cast<std::uint64_t>(operation) * 0x632be59bd9b4e019U;
     key *= 0x9e3779b97f4a7c15U;
-    return static_cast<std::size_t>(key >> 32U) & (memo_.size() - 1);
+    return static_cast<std::size_t>(key >> 32U) & (memo.size() - 1);
 }
 
 void Algebra::grow_memo() {
     std::vector<Memo> old(memo_.size() * 2);
     old.swap(memo_);
     for (const Memo& memo : old) {
-        if (memo.operation != Operation::none) memo_[slot(memo.operation, memo.a, memo.b)] = memo;
+        if (memo.operation != Operation::none) memo_[slot(memo.operation, memo.a, memo.b, memo_)] = memo;
     }
 }
 

@@ -32,7 +32,9 @@ public:
     }
     [[nodiscard]] Limits limits() const { return limits_; }
     void limit(Limits limits) { limits_ = limits; }
-    [[nodiscard]] std::size_t bytes() const { return arena_.bytes() + memo_.capacity() * sizeof(Memo); }
+    [[nodiscard]] std::size_t bytes() const {
+        return arena_.bytes() + (memo_.capacity() + large_memo_.capacity()) * sizeof(Memo);
+    }
 
     // These throw Full.
     Id unite(Id a, Id b) { return apply(Operation::unite, a, b); }
@@ -50,7 +52,7 @@ public:
 
 private:
     enum class Operation : std::uint8_t { none, unite, intersect, subtract };
-    // Of the last pairs with this hash: one that comes again is not computed again, mostly.
+    // Of the last pair with this hash: one that comes again is not computed again, mostly.
     struct Memo {
         Operation operation = Operation::none;
         Id a = 0;
@@ -62,7 +64,8 @@ private:
     Id merge(Operation operation, Id a, Id b);
     // Whether the result is known from that side alone.
     static bool decides(Operation operation, Id id, bool first);
-    [[nodiscard]] std::size_t slot(Operation operation, Id a, Id b) const;
+    static std::size_t slot(Operation operation, Id a, Id b, const std::vector<Memo>& memo);
+    [[nodiscard]] bool large(Id id) const;
     void grow_memo();
 
     struct HashOfIds {
@@ -75,6 +78,8 @@ private:
     std::unordered_map<std::vector<Id>, Id, HashOfIds> united_;  // of three and more
     std::vector<Edge> scratch_;  // of the nodes that are being made, one behind the other
     std::vector<Memo> memo_ = std::vector<Memo>(1024);
+    // Of nodes with many edges. What is below a pair of these would have pushed it out of the other by the time it comes again, and then all of that is computed again.
+    std::vector<Memo> large_memo_ = std::vector<Memo>(1024);
 };
 
 }  // namespace policyc::proof

@@ -33,33 +33,32 @@ Id Arena::make(std::size_t level, std::span<const Edge> edges) {
     const std::uint32_t hash = hash_of(level, edges);
     std::size_t at = hash & (table_.size() - 1);
     for (; table_[at] != 0; at = (at + 1) & (table_.size() - 1)) {
-        const Node& node = nodes_[table_[at]];
-        if (node.hash == hash && same(node, level, edges)) return table_[at];
+        const Id id = table_[at];
+        if (nodes_[id].hash == hash && is(id, level, edges)) return id;
     }
     const auto id = static_cast<Id>(nodes_.size());
     const std::size_t first = wide_[level] ? wide_to_.size() : narrow_.size();
     nodes_.push_back({static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(edges.size()), hash,
                       static_cast<std::uint32_t>(level)});
-    for (const Edge& edge : edges) {
-        if (wide_[level]) {
+    if (wide_[level]) {
+        for (const Edge& edge : edges) {
             wide_low_.push_back(edge.low);
             wide_to_.push_back(edge.to);
-        } else {
-            narrow_.push_back({static_cast<std::uint32_t>(edge.low), edge.to});
         }
+    } else {
+        for (const Edge& edge : edges) narrow_.push_back({static_cast<std::uint32_t>(edge.low), edge.to});
     }
     table_[at] = id;
     if (nodes_.size() > table_.size() / 4 * 3) grow_table();
     return id;
 }
 
-bool Arena::same(const Node& node, std::size_t level, std::span<const Edge> edges) const {
+bool Arena::is(Id id, std::size_t level, std::span<const Edge> edges) const {
+    const Node& node = nodes_[id];
     if (node.level != level || node.count != edges.size()) return false;
-    for (std::size_t i = 0; i < edges.size(); ++i) {
-        if (wide_[level] ? wide_low_[node.first + i] != edges[i].low || wide_to_[node.first + i] != edges[i].to
-                         : narrow_[node.first + i].low != edges[i].low || narrow_[node.first + i].to != edges[i].to)
-            return false;
-    }
+    const Row row = this->row(id);
+    for (std::uint32_t i = 0; i < node.count; ++i)
+        if (row.to(i) != edges[i].to || row.low(i) != edges[i].low) return false;
     return true;
 }
 

@@ -31,14 +31,29 @@ public:
     // The number of levels, for 0 and 1.
     [[nodiscard]] std::size_t level(Id id) const { return nodes_[id].level; }
     [[nodiscard]] std::uint32_t degree(Id id) const { return nodes_[id].count; }
-    [[nodiscard]] u128 low(Id id, std::uint32_t edge) const {
-        const Node& node = nodes_[id];
-        return wide_[node.level] ? wide_low_[node.first + edge] : narrow_[node.first + edge].low;
-    }
-    [[nodiscard]] Id to(Id id, std::uint32_t edge) const {
-        const Node& node = nodes_[id];
-        return wide_[node.level] ? wide_to_[node.first + edge] : narrow_[node.first + edge].to;
-    }
+    [[nodiscard]] u128 low(Id id, std::uint32_t edge) const { return row(id).low(edge); }
+    [[nodiscard]] Id to(Id id, std::uint32_t edge) const { return row(id).to(edge); }
+    // The edges of a node, for who looks at many of them. Also after others were made.
+    class Row {
+    public:
+        [[nodiscard]] u128 low(std::uint32_t edge) const {
+            return wide_ ? arena_->wide_low_[first_ + edge] : arena_->narrow_[first_ + edge].low;
+        }
+        [[nodiscard]] Id to(std::uint32_t edge) const {
+            return wide_ ? arena_->wide_to_[first_ + edge] : arena_->narrow_[first_ + edge].to;
+        }
+
+    private:
+        friend class Arena;
+        Row(const Arena& arena, bool wide, std::uint32_t first) : arena_(&arena), first_(first), wide_(wide) {}
+
+        const Arena* arena_;
+        std::uint32_t first_;
+        bool wide_;
+    };
+    [[nodiscard]] Row row(Id id) const { return {*this, wide_[nodes_[id].level], nodes_[id].first}; }
+    // Whether that is the node with these edges.
+    [[nodiscard]] bool is(Id id, std::size_t level, std::span<const Edge> edges) const;
     // The edge that this value takes.
     [[nodiscard]] std::uint32_t find(Id id, u128 value) const;
 
@@ -58,7 +73,6 @@ private:
         Id to = 0;
     };
 
-    [[nodiscard]] bool same(const Node& node, std::size_t level, std::span<const Edge> edges) const;
     void grow_table();
 
     std::vector<bool> wide_;  // by level

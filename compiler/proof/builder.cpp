@@ -43,9 +43,10 @@ Id Builder::build(std::size_t level, List boxes) {
     placed.reserve(boxes.size());
     for (const std::uint32_t box : boxes) placed.push_back({boxes_.at(box, level), box});
     boxes = {};
-    std::ranges::sort(placed, [](const Placed& a, const Placed& b) {
+    const auto in_order = [](const Placed& a, const Placed& b) {
         return a.interval.lo != b.interval.lo ? a.interval.lo < b.interval.lo : a.interval.hi < b.interval.hi;
-    });
+    };
+    if (!std::ranges::is_sorted(placed, in_order)) std::ranges::sort(placed, in_order);
     bool apart = true;
     for (std::size_t i = 1; apart && i < placed.size(); ++i) {
         const Interval& before = placed[i - 1].interval;
@@ -82,10 +83,17 @@ Id Builder::build_apart(std::size_t level, const std::vector<Placed>& sorted) {
     bool full = false;
     for (std::size_t i = 0; i < sorted.size();) {
         const Interval& interval = sorted[i].interval;
-        List same;
-        for (; i < sorted.size() && sorted[i].interval == interval; ++i) same.push_back(sorted[i].box);
+        const std::size_t first = i;
+        while (i < sorted.size() && sorted[i].interval == interval) ++i;
         if (next < interval.lo) add(edges, next, nothing.id);
-        add(edges, interval.lo, build(level + 1, std::move(same)));
+        if (i - first == 1) {
+            add(edges, interval.lo, build_one(level + 1, sorted[first].box));
+        } else {
+            List same;
+            same.reserve(i - first);
+            for (std::size_t one = first; one < i; ++one) same.push_back(sorted[one].box);
+            add(edges, interval.lo, build(level + 1, std::move(same)));
+        }
         next = interval.hi + 1;
         full = interval.hi == levels_[level].max;
     }

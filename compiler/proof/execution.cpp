@@ -77,6 +77,7 @@ Execution::Packets Execution::run(const ir::Chain& chain, Packets packets) {
         if (entering.within == nothing) return nothing;
         // Of others there is no use in knowing there, and it would be carried through every set that is made.
         entering.settled = space_.intersect(packets.settled, entering.within);
+        if (entering.settled == entering.within) return nothing;  // all of them were settled before
         const Packets left = through(name, entering);
         const bool knows_settled = left.all == entering.all && left.within == entering.within;
         if (knows_settled && and_back) return space_.intersect(left.settled, goes.must);

@@ -27,6 +27,20 @@ bool exact(const KeyReading& key) {
     return std::ranges::all_of(key.fields, [](const Reading& r) { return r.from == Reading::From::point; });
 }
 
+bool asks_for_protocol(const KeyReading& key) {
+    return std::ranges::any_of(key.fields, [](const Reading& r) { return r.protocol.has_value(); });
+}
+
+bool asks_for_client(const KeyReading& key) {
+    return std::ranges::any_of(key.fields, [](const Reading& r) { return r.from == Reading::From::client; });
+}
+
+// Of keys that find the same packets, one: which way out is only looked at for the port of a client.
+KeyReading plain(KeyReading key) {
+    if (!asks_for_client(key)) key.way_out = KeyReading().way_out;
+    return key;
+}
+
 std::uint32_t number(const Reading& reading) {
     const auto protocol = static_cast<std::uint32_t>(reading.protocol.value_or(256));
     return protocol << 8U | static_cast<std::uint32_t>(reading.field) << 4U | static_cast<std::uint32_t>(reading.from);
@@ -140,9 +154,17 @@ Set Members::with(const KeyReading& key) {
 
 Holds Members::in(const std::string& name, const KeyReading& key) {
     const ir::Set& which = set(name);
-    const auto [at, fresh] = known_.try_emplace({&which, key});
-    if (fresh) at->second = read(which, key, 1);
-    return at->second.front();
+    const auto [at, fresh] = known_.try_emplace({&which, plain(key)});
+    if (!fresh) return at->second;
+    // A large set is read by the fields of the packet as well as by those of the connection, of which only the former ask for a protocol.
+    if (asks_for_protocol(key) && !asks_for_client(key) && !which.dynamic) {
+        KeyReading of_any = key;
+        for (Reading& reading : of_any.fields) reading.protocol.reset();
+        const Holds holds = in(name, of_any);
+        const Set those = with(key);
+        return at->second = {space_.intersect(holds.may, those), space_.intersect(holds.must, those)};
+    }
+    return at->second = read(which, key, 1).front();
 }
 
 // Half by half, so that what is put together grows as a tree does.
@@ -157,7 +179,7 @@ Members::Meeting Members::meet(std::span<const Holds> parts) const {
 
 const std::vector<Holds>& Members::verdicts(const std::string& name, const KeyReading& key) {
     const ir::Set& which = set(name);
-    const auto [at, fresh] = verdicts_.try_emplace({&which, key});
+    const auto [at, fresh] = verdicts_.try_emplace({&which, plain(key)});
     if (!fresh) return at->second;
     // One part more, so that a map to a single chain is read by its values too.
     std::vector<Holds>& parts = at->second = read(which, key, which.verdicts.size() + 1);

@@ -75,7 +75,7 @@ private:
     std::vector<Interval> tcp_clients_;
     std::vector<Interval> udp_clients_;             // into the tunnel
     std::vector<Interval> outer_clients_;           // of UDP, elsewhere
-    std::map<Where, std::vector<Holds>> known_;     // one for the whole of the set
+    std::map<Where, Holds> known_;                  // for the whole of the set
     std::map<Where, std::vector<Holds>> verdicts_;  // one for each verdict of the map
 };
 

@@ -241,6 +241,13 @@ TEST_CASE("changes: where hundreds of thousands of permissions come or go, those
     REQUIRE(lines.size() == 1);
     CHECK(lines[0].starts_with("+ c0 and 149 more s0 and 999 more "));
     CHECK(lines[0].find(" tiers.t ") != std::string::npos);
+    // Its entries are of many lines, and the place is that of the tier.
+    const auto line = [&](const Draft& of) {
+        const Span& span = of.policy.tiers.front().span;
+        return " " + std::to_string(back.sources.line_number(span.file, span.begin));
+    };
+    CHECK(lines[0].ends_with(line(draft)));
+    CHECK(edited.lines()[0].ends_with(line(draft)));
 }
 
 TEST_CASE("reading back: a part of a split set counts where the map leads to it") {

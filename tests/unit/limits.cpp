@@ -138,6 +138,20 @@ TEST_CASE("an entry that is no service is told with its ports") {
     CHECK(gw.diff(dual("")).says("! new connections to [fd01::5]:443/tcp: no limit instead of 5/second, for phone\n"));
 }
 
+TEST_CASE("nobody is named with a port that another has a limit on") {
+    const auto both = [](const std::string& rate) {
+        std::string text = policy("", "limit = \"" + rate + "\"\n" + tier_of("laptop", "10.1.0.5:443", rate));
+        const std::string all = "who = [\"phone\", \"laptop\"]";
+        return text.replace(text.find(all), all.size(), "who = [\"phone\"]");
+    };
+    Gateway gw;
+    gw.apply(both("2/minute"));
+    const Ran ran = gw.diff(both("3/minute"));
+    CAPTURE(ran.out);
+    CHECK(ran.says("! new connections to web: 3/minute instead of 2/minute, for phone\n"));
+    CHECK(ran.says("! new connections to web (10.1.0.5:443/tcp): 3/minute instead of 2/minute, for laptop\n"));
+}
+
 TEST_CASE("of a service that another entry names in part, the rest is told by its ports") {
     const auto both = [](const std::string& rate) {
         return policy("", "limit = \"" + rate + "\"\n", tier_of("phone\", \"laptop", "10.1.0.5:443", "5/minute"));
