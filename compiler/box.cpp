@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "compiler/disjoint.h"
+#include "compiler/extent.h"
 
 namespace policyc {
 
@@ -18,43 +19,8 @@ bool exact(const Box& box) {
            box.ports.lo == box.ports.hi;
 }
 
-// Protocols and ports on one line, so that any protocol is an interval as well: other protocols, ping, then the ports of TCP and those of UDP.
-constexpr unsigned others_at = 0, ping_at = 1, tcp_at = 2, udp_at = tcp_at + UINT16_MAX + 1,
-                   end_of_line = udp_at + UINT16_MAX;
-
-struct Stretch {
-    unsigned lo, hi;
-};
-
-Stretch stretch_of(const Box& box) {
-    switch (box.ports.protocol) {
-        case Protocol::any: return {others_at, box.others ? others_at : end_of_line};
-        case Protocol::ping: return {ping_at, ping_at};
-        case Protocol::tcp: return {tcp_at + box.ports.lo, tcp_at + box.ports.hi};
-        case Protocol::udp: return {udp_at + box.ports.lo, udp_at + box.ports.hi};
-    }
-    return {1, 0};
-}
-
-bool meets(const Box& box, const Box& by) {
-    const Stretch a = stretch_of(box);
-    const Stretch b = stretch_of(by);
-    return a.lo <= b.hi && b.lo <= a.hi && box.direction == by.direction && box.source.meets(by.source) &&
-           box.destination.meets(by.destination);
-}
-
-bool holds(const Box& box, const Box& inner) {
-    const Stretch a = stretch_of(box);
-    const Stretch b = stretch_of(inner);
-    return a.lo <= b.lo && b.hi <= a.hi && box.direction == inner.direction && box.source.holds(inner.source) &&
-           box.destination.holds(inner.destination);
-}
-
 Cuboid cuboid_of(const Box& box) {
-    const Stretch stretch = stretch_of(box);
-    return {
-        .sides = {{{box.source.lo, box.source.hi}, {box.destination.lo, box.destination.hi}, {stretch.lo, stretch.hi}}},
-        .cause = {}};
+    return {.sides = extent_of(box), .cause = {}};
 }
 
 Cuboid reordered(Cuboid cuboid, const std::array<std::size_t, 3>& order) {
@@ -72,18 +38,19 @@ void add_boxes(const Cuboid& cuboid, const Box& like, std::vector<Box>& out) {
     };
     side(box.source, 0);
     side(box.destination, 1);
-    const Stretch all{static_cast<unsigned>(cuboid.sides[2].lo), static_cast<unsigned>(cuboid.sides[2].hi)};
+    const auto& all = cuboid.sides[2];
     const auto add = [&](const Ports& ports, bool others) {
         box.ports = ports;
         box.others = others;
         out.push_back(box);
     };
+    using namespace port_line;
     if (all.lo == others_at && all.hi == end_of_line) return add({Protocol::any, 0, 0}, false);
     if (all.lo == others_at) add({Protocol::any, 0, 0}, true);
     if (all.lo <= ping_at && ping_at <= all.hi) add({Protocol::ping, 0, 0}, false);
     for (const auto& [protocol, first] : {std::pair(Protocol::tcp, tcp_at), std::pair(Protocol::udp, udp_at)}) {
-        const unsigned lo = std::max(all.lo, first);
-        const unsigned hi = std::min(all.hi, first + UINT16_MAX);
+        const u128 lo = std::max<u128>(all.lo, first);
+        const u128 hi = std::min<u128>(all.hi, first + UINT16_MAX);
         if (lo <= hi)
             add({protocol, static_cast<std::uint16_t>(lo - first), static_cast<std::uint16_t>(hi - first)}, false);
     }
@@ -104,31 +71,65 @@ const LabelledBox* BoxFinder::find(const Box& box) {
     return before_ < sorted_.size() && sorted_[before_].box == box ? &sorted_[before_] : nullptr;
 }
 
-BoxIndex::BoxIndex(std::span<const LabelledBox> sorted) : sorted_(sorted), finder_(sorted) {
-    std::ranges::copy_if(sorted_, std::back_inserter(wide_), [](const LabelledBox& one) { return !exact(one.box); });
+BoxIndex::BoxIndex(std::span<const LabelledBox> sorted)
+    : sorted_(sorted), finder_(sorted), wide_(trees(sorted, false)) {}
+
+BoxIndex::Trees BoxIndex::trees(std::span<const LabelledBox> sorted, bool of_exact) {
+    Trees trees;
+    BoxTree* tree = nullptr;
+    Kind last;
+    for (const auto& [box, cause] : sorted) {
+        if (exact(box) != of_exact) continue;
+        if (const Kind kind = kind_of(box); tree == nullptr || kind != last) {
+            tree = &trees[kind];
+            last = kind;
+        }
+        tree->add(box);
+    }
+    return trees;
+}
+
+// An exact box is met by no other exact one.
+std::vector<const BoxTree*> BoxIndex::trees_about(const Box& box) const {
+    std::vector<const BoxTree*> about;
+    const auto add = [&](const Trees& trees) {
+        if (const auto at = trees.find(kind_of(box)); at != trees.end()) about.push_back(&at->second);
+    };
+    add(wide_);
+    if (exact(box)) return about;
+    if (!exact_) exact_ = trees(sorted_, true);
+    add(*exact_);
+    return about;
 }
 
 bool BoxIndex::meets(const Box& box) const {
     if (finder_.find(box) != nullptr) return true;
-    const std::span<const LabelledBox> others = exact(box) ? std::span<const LabelledBox>(wide_) : sorted_;
-    return std::ranges::any_of(others, [&](const LabelledBox& by) { return policyc::meets(box, by.box); });
+    const Extent whole = extent_of(box);
+    return std::ranges::any_of(trees_about(box), [&](const BoxTree* tree) {
+        return tree->any([&](const Extent& by) { return policyc::meets(by, whole); }, [](const Box&) { return true; });
+    });
 }
 
 std::vector<Box> BoxIndex::uncovered(const Box& box) const {
     if (finder_.find(box) != nullptr) return {};
+    const Extent whole = extent_of(box);
+    const std::vector<const BoxTree*> trees = trees_about(box);
+    const auto holder_in = [&](const BoxTree* tree) {
+        return tree->any([&](const Extent& by) { return holds(by, whole); }, [](const Box&) { return true; });
+    };
+    if (std::ranges::any_of(trees, holder_in)) return {};
     std::vector<Cuboid> cuboids;
-    for (const auto& [by, cause] : exact(box) ? std::span<const LabelledBox>(wide_) : sorted_) {
-        if (!policyc::meets(box, by)) continue;
-        if (holds(by, box)) return {};
+    const auto cut = [&](const Box& by) {
         // No larger than the box, so that pieces are joined wherever that can be.
         Cuboid common = cuboid_of(by);
-        const Cuboid whole = cuboid_of(box);
         for (std::size_t i = 0; i < common.sides.size(); ++i) {
-            common.sides.at(i).lo = std::max(common.sides.at(i).lo, whole.sides.at(i).lo);
-            common.sides.at(i).hi = std::min(common.sides.at(i).hi, whole.sides.at(i).hi);
+            common.sides.at(i).lo = std::max(common.sides.at(i).lo, whole.at(i).lo);
+            common.sides.at(i).hi = std::min(common.sides.at(i).hi, whole.at(i).hi);
         }
         cuboids.push_back(common);
-    }
+        return false;
+    };
+    for (const BoxTree* tree : trees) tree->any([&](const Extent& by) { return policyc::meets(by, whole); }, cut);
     if (cuboids.empty()) return {box};
     // Of those that cover a point the first one names it: the box itself only where no other does.
     constexpr std::uint32_t mine = 1;

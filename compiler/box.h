@@ -1,10 +1,14 @@
 // Arithmetic of boxes of flows: what one allows and others don't.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "compiler/access.h"
+#include "compiler/box_tree.h"
 
 namespace policyc {
 
@@ -32,7 +36,7 @@ private:
     std::size_t before_ = 0;  // so many are less than what was looked for last
 };
 
-// Sorted boxes, which must outlive this, that can be asked about quickly: exact boxes by search, the few wide ones one after the other.
+// Sorted boxes, which must outlive this, that can be asked about quickly, in whatever way they overlap.
 class BoxIndex {
 public:
     explicit BoxIndex(std::span<const LabelledBox> sorted);
@@ -43,9 +47,18 @@ public:
     [[nodiscard]] bool meets(const Box& box) const;
 
 private:
+    // Boxes of two kinds never meet.
+    using Kind = std::tuple<Direction, Family, Family>;
+    using Trees = std::map<Kind, BoxTree>;
+
+    static Kind kind_of(const Box& box) { return {box.direction, box.source.family, box.destination.family}; }
+    static Trees trees(std::span<const LabelledBox> sorted, bool of_exact);
+    [[nodiscard]] std::vector<const BoxTree*> trees_about(const Box& box) const;
+
     std::span<const LabelledBox> sorted_;
     mutable BoxFinder finder_;  // remembers where it was
-    std::vector<LabelledBox> wide_;
+    Trees wide_;
+    mutable std::optional<Trees> exact_;  // made when a wide box is first asked about: there may be a million of them
 };
 
 }  // namespace policyc

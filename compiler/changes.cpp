@@ -167,7 +167,7 @@ private:
         parts.reserve(gaps.size());
         for (const Gap& gap : gaps) {
             const std::optional<Words> words = find(*gap.box, kind);
-            Line line{.words = words ? *words : guess(*gap.box, now_.view(), memory_->arena),
+            Line line{.words = words ? *words : guess(*gap.box),
                       .boxes = gap.missing(),
                       .known = words.has_value(),
                       .cut = !gap.pieces.empty()};
@@ -205,6 +205,11 @@ private:
         return out;
     }
 
+    Words guess(const Box& box) {
+        if (!guesses_) guesses_.emplace(now_.view());
+        return guesses_->of(box, memory_->arena);
+    }
+
     [[nodiscard]] std::pair<std::uint32_t, std::size_t> place_of(const Words& words, Change::Kind kind) const {
         if (!words.span.valid()) return {};
         const View& view = (kind == Change::Kind::gain || !last_ ? now_ : *last_).view();
@@ -235,9 +240,7 @@ private:
 
     Line line_of(const Box& box, Change::Kind kind) {
         const std::optional<Words> words = find(box, kind);
-        return {.words = words ? *words : guess(box, now_.view(), memory_->arena),
-                .boxes = keep(std::span(&box, 1)),
-                .known = words.has_value()};
+        return {.words = words ? *words : guess(box), .boxes = keep(std::span(&box, 1)), .known = words.has_value()};
     }
 
     std::vector<Line> by_cause(const Line& line, Change::Kind kind) {
@@ -250,7 +253,7 @@ private:
         for (const Area& area : wide.areas) {
             const Box box = area.from(wide.sources.front());
             const std::optional<Words> words = find(box, change.kind);
-            services.insert(words ? words->service : guess(box, now_.view(), memory_->arena).service);
+            services.insert(words ? words->service : guess(box).service);
         }
         const auto more = [&](std::string_view& first, std::size_t all) {
             if (all > 1) first = keep(fmt::format("{} and {} more", first, all - 1));
@@ -477,6 +480,7 @@ private:
     std::optional<Causes> causes_;                    // where there is a last one
     std::optional<People> now_people_, last_people_;  // made when they are first asked
     std::optional<Rates> now_rates_, last_rates_;     // likewise
+    std::optional<Guesses> guesses_;                  // likewise
     std::vector<Change> out_;
 };
 

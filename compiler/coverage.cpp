@@ -31,9 +31,15 @@ Coverage::Coverage(const Reach& reach) : boxes_(reach.boxes) {
             sources.push_back(box.source);
     sources_ = AddressSet(std::move(sources));
     for (const TierReach& tier : reach.tiers) {
-        Tier& indexed = tiers_.emplace_back(Tier{&tier, union_of(tier), {}, {}});
-        for (const Area& area : tier.areas)
-            (area.destination.single() ? indexed.hosts : indexed.networks).push_back(&area);
+        std::vector<const Area*> hosts;
+        std::vector<Box> networks;
+        for (const Area& area : tier.areas) {
+            if (area.destination.single())
+                hosts.push_back(&area);
+            else
+                networks.push_back(area.from({area.destination.family, 0, 0}));
+        }
+        tiers_.push_back({&tier, union_of(tier), std::move(hosts), {&Box::destination, std::move(networks)}});
     }
 }
 
@@ -51,9 +57,9 @@ std::vector<Box> Coverage::uncovered(const Box& box) const {
         if (pieces.empty()) break;
         if (!tier.sources.meets(box.source)) continue;
         std::vector<LabelledBox> by;
-        for (const Area* area : meeting(tier, box.destination))
+        for (const Area& area : meeting(tier, box.destination))
             for (const Range& source : policyc::meeting(tier.sources, box.source))
-                by.push_back({area->from(source), {}});
+                by.push_back({area.from(source), {}});
         std::ranges::sort(by, {}, &LabelledBox::box);
         const BoxIndex index(by);
         std::vector<Box> left;
@@ -78,15 +84,17 @@ Coverage::Holders Coverage::holders(const Range& source) const {
     return holders;
 }
 
-std::vector<const Area*> Coverage::meeting(const Tier& tier, const Range& destination) {
-    std::vector<const Area*> found;
+std::vector<Area> Coverage::meeting(const Tier& tier, const Range& destination) {
+    std::vector<Area> found;
     const auto first = std::ranges::partition_point(tier.hosts, [&](const Area* area) {
         return std::pair(area->destination.family, area->destination.lo) <
                std::pair(destination.family, destination.lo);
     });
-    for (auto at = first; at != tier.hosts.end() && (*at)->destination.meets(destination); ++at) found.push_back(*at);
-    for (const Area* area : tier.networks)
-        if (area->destination.meets(destination)) found.push_back(area);
+    for (auto at = first; at != tier.hosts.end() && (*at)->destination.meets(destination); ++at) found.push_back(**at);
+    tier.networks.each(destination, [&](std::size_t at) {
+        const Box& box = tier.networks.boxes()[at];
+        found.push_back({box.destination, box.ports});
+    });
     return found;
 }
 

@@ -29,9 +29,9 @@ private:
         const TierReach* reach;
         AddressSet sources;
         std::vector<const Area*> hosts;  // by destination
-        std::vector<const Area*> networks;
+        NetworksByEnd networks;          // likewise
     };
-    static std::vector<const Area*> meeting(const Tier& tier, const Range& destination);
+    static std::vector<Area> meeting(const Tier& tier, const Range& destination);
 
     BoxIndex boxes_;
     AddressSet sources_;  // of boxes

@@ -48,8 +48,12 @@ std::vector<Range> own_addresses(const View& view) {
     return own;
 }
 
-BoxesByEnd::BoxesByEnd(Range Box::*end, const std::vector<Box>& boxes) : end_(end) {
-    for (const Box& box : boxes) ((box.*end_).single() ? hosts_ : networks_).push_back(box);
+BoxesByEnd::BoxesByEnd(Range Box::*end, std::vector<Box> boxes) : end_(end), networks_(end, {}) {
+    const auto single = [&](const Box& box) { return (box.*end_).single(); };
+    const auto wide = std::ranges::stable_partition(boxes, single);
+    networks_ = {end, {wide.begin(), wide.end()}};
+    boxes.erase(wide.begin(), wide.end());
+    hosts_ = std::move(boxes);
     std::ranges::sort(hosts_, {}, end_);
 }
 
@@ -105,7 +109,7 @@ const OwnCoverage::Tiers& OwnCoverage::tiers() {
         }
         if (!opened.empty()) wide.emplace_back(std::move(who), std::move(opened));
     }
-    tiers_.emplace(Tiers{{&Box::source, to}, {&Box::destination, from}, std::move(wide)});
+    tiers_.emplace(Tiers{{&Box::source, std::move(to)}, {&Box::destination, std::move(from)}, std::move(wide)});
     return *tiers_;
 }
 

@@ -25,24 +25,23 @@ std::vector<Range> served_networks(const View& view);
 // Boxes by one of their ends.
 class BoxesByEnd {
 public:
-    BoxesByEnd(Range Box::*end, const std::vector<Box>& boxes);
+    BoxesByEnd(Range Box::*end, std::vector<Box> boxes);
 
     template <typename Visit>
     void each(const Range& meeting, const Visit& visit) const {
         const auto first = find(meeting);
         for (auto at = first; at != hosts_.end() && ((*at).*end_).meets(meeting); ++at) visit(*at);
-        for (const Box& box : networks_)
-            if ((box.*end_).meets(meeting)) visit(box);
+        networks_.each(meeting, [&](std::size_t at) { visit(networks_.boxes()[at]); });
     }
 
-    [[nodiscard]] bool empty() const { return hosts_.empty() && networks_.empty(); }
+    [[nodiscard]] bool empty() const { return hosts_.empty() && networks_.boxes().empty(); }
 
 private:
     [[nodiscard]] std::vector<Box>::const_iterator find(const Range& meeting) const;
 
     Range Box::*end_;
     std::vector<Box> hosts_;
-    std::vector<Box> networks_;
+    NetworksByEnd networks_;
 };
 
 // What of a box that nothing of its own kind covers is covered by the other kind: of a tier's by the inputs and outputs, of an input or output by the tiers.

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
+#include <utility>
 
 #include "compiler/own_end.h"
 #include "compiler/permissions.h"
@@ -53,21 +55,29 @@ void Compiled::add_tier(const TierReach& tier) {
 }
 
 void Compiled::add_people(const Tier& tier, Own& own) const {
+    std::vector<Box> networks;
     for (const Source& source : tier.who) {
         own.people.add(source.label, true);
         for (const Range& range : ranges_of(*view_.policy, *view_.addresses, source.host)) {
-            if (range.single())
+            if (range.single()) {
                 own.hosts.add(range, source.label);
-            else
-                own.networks.emplace_back(range, source.label);
+                continue;
+            }
+            networks.push_back({.source = range});
+            own.networks.push_back(source.label);
         }
     }
+    own.by_network.emplace(&Box::source, std::move(networks));
 }
 
 const std::string_view* Compiled::Own::find(const Range& source) const {
     if (const std::string_view* host = hosts.find(source)) return host;
-    const auto network = std::ranges::find_if(networks, [&](const Entry& one) { return one.first.holds(source); });
-    return network != networks.end() ? &network->second : nullptr;
+    if (!by_network) return nullptr;
+    std::size_t first = networks.size();
+    by_network->each(source, [&](std::size_t at) {
+        if (by_network->boxes()[at].source.holds(source)) first = std::min(first, at);
+    });
+    return first < networks.size() ? &networks[first] : nullptr;
 }
 
 Words Compiled::words_of(const LabelledBox& labelled) const {
@@ -101,8 +111,8 @@ std::vector<Range> Compiled::cut(std::uint32_t tier, const Range& source) const 
         if (entry.hi < source.hi) begins.push_back(entry.hi + 1);
     };
     std::vector<Range> wide;
-    for (const auto& [network, who] : at->second.networks)
-        if (network.meets(source)) wide.push_back(network);
+    if (const auto& networks = at->second.by_network)
+        networks->each(source, [&](std::size_t i) { wide.push_back(networks->boxes()[i].source); });
     std::ranges::for_each(wide, cut_at);
     const AddressSet networks(std::move(wide));
     const auto address = [&](u128 bits) { return Range{source.family, bits, bits}; };
@@ -166,20 +176,27 @@ std::string_view Compiled::holder(const Span& span) const {
     return found != nullptr ? *found : output_;
 }
 
-Words guess(const Box& box, const View& view, Arena& texts) {
+// The last of several that bear one address names it.
+Guesses::Guesses(const View& view) : here_(view.policy->nodes[view.node].name) {
+    for (const Node& node : std::views::reverse(view.policy->nodes))
+        for (const auto& address : node.addresses) nodes_.add(range_of(address.value), node.name);
+    nodes_.settle();
+    for (const Service& service : std::views::reverse(view.policy->services))
+        for (const Range& host : ranges_of(*view.policy, *view.addresses, service.host))
+            for (const Ports& ports : service.ports) services_.add({host, ports}, service.name);
+    services_.settle();
+}
+
+Words Guesses::of(const Box& box, Arena& texts) const {
     Words words;
     if (box.direction == Direction::output)
-        words.who = view.policy->nodes[view.node].name;
+        words.who = here_;
+    else if (const std::string_view* node = nodes_.find(box.source))
+        words.who = *node;
     else
         words.who = texts.keep(to_string(box.source));
-    for (const Node& node : view.policy->nodes)
-        for (const auto& address : node.addresses)
-            if (box.direction != Direction::output && box.source == range_of(address.value)) words.who = node.name;
     if (box.direction == Direction::input) return words;
-    for (const Service& service : view.policy->services)
-        for (const Range& host : ranges_of(*view.policy, *view.addresses, service.host))
-            if (host == box.destination && std::ranges::find(service.ports, box.ports) != service.ports.end())
-                words.service = service.name;
+    if (const std::string_view* service = services_.find({box.destination, box.ports})) words.service = *service;
     return words;
 }
 

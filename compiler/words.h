@@ -48,11 +48,11 @@ public:
     [[nodiscard]] std::string_view holder(const Span& span) const;
 
 private:
-    using Entry = std::pair<Range, std::string_view>;
     // A tier with sets of its own.
     struct Own {
-        Flat<Range, std::string_view> hosts;  // who is in it, by single address
-        std::vector<Entry> networks;
+        Flat<Range, std::string_view> hosts;      // who is in it, by single address
+        std::vector<std::string_view> networks;   // who else, in the order of the policy
+        std::optional<NetworksByEnd> by_network;  // their places there
         Flat<std::string_view, bool> people;
         Flat<std::pair<Range, Ports>, std::uint32_t> areas;  // to objects
         Flat<std::string_view, std::uint32_t> services;      // the first object of that name
@@ -79,7 +79,18 @@ private:
     Arena texts_;
 };
 
-// Names for a box that no policy explains: the nodes and services that bear its addresses, else the addresses themselves, which are put into the arena.
-Words guess(const Box& box, const View& view, Arena& texts);
+// Names for boxes that no policy explains: the nodes and services that bear their addresses, else the addresses themselves, which are put into the arena.
+class Guesses {
+public:
+    // What the view points to must outlive this.
+    explicit Guesses(const View& view);
+
+    [[nodiscard]] Words of(const Box& box, Arena& texts) const;
+
+private:
+    std::string_view here_;
+    Flat<Range, std::string_view> nodes_;
+    Flat<std::pair<Range, Ports>, std::string_view> services_;
+};
 
 }  // namespace policyc

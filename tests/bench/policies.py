@@ -96,6 +96,15 @@ def of_one(count, changed=None, port=PORT):
     return "\n".join(lines) + f'\n[tiers.all]\nwho = ["peer0"]\nallow = [{allow}]\n'
 
 
+def ranges(count, more=0):
+    """A policy of a network, `count` addresses and a range of ports at each, and of one person in it who is also allowed a part of each; `more` ports in each range."""
+    lines = [HEAD, f'[nodes.peer0]\naddress = "{peer(0)}"\n\n[log]\ncounters = "none"\n']
+    for tier, who, first, last in (("all", "172.16.0.0/16", 1000, 1010), ("one", "peer0", 1005, 1007)):
+        allow = quoted(f"{spread(i)}:{first + i % 5000}-{last + i % 5000 + more}" for i in range(count))
+        lines.append(f'[tiers.{tier}]\nwho = ["{who}"]\nallow = [{allow}]\n')
+    return "\n".join(lines)
+
+
 def flows(permissions, count, path):
     """Writes `count` flows for `blast` and `talk`, each by a permission of its own while there are enough. The first is that of peer 0 to service 0."""
     peers, services = shape(permissions)

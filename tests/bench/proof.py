@@ -1,5 +1,5 @@
 """Measures the proof: the diagrams alone (building those of 10^5 and 10^6 permissions in several shapes, and the difference after one edit), the proof that `compile` makes of whole policies,
-`diff` of two policies that differ at one address, and what proving adds to an apply of the homelab example. Medians of several runs of whole processes.
+`diff` of two policies that differ at one address and of two that differ at all, and what proving adds to an apply of the homelab example. Medians of several runs of whole processes.
 
 usage: proof.py BUILD [--runs N] [--write]        as ./dev bench proof calls it
 
@@ -80,6 +80,11 @@ class Bench:
         changed = self.write("changed", policies.of_one(10**5, changed=5 * 10**4))
         return self.policyc("--node", "gw", "diff", "--against", self.folder / "of_one5.toml", changed, fine=(1,))
 
+    def ranges(self):
+        """Of 10^4 ranges of ports in two tiers that overlap, where all have grown."""
+        old, new = self.write("ranges", policies.ranges(10**4)), self.write("grown", policies.ranges(10**4, more=2))
+        return self.policyc("--node", "gw", "diff", "--against", old, new, fine=(1,))
+
     def homelab(self):
         """Cells of an apply from nothing, of one that changes a line, and of one that changes nothing."""
         state = self.folder / "state"
@@ -138,14 +143,16 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(os.path.abspath(options.build), options.runs, folder)
         diagrams, proofs = list(bench.diagrams()), list(bench.proofs())
-        differences, applies = bench.difference(), bench.homelab()
+        differences, ranges, applies = bench.difference(), bench.ranges(), bench.homelab()
     tables = [
         ("What is promised, and what was found at worst.", ["what is promised", "at most", "found"], bounds(diagrams, proofs, differences, applies)),
         ("Policies, as `check` proves them.", ["policy", "proof s", "check s", "peak MB"],
          [[title, page.seconds(proof), page.seconds(whole), page.megabytes(whole)] for title, _, proof, whole in proofs]),
         ("Applies of the homelab example.", ["apply", "proof s", "apply s"], [[title, page.number(proving(cell)), page.seconds(cell)] for title, cell in applies.items()]),
-        ("`diff` of two policies of 100,000 addresses with a port, of which one is another.", ["part", "s"],
-         [[words, page.seconds(differences.phase(phase))] for words, phase in (("building both", "both"), ("comparing", "compare"), ("proving that the list is all", "diagrams"), ("all, with reading and checking both", "total"))]),
+        ("`diff` of two policies of 100,000 addresses with a port, of which one is another, and of two of 10,000 ranges of ports, all of which grow, in two tiers that overlap.",
+         ["part", "one of 100,000 s", "10,000 ranges s"],
+         [[words, page.seconds(differences.phase(phase)), page.seconds(ranges.phase(phase))]
+          for words, phase in (("building both", "both"), ("comparing", "compare"), ("proving that the list is all", "diagrams"), ("all, with reading and checking both", "total"))]),
         ("Diagrams alone; the peak is of a process with two of them.", ["boxes", "build s", "edges", "peak MB", "difference s"],
          [[f"{count:,} {title}", page.seconds(cell.phase("build")), f"{edges:,}", page.megabytes(cell), page.seconds(cell.phase("difference"))] for count, title, cell, edges in diagrams]),
     ]

@@ -130,6 +130,18 @@ TEST_CASE("people in a network are named") {
           Lines{"+ 10.0.0.3 (laptop) gains tv 10.1.0.6:443/tcp"});
 }
 
+TEST_CASE("who is in several networks of a tier has the name of the first one") {
+    const auto both = [](const std::string& first, const std::string& second) {
+        return fmt::format("{}", fmt::join(lines(tiers({"10.0.0.0/25: web"}),
+                                                 tiers({"10.0.0.0/25: web", first + ", " + second + ": tv"}), "pairs"),
+                                           "\n"));
+    };
+    CHECK(both("10.0.0.0/25", "lan") ==
+          "+ 10.0.0.0/25 (phone, laptop among them) gains tv 10.1.0.6:443/tcp\n"
+          "+ 10.0.0.128/25 gains tv 10.1.0.6:443/tcp");
+    CHECK(both("lan", "10.0.0.0/25") == "+ lan (phone, laptop among them) gains tv 10.1.0.6:443/tcp");
+}
+
 TEST_CASE("who or what exchanges addresses has moved, and what is allowed before and after is on neither side") {
     const Lines both{"phone: web", "laptop: tv"};
     CHECK(lines(tiers(both), tiers(both, {.phone = "10.0.0.3", .laptop = "10.0.0.2"})) ==
