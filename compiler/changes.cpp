@@ -21,6 +21,7 @@
 #include "compiler/people.h"
 #include "compiler/reasons.h"
 #include "compiler/timing.h"
+#include "compiler/told_once.h"
 #include "policy/text.h"
 
 namespace policyc {
@@ -41,23 +42,6 @@ struct Missing {
     std::vector<Line> lines;  // sorted by words
     std::vector<WideGap> tiers;
 };
-
-auto text_of(const Change& c) {
-    return std::tie(c.kind, c.cause, c.who, c.service, c.destination, c.file, c.line, c.reason);
-}
-
-bool comes_first(const Change& a, const Change& b) {
-    if (text_of(a) != text_of(b)) return text_of(a) < text_of(b);
-    if (!std::ranges::equal(a.boxes, b.boxes)) return std::ranges::lexicographical_compare(a.boxes, b.boxes);
-    if (!std::ranges::equal(a.left, b.left)) return std::ranges::lexicographical_compare(a.left, b.left);
-    return std::ranges::lexicographical_compare(a.people, b.people);
-}
-
-// Whether both say the same of the same flows, which may be in a range of ports here and in single ones there.
-bool alike(const Change& a, const Change& b) {
-    return text_of(a) == text_of(b) && std::ranges::equal(a.left, b.left) && std::ranges::equal(a.people, b.people) &&
-           (std::ranges::equal(a.boxes, b.boxes) || disjoint(a.boxes) == disjoint(b.boxes));
-}
 
 class Difference {
 public:
@@ -85,9 +69,7 @@ public:
             if (!line.moved) out_.push_back(loss(line));
         tell_together(gains.tiers, Change::Kind::gain);
         tell_together(losses.tiers, Change::Kind::loss);
-        if (!std::ranges::is_sorted(out_, comes_first)) std::ranges::sort(out_, comes_first);
-        // Two entries of a tier may come to the same.
-        out_.erase(std::unique(out_.begin(), out_.end(), alike), out_.end());
+        tell_once(out_, node_name(), memory_->arena);
         return {std::move(memory_), std::move(out_)};
     }
 

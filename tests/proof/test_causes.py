@@ -69,6 +69,11 @@ class Draft:
                 key = rng.choice(sorted(mine))
                 mine[key] = others.get(key, mine[key])
 
+    def known(self):
+        """The answers that count: of names in the policy."""
+        named = {host for host, _ in self.services.values()}
+        return {name: found for name, found in self.answers.items() if name in named}
+
     def write(self, folder, name):
         """The file, and what the entry on each line lets through; entries of tiers have lines of their own."""
         lines = ["version = 1", "[networks]", 'home = ["10.1.0.0/24"]', 'lan = ["10.9.1.0/30"]', "[nodes.gw]", 'role = "gateway"', 'address = "10.9.0.1"', 'interface = "wg0"', 'serves = ["home"]']
@@ -186,9 +191,9 @@ def main():
         for seed in range(options.first, options.first + options.policies):
             rng = random.Random(seed)
             draft = Draft(rng)
-            old, old_answers = draft.write(folder, "old"), draft.answers.copy()
+            old, old_answers = draft.write(folder, "old"), draft.known()
             draft.edit(rng)
-            new, new_answers = draft.write(folder, "new"), draft.answers
+            new, new_answers = draft.write(folder, "new"), draft.known()
             done = subprocess.run([PROGRAM, "diff", "new/policy.toml", "--against", "old/policy.toml", "--node", "gw", "--format", "json"],
                                   cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode == 2:
