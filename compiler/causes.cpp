@@ -72,7 +72,7 @@ const Compiled* Causes::compiled(WhatIf& there, View view) {
                 lowered_.emplace_back(lower(*view.policy, *view.addresses, view.node, view.today, view.layout));
             there.compiled.emplace(view, ruleset, reaches_.emplace_back(reach_of(ruleset)));
         } catch (const TooEntangled&) {
-            // The policies themselves are not, and are told with fewer causes.
+            return nullptr;  // the policies themselves are not, and are told with fewer causes
         }
     }
     return there.compiled ? &*there.compiled : nullptr;
