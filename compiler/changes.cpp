@@ -364,21 +364,31 @@ private:
                       .service = keep(line.words.service),
                       .destination = keep(destinations_text(line.boxes, node_name())),
                       .boxes = line.boxes};
-        name_people(change, line, kind == Change::Kind::gain ? now_people() : last_people());
+        const bool gains = kind == Change::Kind::gain;
+        const bool moved = last_ && has_moved(line, gains ? last_people() : now_people(), gains ? *last_ : now_);
+        name_people(change, line, gains ? now_people() : last_people(), line.other_place || moved);
         return change;
     }
 
+    // Whether it is of a person who has the same on the other side, at another address.
+    [[nodiscard]] bool has_moved(const Line& line, const People& people, const Compiled& other) const {
+        if (line.boxes.front().direction == Direction::output || !people.one_person(line.words.who)) return false;
+        if (!other.find(line.words)) return false;
+        return std::ranges::any_of(line.boxes,
+                                   [&](const Box& box) { return !people.lives_at(line.words.who, box.source); });
+    }
+
     // A network may gain or lose something in part, and there are people in it.
-    void name_people(Change& change, const Line& line, const People& people) {
+    void name_people(Change& change, const Line& line, const People& people, bool elsewhere) {
         const std::string_view label = line.words.who;
         const Direction direction = line.boxes.front().direction;
         if (direction == Direction::output) return name_own(change, line);
         if (label != one_person_ && people.one_person(label)) one_person_ = label;
-        if (label == one_person_ && !line.other_place && direction == Direction::forward) return;
+        if (label == one_person_ && !elsewhere && direction == Direction::forward) return;
         std::vector<Range> ranges;
         for (const Box& box : line.boxes) ranges.push_back(box.source);
         const People::Called called =
-            people.called(label, AddressSet(std::move(ranges)), line.other_place, direction == Direction::input);
+            people.called(label, AddressSet(std::move(ranges)), elsewhere, direction == Direction::input);
         change.who = keep(called.who);
         change.among = keep(called.among);
     }
@@ -437,7 +447,9 @@ private:
         if (line.expired) {
             change.reason = "expired";
             const Compiled& earlier = *causes_->before_any_expiry();
-            if (const auto still = earlier.find(line.boxes.front()))
+            auto still = earlier.find(line.boxes.front());
+            if (!still) still = earlier.find(*old);
+            if (still)
                 place(change, earlier, still->span);
             else
                 place(change, *last_, span_of(*old, line));
@@ -446,6 +458,11 @@ private:
         place(change, *last_, span_of(*old, line));
         const std::optional<Words> mine = now_.find(line.words);
         const std::string_view holder = last_->holder(span_of(*old, line));
+        if (mine && has_moved(line, now_people(), now_)) {
+            place(change, now_, now_people().place_of(line.words.who).value_or(mine->span));
+            change.reason = "its address was edited";
+            return change;
+        }
         if (mine && now_.holder(mine->span) == holder) change.reason = "edited";
         if (const std::string_view asleep = reason_asleep(now_.view(), holder); !asleep.empty()) change.reason = asleep;
         return change;

@@ -26,6 +26,12 @@ bool People::one_person(std::string_view label) const {
     return names_.contains(label);
 }
 
+bool People::lives_at(std::string_view label, const Range& range) const {
+    const auto node = names_.find(label);
+    const auto is_it = [&](const auto& address) { return range_of(address.value) == range; };
+    return node != names_.end() && std::ranges::any_of(node->second->addresses, is_it);
+}
+
 bool People::of_both_families(std::string_view label) const {
     const auto both = [](const auto& list) {
         return std::ranges::any_of(list,
@@ -44,7 +50,8 @@ People::Called People::called(std::string_view label, const AddressSet& sources,
     // Of a network of one family what is said by the names of nodes is half of these.
     if (of_more || (half && !who.starts_with(label)) || (elsewhere && who == label)) {
         const std::string ranges = ranges_text(sources, [](const Range& range) { return to_string(range); });
-        return {std::move(who), ranges == label ? "" : fmt::format("({})", ranges)};
+        const bool says_so = ranges == who;
+        return {std::move(who), says_so ? "" : fmt::format("({})", ranges)};
     }
     return {std::move(who), person ? std::string() : among(label, sources)};
 }
@@ -84,8 +91,20 @@ std::string People::text(std::string_view label, const AddressSet& sources) cons
     if (left_out.empty()) return std::string(label);
     const std::size_t parts = sources.ranges().size();
     if (left_out.ranges().size() >= parts) return ranges_text(sources, named);
+    // A node by its name where all of it that is in there is left out; once, though it may have an address of each family.
+    const auto left_out_whole = [&](const Node& node) {
+        return std::ranges::all_of(node.addresses, [&](const auto& address) {
+            const Range range = range_of(address.value);
+            return !whole->holds(range) || sources.ranges(range.family).empty() || left_out.holds(range);
+        });
+    };
     std::vector<std::string> texts;
-    for (const Range& range : left_out.ranges()) texts.push_back(name(range));
+    for (const Range& range : left_out.ranges()) {
+        std::string text = name(range);
+        if (const auto node = names_.find(text); node != names_.end() && !left_out_whole(*node->second))
+            text = to_string(range);
+        if (std::ranges::find(texts, text) == texts.end()) texts.push_back(std::move(text));
+    }
     return fmt::format("{} but {}", label, few(texts));
 }
 

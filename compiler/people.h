@@ -19,6 +19,8 @@ public:
 
     // What a policy calls by that name, to be asked before the rest: whether it is a node, and so one person.
     [[nodiscard]] bool one_person(std::string_view label) const;
+    // Whether it is a node that has that address.
+    [[nodiscard]] bool lives_at(std::string_view label, const Range& range) const;
     // These addresses of what a policy calls by that name. `elsewhere`: the same name is told of with other addresses too. `received`: by this host, so that the
     // destination doesn't say of which family all is.
     struct Called {

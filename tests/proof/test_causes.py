@@ -150,6 +150,7 @@ def faults(records, old, new, old_answers, new_answers):
     was, now = Meaning(old, old_answers), Meaning(new, new_answers)
     by_answers_alone = {"gain": Meaning(old, new_answers).all, "loss": Meaning(new, old_answers).all}
     named_by_dns = {"gain": new, "loss": old}
+    new_addresses = [number for number, line in enumerate(new[0].splitlines(), 1) if line.startswith("address = ")]
     left_out = {"gain": now.all - was.all, "loss": was.all - now.all}
     for record in records:
         sources, to = record["sources"], record["destination"]
@@ -168,7 +169,10 @@ def faults(records, old, new, old_answers, new_answers):
         if record["cause"] == "edit" and by_dns and service and service["host"] in NAMES:
             yield f"is an answer of DNS: {record}"
         # What goes by DNS has no line in the old policy: the answer is what was removed.
-        if kind == "gain" or record["cause"] == "edit":
+        if record["reason"] == "its address was edited":
+            if record["line"] not in new_addresses:
+                yield f"is no line of an address: {record}"
+        elif kind == "gain" or record["cause"] == "edit":
             allows = (now if kind == "gain" else was).lines.get(record["line"])
             if allows is None or flows - allows:
                 yield f"does not come from that line: {record}"

@@ -238,3 +238,67 @@ TEST_CASE("a policy of the record, or one that was never in force, that is too e
     CHECK(records(lost) == Records{"loss 10.1.0.9:80 edit"});
     CHECK_FALSE(lost.says("expired "));
 }
+
+TEST_CASE("who is left out of a network is named once, and only where all of it is") {
+    const std::string top = R"(version = 1
+ipv6 = "dual"
+[networks]
+home = ["10.1.0.0/24", "fd01::/64"]
+lan = ["10.9.1.0/28", "fd09:1::/124"]
+[nodes.gw]
+role = "gateway"
+address = ["10.9.0.1", "fd09::1"]
+interface = "wg0"
+serves = ["home"]
+)";
+    const auto input = [&](const char* from) {
+        return top + "input.ssh = { from = [\"" + from + "\"] }\n[nodes.b]\naddress = [\"10.9.1.3\", \"fd09:1::3\"]\n";
+    };
+    Gateway gw;
+    gw.apply(input("lan"));
+    CHECK(gw.diff(input("b")).says("- lan but b  loses"));
+
+    const std::string last = top +
+                             "[nodes.a]\naddress = [\"10.9.1.3\", \"fd09:1::3\"]\n[tiers.t2]\nwho = [\"10.9.1.0/29\", "
+                             "\"a\"]\nallow = [\"home:80\"]\n";
+    gw.world.layout = parse_layout("pairs").value();
+    gw.apply(last);
+    const Ran ran = gw.diff(last + "[tiers.t0]\nwho = [\"a\", \"lan\"]\nallow = [\"home:90\"]\n");
+    CHECK(ran.says("+ lan but fd09:1::3 (a among them)"));
+}
+
+TEST_CASE("a person who moves into a network has some of it by that network") {
+    const auto at = [](const std::string& address) {
+        std::string text = base;
+        text.insert(text.find("[nodes.gw]"), "lan = [\"10.9.1.0/24\"]\n");
+        text += "[nodes.b]\naddress = \"" + address +
+                "\"\n[services]\nweb = \"10.1.0.5:80\"\nnas = \"10.1.0.6:445\"\n"
+                "[tiers.t]\nwho = [\"b\"]\nallow = [\"web\", \"nas\"]\n"
+                "[tiers.u]\nwho = [\"lan\"]\nallow = [\"web\"]\n";
+        return text;
+    };
+    Gateway gw;
+    gw.apply(at("10.9.0.12"));
+    const Ran ran = gw.diff(at("10.9.1.12"));
+    CHECK(ran.says("- b (10.9.0.12)  loses  web"));
+    CHECK(ran.says("~ b "));
+    CHECK(ran.says("its address was edited"));
+}
+
+TEST_CASE("what expired has one place, whoever loses it") {
+    const auto until = [](const char* day) {
+        std::string text = base;
+        text.insert(text.find("[nodes.gw]"), "lan = [\"10.9.1.0/24\"]\n");
+        return text + "[nodes.b]\naddress = \"10.9.1.12\"\n[services]\ns = \"10.1.0.5:80\"\n" +
+               "t = { host = \"10.1.0.5\", ports = [443], expires = " + day + " }\n" +
+               "[tiers.t]\nwho = [\"phone\", \"lan\"]\nallow = [\"s\", \"t\"]\n[tiers.u]\nwho = [\"b\"]\nallow = "
+               "[\"10.1.0.9:22\"]\n";
+    };
+    Gateway gw;
+    gw.world.layout = parse_layout("tuples").value();
+    gw.apply(until("2026-12-31"));
+    // A line further down than in the last policy.
+    const Ran ran = gw.diff("\n" + until("2026-11-02"));
+    REQUIRE(ran.record.at("changes").size() == 2);
+    for (const auto& one : ran.record.at("changes")) CHECK(one.at("line") == 19);
+}
