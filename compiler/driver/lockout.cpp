@@ -188,6 +188,22 @@ std::optional<LetIn> let_in_by(const FirstPacket& packet, const View& last, cons
     return found;
 }
 
+// Another node that has that address behind the tunnel, if it comes from elsewhere: refused as spoofed, whatever is allowed.
+std::optional<Span> spoofs(const Session& session, const Policy& policy, const Node& node) {
+    if (session.interface.empty() || !node.interface || session.interface == node.interface->value) return {};
+    const Range client = range_of(session.client);
+    for (const Node& other : policy.nodes)
+        for (const auto& address : other.addresses)
+            if (&other != &node && range_of(address.value) == client) return address.span;
+    const auto serves = [&](const Spanned<Range>& range) { return range.value.holds(client); };
+    if (std::ranges::any_of(node.serves, serves)) return {};
+    for (const Node& other : policy.nodes)
+        if (const auto served = std::ranges::find_if(other.serves, serves);
+            &other != &node && served != other.serves.end())
+            return served->span;
+    return {};
+}
+
 }  // namespace
 
 std::optional<Lockout> find_lockout(const std::vector<Session>& sessions, const std::vector<TunnelFlow>& tunnels,
@@ -297,6 +313,17 @@ void report_lockout(const Lockout& lockout, const Policy& policy, std::size_t in
     if (!lockout.tunnel) {
         const Session& session = *lockout.session;
         if (!permitted) grounds.help = dual + "allow it, as with an `input` of this node";
+        if (const auto spoofed = permitted || by_family ? std::nullopt : spoofs(session, policy, node)) {
+            diagnostics
+                .report(Code::E0901, *spoofed, "apply refused: your own SSH session would be cut", comes_from(session))
+                .note(fmt::format(
+                    "{} -> {}/tcp is {}, and would be refused as spoofed: what comes from there has to come out of {}",
+                    endpoint(session.client, session.client_port), endpoint(session.here, session.port), now,
+                    node.interface->value))
+                .help("leave that address to what is on this side of the tunnel, or log in through the tunnel" +
+                      forced);
+            return;
+        }
         finish(diagnostics
                    .report(Code::E0901, place(place_of(session, node)),
                            "apply refused: your own SSH session would be cut", comes_from(session))

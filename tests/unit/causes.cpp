@@ -292,7 +292,7 @@ TEST_CASE("what expired has one place, whoever loses it") {
         return text + "[nodes.b]\naddress = \"10.9.1.12\"\n[services]\ns = \"10.1.0.5:80\"\n" +
                "t = { host = \"10.1.0.5\", ports = [443], expires = " + day + " }\n" +
                "[tiers.t]\nwho = [\"phone\", \"lan\"]\nallow = [\"s\", \"t\"]\n[tiers.u]\nwho = [\"b\"]\nallow = "
-               "[\"10.1.0.9:22\"]\n";
+               "[\"home:22\"]\n";
     };
     Gateway gw;
     gw.world.layout = parse_layout("tuples").value();

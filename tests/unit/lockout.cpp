@@ -74,6 +74,17 @@ TEST_CASE("an apply that would cut the session points at the line that let it in
                          policy("", admin("2222"))) == "gw, `input.ssh`:8");
 }
 
+TEST_CASE("an apply that would refuse the session as spoofed points at who is behind the tunnel now") {
+    Gateway gw;
+    const std::string now = policy(host + "input.ssh = { from = [\"10.1.0.0/24\"] }");
+    gw.apply(now);
+    gw.world.own_sessions = [&] {
+        return std::vector<Session>{
+            {*parse_address("10.1.0.7"), 51544, *parse_address("10.1.0.1"), 22, Tracked::unknown, "eth0"}};
+    };
+    CHECK(refused(gw, now + "[nodes.tv]\naddress = \"10.1.0.7\"\n") == "\"10.1.0.7\"");
+}
+
 TEST_CASE("an apply that would cut the tunnel points at the line that let it in") {
     const auto wg = [](const char* ports) {
         return policy(host + "input.wg = { from = [\"0.0.0.0/0\"], ports = \"" + ports + "\" }");
