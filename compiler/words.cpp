@@ -93,13 +93,39 @@ Words Compiled::words_of(std::string_view who, std::uint32_t object) const {
 
 std::optional<Words> Compiled::find(const Box& box) const {
     if (const LabelledBox* found = boxes_.find(box)) return words_of(*found);
-    if (box.direction != Direction::forward) return std::nullopt;
-    for (const auto& [tier, own] : tiers_) {
-        const std::uint32_t* area = own.areas.find({box.destination, box.ports});
-        const std::string_view* who = area != nullptr ? own.find(box.source) : nullptr;
-        if (who != nullptr) return words_of(*who, *area);
+    if (box.direction == Direction::forward) {
+        for (const auto& [tier, own] : tiers_) {
+            const std::uint32_t* area = own.areas.find({box.destination, box.ports});
+            const std::string_view* who = area != nullptr ? own.find(box.source) : nullptr;
+            if (who != nullptr) return words_of(*who, *area);
+        }
     }
-    return std::nullopt;
+    const LabelledBox* holder = holder_of(box);
+    return holder != nullptr ? std::optional(words_of(*holder)) : std::nullopt;
+}
+
+const LabelledBox* Compiled::holder_of(const Box& box) const {
+    if (!wide_boxes_) {
+        wide_boxes_.emplace();
+        const auto single = [](const Box& one) {
+            return one.source.single() && one.destination.single() && one.ports.protocol != Protocol::any &&
+                   one.ports.lo == one.ports.hi;
+        };
+        for (const LabelledBox& one : reach_.boxes)
+            if (!single(one.box)) wide_boxes_->add(one.box);
+    }
+    const LabelledBox* found = nullptr;
+    const Extent sought = extent_of(box);
+    wide_boxes_->any([&](const Extent& extent) { return holds(extent, sought); },
+                     [&](const Box& one) {
+                         if (one.direction != box.direction || one.source.family != box.source.family ||
+                             one.destination.family != box.destination.family)
+                             return false;
+                         const auto at = std::ranges::lower_bound(reach_.boxes, one, {}, &LabelledBox::box);
+                         found = &*at;
+                         return true;
+                     });
+    return found;
 }
 
 std::vector<Range> Compiled::cut(std::uint32_t tier, const Range& source) const {

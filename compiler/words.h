@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/arena.h"
+#include "compiler/box_tree.h"
 #include "compiler/coverage.h"
 #include "compiler/flat.h"
 #include "compiler/who_reaches.h"
@@ -30,7 +31,7 @@ public:
     // What lower() makes of the view, and the reach of that. Both outlive this, and so does what the view points to.
     Compiled(const View& view, const ir::Ruleset& ruleset, const Reach& reach);
 
-    // The words of this very box. Quickest where they are asked for in order.
+    // The words of this very box, or of one that holds it, as somebody may have put a part of it into the kernel. Quickest where they are asked for in order.
     [[nodiscard]] std::optional<Words> find(const Box& box) const;
     // A source of a tier, cut where it is several neighbours that lowering joined: what each entry of the policy holds of it, by networks first, and what none does.
     [[nodiscard]] std::vector<Range> cut(std::uint32_t tier, const Range& source) const;
@@ -63,14 +64,16 @@ private:
 
     void add_tier(const TierReach& tier);
     void add_people(const Tier& tier, Own& own) const;
+    [[nodiscard]] const LabelledBox* holder_of(const Box& box) const;
     [[nodiscard]] Words words_of(const LabelledBox& labelled) const;
     [[nodiscard]] Words words_of(std::string_view who, std::uint32_t object) const;
 
     View view_;
     const ir::Ruleset& ruleset_;
     const Reach& reach_;
-    mutable std::optional<Coverage> coverage_;  // made when it is first asked
-    mutable BoxFinder boxes_;                   // remembers where it was
+    mutable std::optional<Coverage> coverage_;   // made when it is first asked
+    mutable BoxFinder boxes_;                    // remembers where it was
+    mutable std::optional<BoxTree> wide_boxes_;  // likewise
     Flat<std::pair<std::string_view, std::string_view>, Span> pairs_;
     std::map<std::uint32_t, Own> tiers_;
     Flat<std::string_view, std::string_view> host_names_;

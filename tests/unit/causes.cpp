@@ -302,3 +302,17 @@ TEST_CASE("what expired has one place, whoever loses it") {
     REQUIRE(ran.record.at("changes").size() == 2);
     for (const auto& one : ran.record.at("changes")) CHECK(one.at("line") == 19);
 }
+
+TEST_CASE("a part of what the last policy allows, that somebody put in its place, has the line of that") {
+    const auto tier = [](const char* who) {
+        std::string text = base;
+        text.insert(text.find("[nodes.gw]"), "lan = [\"10.9.1.0/24\"]\n");
+        return text + "[services]\nweb = \"10.1.0.5:80\"\n[tiers.t]\nwho = [" + who + "]\nallow = [\"web\"]\n";
+    };
+    Gateway gw;
+    gw.apply(tier("\"lan\", \"phone\""));
+    put(gw, tier("\"10.9.1.7\", \"phone\""), five);
+    const Ran ran = gw.diff(tier("\"phone\""));
+    CHECK(records(ran, true) == Records{"loss 10.1.0.5:80 edit 15"});
+    CHECK(ran.says("- 10.9.1.7  loses  web"));
+}
