@@ -110,14 +110,23 @@ bool BoxIndex::meets(const Box& box) const {
     });
 }
 
-std::vector<Box> BoxIndex::uncovered(const Box& box) const {
-    if (finder_.find(box) != nullptr) return {};
+const Box* BoxIndex::holder(const Box& box) const {
+    if (const LabelledBox* same = finder_.find(box)) return &same->box;
     const Extent whole = extent_of(box);
-    const std::vector<const BoxTree*> trees = trees_about(box);
-    const auto holder_in = [&](const BoxTree* tree) {
-        return tree->any([&](const Extent& by) { return holds(by, whole); }, [](const Box&) { return true; });
-    };
-    if (std::ranges::any_of(trees, holder_in)) return {};
+    const Box* found = nullptr;
+    for (const BoxTree* tree : trees_about(box)) {
+        const auto take = [&](const Box& by) {
+            found = &by;
+            return true;
+        };
+        if (tree->any([&](const Extent& by) { return holds(by, whole); }, take)) break;
+    }
+    return found;
+}
+
+std::vector<Box> BoxIndex::uncovered(const Box& box) const {
+    if (holder(box) != nullptr) return {};
+    const Extent whole = extent_of(box);
     std::vector<Cuboid> cuboids;
     const auto cut = [&](const Box& by) {
         // No larger than the box, so that pieces are joined wherever that can be.
@@ -129,7 +138,8 @@ std::vector<Box> BoxIndex::uncovered(const Box& box) const {
         cuboids.push_back(common);
         return false;
     };
-    for (const BoxTree* tree : trees) tree->any([&](const Extent& by) { return policyc::meets(by, whole); }, cut);
+    for (const BoxTree* tree : trees_about(box))
+        tree->any([&](const Extent& by) { return policyc::meets(by, whole); }, cut);
     if (cuboids.empty()) return {box};
     // Of those that cover a point the first one names it: the box itself only where no other does.
     constexpr std::uint32_t mine = 1;

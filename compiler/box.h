@@ -43,6 +43,8 @@ public:
 
     // The part of `box` that none of the boxes here covers, as disjoint() would give it; empty when all of it is covered.
     [[nodiscard]] std::vector<Box> uncovered(const Box& box) const;
+    // One of the boxes here that covers all of it, or null.
+    [[nodiscard]] const Box* holder(const Box& box) const;
     // Whether any of the boxes here covers some of it.
     [[nodiscard]] bool meets(const Box& box) const;
 

@@ -105,27 +105,10 @@ std::optional<Words> Compiled::find(const Box& box) const {
 }
 
 const LabelledBox* Compiled::holder_of(const Box& box) const {
-    if (!wide_boxes_) {
-        wide_boxes_.emplace();
-        const auto single = [](const Box& one) {
-            return one.source.single() && one.destination.single() && one.ports.protocol != Protocol::any &&
-                   one.ports.lo == one.ports.hi;
-        };
-        for (const LabelledBox& one : reach_.boxes)
-            if (!single(one.box)) wide_boxes_->add(one.box);
-    }
-    const LabelledBox* found = nullptr;
-    const Extent sought = extent_of(box);
-    wide_boxes_->any([&](const Extent& extent) { return holds(extent, sought); },
-                     [&](const Box& one) {
-                         if (one.direction != box.direction || one.source.family != box.source.family ||
-                             one.destination.family != box.destination.family)
-                             return false;
-                         const auto at = std::ranges::lower_bound(reach_.boxes, one, {}, &LabelledBox::box);
-                         found = &*at;
-                         return true;
-                     });
-    return found;
+    if (!index_) index_.emplace(reach_.boxes);
+    const Box* holder = index_->holder(box);
+    if (holder == nullptr) return nullptr;
+    return &*std::ranges::lower_bound(reach_.boxes, *holder, {}, &LabelledBox::box);
 }
 
 std::vector<Range> Compiled::cut(std::uint32_t tier, const Range& source) const {

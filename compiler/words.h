@@ -71,9 +71,9 @@ private:
     View view_;
     const ir::Ruleset& ruleset_;
     const Reach& reach_;
-    mutable std::optional<Coverage> coverage_;   // made when it is first asked
-    mutable BoxFinder boxes_;                    // remembers where it was
-    mutable std::optional<BoxTree> wide_boxes_;  // likewise
+    mutable std::optional<Coverage> coverage_;  // made when it is first asked
+    mutable BoxFinder boxes_;                   // remembers where it was
+    mutable std::optional<BoxIndex> index_;     // made when it is first asked
     Flat<std::pair<std::string_view, std::string_view>, Span> pairs_;
     std::map<std::uint32_t, Own> tiers_;
     Flat<std::string_view, std::string_view> host_names_;
