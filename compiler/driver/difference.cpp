@@ -134,7 +134,7 @@ void add_drift(const ir::Ruleset& before, const Origin& origin, const View& now,
     Drift found = drift(before, *origin.meant, !told);
     if (found.empty()) return;
     proof::Effect undoing = found.unproved ? proof::Effect{} : undoing_effect(before, *origin.view);
-    // Of what the new policy undoes no more than the old one did, nothing opens or closes.
+    // Nothing opens by undoing it where nothing at all opens by the new policy, which may not want what is gone either.
     if (!found.unproved && (undoing.opens || undoing.closes)) {
         const proof::Effect all = undoing_effect(before, now);
         undoing = {.opens = undoing.opens && all.opens, .closes = undoing.closes && all.closes};

@@ -144,6 +144,7 @@ std::vector<Verb> make_verbs() {
              "Who or what has another address and is otherwise allowed the same moves.",
              "What somebody else did to the table counts as what undoing it does: that a rule goes that accepts "
              "closes.",
+             "It doesn't where nothing at all opens, or closes, by what would be applied.",
              "Where the diagrams can't say, it counts as both.", "Where nothing was judged before, nothing opens.",
              "Of answers to what this host itself begins nothing is said: a new node, or a network that is no longer "
              "served, may let some pass.",
